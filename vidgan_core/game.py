@@ -1,0 +1,193 @@
+"""The two-player game: networks, loss and terms become phases for the trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vidgan_core.errors import UsageError
+from vidgan_core.interfaces import (
+    Discriminator,
+    Fake,
+    Generator,
+    Loss,
+    Play,
+    Player,
+    Tensors,
+    Term,
+    Verdict,
+)
+from vidgan_core.precision import full
+from vidgan_core.trainer import Phase, Scalars, Turn, requires_grad, trainable
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """A term with its name, weight and interval: every k-th step, k times as strong."""
+
+    name: str
+    term: Term
+    weight: float = 1.0
+    every: int = 1
+
+
+class TwoPlayerGame:
+    """Generator against discriminator (Goodfellow et al. 2014, algorithm 1).
+
+    A step is `d_steps` updates of the discriminator, each on a fresh batch, and one of the
+    generator. With `reuse_fakes` the generator's phase judges the fakes of the discriminator's
+    last update again instead of making new ones, which saves a forward pass of the generator.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        loss: Loss,
+        terms: Sequence[Weighted] = (),
+        *,
+        d_steps: int = 1,
+        reuse_fakes: bool = True,
+        autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
+        self.generator = generator
+        self.discriminator = discriminator
+        self.loss = loss
+        self.terms = tuple(terms)
+        self.d_steps = d_steps
+        self.reuse_fakes = reuse_fakes
+        self.autocast = autocast
+        self._thawed = trainable(generator)
+        self._kept: tuple[Tensors, Fake] | None = None
+        self._check_terms()
+
+    def phases(self) -> list[Phase]:
+        """The phases of one step, in order."""
+
+        last = self.d_steps - 1
+        critic = [
+            Phase(
+                "discriminator",
+                self.discriminator,
+                partial(self._discriminator_phase, keep=self.reuse_fakes and number == last),
+                partial(self._after_update, "discriminator"),
+            )
+            for number in range(self.d_steps)
+        ]
+        generator = Phase(
+            "generator",
+            self.generator,
+            self._generator_phase,
+            partial(self._after_update, "generator"),
+            new_batch=False,
+        )
+        return [*critic, generator]
+
+    def _discriminator_phase(self, turn: Turn, *, keep: bool) -> Scalars:
+        # The trainer has frozen the generator. Fakes that its own phase is to reuse need its graph.
+        with requires_grad(self._thawed, keep), torch.set_grad_enabled(keep):
+            noise, fake = self._generate(turn)
+        self._kept = (noise, fake) if keep else None
+        real_verdict = self._judge(turn.batch["video"], self._condition(turn.batch))
+        play = self._play(turn, noise, detached(fake), real_verdict)
+        pairs = zip(real_verdict.scores, play.fake_verdict.scores, strict=True)
+        loss = torch.stack([self.loss.discriminator(real, fake) for real, fake in pairs]).sum()
+        return self._objective("discriminator", loss, play, turn.step) | {
+            "real": self._output(real_verdict),
+            "fake": self._output(play.fake_verdict),
+        }
+
+    def _generator_phase(self, turn: Turn) -> Scalars:
+        noise, fake = self._kept or self._generate(turn)
+        self._kept = None
+        real_verdict = None
+        if self.loss.needs_real:
+            with torch.no_grad():
+                real_verdict = self._judge(turn.batch["video"], self._condition(turn.batch))
+        play = self._play(turn, noise, fake, real_verdict)
+        fakes = play.fake_verdict.scores
+        reals = real_verdict.scores if real_verdict else [None] * len(fakes)
+        pairs = zip(reals, fakes, strict=True)
+        loss = torch.stack([self.loss.generator(real, fake) for real, fake in pairs]).sum()
+        return self._objective("generator", loss, play, turn.step)
+
+    def _generate(self, turn: Turn) -> tuple[Tensors, Fake]:
+        real = turn.batch["video"]
+        drawn = self.generator.noise(len(real), turn.rng("noise"))
+        noise = {name: to_like(part, real) for name, part in drawn.items()}
+        with self.autocast():
+            fake = self.generator(noise, self._condition(turn.batch))
+        return noise, replace(fake, video=full(fake.video))
+
+    def _judge(self, video: Tensor, condition: Tensors) -> Verdict:
+        with self.autocast():
+            verdict = self.discriminator(video, condition)
+        return replace(verdict, scores=tuple(full(scores) for scores in verdict.scores))
+
+    def _play(self, turn: Turn, noise: Tensors, fake: Fake, real: Verdict | None) -> Play:
+        condition = self._condition(turn.batch)
+        return Play(
+            generator=self.generator,
+            discriminator=self.discriminator,
+            batch=turn.batch,
+            condition=condition,
+            noise=noise,
+            fake=fake,
+            real_verdict=real,
+            fake_verdict=self._judge(fake.video, condition),
+        )
+
+    def _objective(self, player: Player, loss: Tensor, play: Play, step: int) -> Scalars:
+        """Add the player's due terms to its loss."""
+        scalars = {"adversarial": loss}
+        for weighted in self._due(player, step):
+            value = weighted.term(play)
+            if value is not None:
+                scalars[weighted.name] = value
+                loss = loss + weighted.weight * weighted.every * value
+        return {"loss": loss} | scalars
+
+    def _after_update(self, player: Player, step: int) -> None:
+        network = self.generator if player == "generator" else self.discriminator
+        for weighted in self._due(player, step):
+            with torch.no_grad():
+                weighted.term.after_update(network)
+
+    def _due(self, player: Player, step: int) -> list[Weighted]:
+        return [w for w in self.terms if w.term.player == player and step % w.every == 0]
+
+    def _condition(self, batch: Tensors) -> Tensors:
+        return {field.name: batch[field.name] for field in self.generator.spec.condition}
+
+    def _output(self, verdict: Verdict) -> Tensor:
+        """D(x) as the loss reads it, averaged over critics."""
+        return torch.stack([self.loss.output(s.detach()).mean() for s in verdict.scores]).mean()
+
+    def _check_terms(self) -> None:
+        given = {f"generator.{name}" for name in self.generator.gives}
+        given |= {f"discriminator.{name}" for name in self.discriminator.gives}
+        for weighted in self.terms:
+            for missing in sorted(weighted.term.needs - given):
+                network, _, what = missing.partition(".")
+                raise UsageError(
+                    f"term {weighted.name!r} needs {what!r} from the {network}, which this "
+                    f"{network} does not give"
+                )
+
+
+def detached(fake: Fake) -> Fake:
+    """Return a fake that no gradient flows through."""
+    extras = {name: extra.detach() for name, extra in fake.extras.items()}
+    return Fake(fake.video.detach(), extras)
+
+
+def to_like(tensor: Tensor, like: Tensor) -> Tensor:
+    """Move `tensor` to the device, and a floating-point one to the dtype, of `like`."""
+    dtype = like.dtype if tensor.is_floating_point() else tensor.dtype
+    return tensor.to(like.device, dtype, non_blocking=True)

@@ -1,0 +1,42 @@
+"""Ctrl-C and SIGTERM end a run in order: the step is finished and saved first."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from vidgan_core.errors import Exit
+
+
+class Interruption:
+    """Was the process asked to stop? Calling it tells."""
+
+    def __init__(self) -> None:
+        self.code = Exit.OK
+
+    def __call__(self) -> bool:
+        """Return whether to stop."""
+        return self.code != Exit.OK
+
+
+@contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """Within the block the first signal is remembered; a second one acts as it always does."""
+    interruption = Interruption()
+    codes = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        interruption.code = codes[signal.Signals(number)]
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        print("\nstopping after this step; once more to stop at once", file=sys.stderr)
+
+    before = {number: signal.signal(number, remember) for number in codes}
+    try:
+        yield interruption
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,92 @@
+"""What the user said, layer over layer: files, flags and --set, each value with its source."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from vidgan_core.errors import Problem, UsageError
+
+Place = tuple[str, ...]  # where a value stands: ("trainer", "lr")
+
+
+class Layers:
+    """What the user said, layer over layer, and where each value came from."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.sources: dict[Place, str] = {}
+        self.problems: list[Problem] = []
+
+    def add_file(self, path: Path) -> None:
+        """Add a TOML file. Raises UsageError if it can't be read."""
+        try:
+            tables = tomllib.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path} is not TOML: {error}") from None
+        self.add_tables(tables, str(path))
+
+    def add_tables(self, tables: Mapping[str, Any], source: str) -> None:
+        """Add nested tables from one source."""
+        for path, value in _leaves(tables):
+            self.add(path, value, source)
+
+    def add(self, path: Place, value: Any, source: str) -> None:
+        """Set one value, over what earlier layers said."""
+        table = self.values
+        for depth, name in enumerate(path[:-1], 1):
+            table = table.setdefault(name, {})
+            if not isinstance(table, dict):
+                where = ".".join(path[:depth])
+                self.problems.append(Problem(where, "is a value, not a table", source=source))
+                return
+        if value != {}:
+            table[path[-1]] = value
+        elif not isinstance(table.get(path[-1]), dict):
+            table[path[-1]] = {}  # says that the table is wanted, and keeps what is in it
+        self.sources[path] = source
+
+    def add_setting(self, setting: str) -> None:
+        """Add the argument of `--set`: key=value, the value as in TOML or a bare word."""
+        key, equals, text = setting.partition("=")
+        path = tuple(part.strip() for part in key.split("."))
+        if not equals or not all(path):
+            self.problems.append(Problem(f"--set {setting}", "must look like trainer.lr=1e-4"))
+            return
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text.strip()
+        self.add(path, value, f"--set {setting}")
+
+    def source(self, path: Place) -> str:
+        """Return where a value, or the nearest table around it, came from."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.sources:
+                return self.sources[path[:length]]
+        return ""
+
+    def said(self, *path: str) -> Any:
+        """Return what the user said under a path, or None."""
+        value: Any = self.values
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        return value
+
+
+def _leaves(tables: Mapping[str, Any], path: Place = ()) -> Iterator[tuple[Place, Any]]:
+    """Yield every value of nested tables with its path; an empty table is a value."""
+    for name, value in tables.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, (*path, name))
+        else:
+            yield (*path, name), value
+
+
+def flat(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested tables as one, with dotted keys."""
+    return {".".join(place): value for place, value in _leaves(tables)}

@@ -1,0 +1,104 @@
+"""How far a run is: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from vidgan_core import hookimpl
+from vidgan_core.run import Run
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+def summary(scalars: Mapping[str, float]) -> str:
+    """Return the figures of a tick that one wants to see, in one line."""
+    words = {
+        "loss D": "discriminator/loss",
+        "loss G": "generator/loss",
+        "D(real)": "discriminator/real",
+        "D(fake)": "discriminator/fake",
+        "clips/s": "clips_per_second",
+    }
+    shown = [f"{label} {scalars[name]:.3g}" for label, name in words.items() if name in scalars]
+    if skipped := scalars.get("skipped"):
+        shown.append(f"skipped {skipped:g}")
+    return "  ".join(shown)
+
+
+class ProgressBar:
+    """A bar on a terminal: step, losses, D(real), D(fake), clips/s, time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._bar = Progress(
+            TextColumn("step"),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=20),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+
+    @hookimpl
+    def vidgan_fit_start(self, run: Run) -> None:
+        """Show the bar."""
+        self._task = self._bar.add_task("", total=run.config.steps, completed=run.step)
+        self._bar.start()
+
+    @hookimpl
+    def vidgan_step_end(self, run: Run, scalars: Mapping[str, float] | None) -> None:
+        """Move the bar; show new figures when there are some."""
+        self._bar.update(self._task, completed=run.step)
+        if scalars is not None:
+            self._bar.update(self._task, description=summary(scalars))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+
+class ProgressLines:
+    """A line every few seconds, for logs."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
+
+    @hookimpl
+    def vidgan_step_end(self, run: Run, scalars: Mapping[str, float] | None) -> None:
+        """Print the figures of a tick unless a line was printed just now."""
+        last_step = run.step >= run.config.steps
+        if scalars is None or not (
+            last_step or time.monotonic() - self._last > SECONDS_BETWEEN_LINES
+        ):
+            return
+        self._last = time.monotonic()
+        line = f"step {run.step}/{run.config.steps}  {summary(scalars)}"
+        if not last_step and (rate := scalars["clips_per_second"]):
+            left = (run.config.steps - run.step) * run.config.data.batch / rate
+            line += f"  {left:.0f} s left"
+        print(line, file=sys.stderr, flush=True)
+
+
+def progress() -> ProgressBar | ProgressLines:
+    """Return what suits stderr."""
+    console = Console(stderr=True)
+    return ProgressBar(console) if console.is_terminal else ProgressLines()

@@ -1,0 +1,79 @@
+"""A component's options: the keyword-only parameters of its constructor are the schema."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, create_model
+
+from vidgan_core.errors import ComponentError
+
+
+def options_model(component: type) -> type[BaseModel]:
+    """Return the model that a component's config table is validated against.
+
+    Raises ComponentError for a constructor that can't be a schema: an option without
+    annotation or default, or one of a type that a config file can't hold.
+    """
+    constructor = component.__init__  # type: ignore[misc]
+    where = f"{component.__module__}.{component.__qualname__}"
+    try:
+        hints = get_type_hints(constructor, include_extras=True)
+        options = [
+            parameter
+            for parameter in inspect.signature(constructor).parameters.values()
+            if parameter.kind is parameter.KEYWORD_ONLY
+        ]
+        for option in options:
+            if option.name not in hints or option.default is option.empty:
+                raise TypeError(f"option {option.name!r} needs an annotation and a default")
+        fields: dict[str, Any] = {o.name: (hints[o.name], o.default) for o in options}
+        strict = ConfigDict(extra="forbid", allow_inf_nan=False)
+        return create_model(component.__name__, __config__=strict, **fields)
+    except Exception as error:
+        raise ComponentError(f"the options of {where} are not valid: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option in words."""
+
+    name: str
+    type: str
+    default: str
+    bounds: str
+    meaning: str
+
+
+def describe_options(component: type) -> list[Option]:
+    """Return a component's options with type, default, bounds and meaning."""
+    return [
+        Option(
+            name,
+            getattr(field.annotation, "__name__", "") or str(field.annotation),
+            json.dumps(field.default, default=str),
+            ", ".join(filter(None, map(_bound, field.metadata))),
+            " ".join(getattr(m, "documentation", "") for m in field.metadata).strip(),
+        )
+        for name, field in options_model(component).model_fields.items()
+    ]
+
+
+_BOUNDS = {
+    "gt": "> {}",
+    "ge": ">= {}",
+    "lt": "< {}",
+    "le": "<= {}",
+    "multiple_of": "a multiple of {}",
+    "min_length": "at least {} long",
+    "max_length": "at most {} long",
+}
+
+
+def _bound(metadata: object) -> str:
+    """Return a bound from `annotated_types` in words, nothing for other metadata."""
+    found = {name: getattr(metadata, name, None) for name in _BOUNDS}
+    return ", ".join(_BOUNDS[n].format(limit) for n, limit in found.items() if limit is not None)

@@ -1,0 +1,162 @@
+"""The folder of a run: its files' places, its creation, and the records kept in it.
+
+runs/00007-conv3d-minimax-skvideo/
+  config.toml        resolved; `vidgan run -c config.toml` gives the same run
+  environment.json   versions, plugins, device, git state
+  metrics.jsonl      one line a tick
+  samples/           step-000500.mp4, .gif and .png
+  checkpoints/       step-00000500/
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vidgan_core import __version__
+from vidgan_core.config import RunConfig, resolve
+from vidgan_core.errors import UsageError, VidganError
+from vidgan_core.layers import Layers
+from vidgan_core.plugins import Registry, versions
+
+RUNS = Path("runs")
+
+
+class RunDir:
+    """One run's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config_file = path / "config.toml"
+        self.environment_file = path / "environment.json"
+        self.metrics_file = path / "metrics.jsonl"
+        self.curves_file = path / "curves.png"
+        self.samples = path / "samples"
+        self.checkpoints = path / "checkpoints"
+
+    @classmethod
+    def create(cls, out: Path | None, config: RunConfig) -> RunDir:
+        """Make the folder `out`, which must be empty or absent, or the next one in ./runs.
+
+        Raises UsageError if it holds something, VidganError if it can't be written.
+        """
+        try:
+            path = cls._empty(out) if out else cls._next(config)
+            (path / "samples").mkdir()
+            (path / "checkpoints").mkdir()
+        except OSError as error:
+            raise VidganError(f"can't write to {error.filename}: {error.strerror}") from None
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> RunDir:
+        """Return the folder of a run that is there. Raises UsageError if it is no run."""
+        folder = cls(path)
+        if not path.is_dir():
+            raise UsageError(f"{path} is not a folder")
+        if not folder.config_file.is_file():
+            raise UsageError(f"{path} is not a run: it has no {folder.config_file.name}")
+        return folder
+
+    @classmethod
+    def _empty(cls, out: Path) -> Path:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise UsageError(f"{out} is not empty", hint="--resume auto goes on with a run in it")
+        out.mkdir(parents=True, exist_ok=True)
+        return out
+
+    @classmethod
+    def _next(cls, config: RunConfig) -> Path:
+        RUNS.mkdir(exist_ok=True)
+        used = [int(p.name[:5]) for p in RUNS.iterdir() if p.name[:5].isdecimal()]
+        name = f"{config.generator.name}-{config.loss.name}-{config.data.name}"
+        number = max(used, default=-1) + 1
+        while True:
+            path = RUNS / f"{number:05d}-{name}"
+            try:
+                path.mkdir()
+            except FileExistsError:  # another run has just taken the number
+                number += 1
+            else:
+                return path
+
+    def read_config(self, registry: Registry, *, steps: int | None = None) -> RunConfig:
+        """Return the run's configuration, perhaps with another number of steps."""
+        layers = Layers()
+        layers.add_file(self.config_file)
+        if steps is not None:
+            layers.add(("steps",), steps, "--steps")
+        return resolve(layers, registry)
+
+    def write_records(self, config: RunConfig, registry: Registry, device: torch.device) -> None:
+        """Write the configuration and the environment."""
+        self.config_file.write_text(config.toml(), "utf-8")
+        facts = json.dumps(environment(registry, device), indent=1)
+        self.environment_file.write_text(facts + "\n", "utf-8")
+
+    def append_metrics(self, line: Mapping[str, Any]) -> None:
+        """Add one line to metrics.jsonl."""
+        with self.metrics_file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Return the lines of metrics.jsonl; one that a crash cut short is left out."""
+        lines = []
+        if self.metrics_file.exists():
+            for text in self.metrics_file.read_text("utf-8").splitlines():
+                try:
+                    lines.append(json.loads(text))
+                except ValueError:
+                    continue
+        return lines
+
+    def rewind_metrics(self, step: int) -> None:
+        """Drop the lines after `step`: the resumed run writes them again."""
+        kept = [json.dumps(m) + "\n" for m in self.read_metrics() if m["step"] <= step]
+        self.metrics_file.write_text("".join(kept), "utf-8")
+
+
+def environment(registry: Registry, device: torch.device) -> dict[str, Any]:
+    """Return what a result may depend on besides the configuration."""
+    return {
+        "vidgan": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in ("torch", "numpy", "av", "pillow")},
+        "plugins": dict(versions(registry)),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "threads": torch.get_num_threads(),
+        "cpus": os.cpu_count(),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "git": _git_state(),
+    }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _git_state() -> dict[str, Any] | None:
+    """Return commit and cleanness of the working folder's repository, if it is in one."""
+    try:
+        commit, status = (
+            subprocess.run(
+                ["git", *arguments], capture_output=True, text=True, timeout=10, check=True
+            ).stdout.strip()
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "clean": not status}

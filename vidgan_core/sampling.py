@@ -1,0 +1,118 @@
+"""Clips from a trained generator: the same seed gives the same clips in any batch size."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vidgan_core import checkpoint
+from vidgan_core.build import build_generator, spec_from_json
+from vidgan_core.checkpoint import Checkpoint
+from vidgan_core.config import RunConfig
+from vidgan_core.errors import CheckpointError, UsageError, did_you_mean
+from vidgan_core.game import to_like
+from vidgan_core.interfaces import Generator
+from vidgan_core.plugins import Registry
+from vidgan_core.precision import choose_device
+from vidgan_core.rng import keyed
+from vidgan_core.rundir import RunDir
+from vidgan_core.video import Mark, make_mark
+
+
+@dataclass(frozen=True, slots=True)
+class Sampler:
+    """A trained generator, ready to make clips."""
+
+    generator: Generator
+    config: RunConfig
+    step: int
+    model_hash: str
+
+    @classmethod
+    def load(
+        cls,
+        run: str | Path,
+        *,
+        step: int | None = None,
+        device: str = "auto",
+        registry: Registry | None = None,
+    ) -> Sampler:
+        """Load the EMA generator of a run's folder or of one of its checkpoints."""
+        registry = registry or Registry.discover()
+        saved = find_checkpoint(Path(run), step)
+        try:
+            config = RunConfig.model_validate(saved.state["config"])
+            spec = spec_from_json(saved.state["spec"])
+            generator = build_generator(config, registry, spec)
+            generator.load_state_dict(saved.model)
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise CheckpointError(f"{saved.path} does not fit its generator: {error}") from None
+        generator.eval().requires_grad_(False).to(choose_device(device))
+        return cls(generator, config, saved.state["step"], saved.model_hash)
+
+    def mark(self, seed: int) -> Mark:
+        """Return what files made with this seed say of themselves."""
+        return make_mark(self.model_hash, seed)
+
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        frames: int | None = None,
+        hold: Collection[str] = (),
+        batch: int = 16,
+    ) -> Tensor:
+        """Return `n` clips (n, C, T, H, W) in [-1, 1] on the CPU.
+
+        `frames` asks for another length, where the generator can; `hold` names parts of the noise
+        (such as "content") that all clips share.
+        """
+        return sample(self.generator, n, seed=seed, frames=frames, hold=hold, batch=batch)
+
+
+@torch.inference_mode()
+def sample(
+    generator: Generator,
+    n: int,
+    *,
+    seed: int,
+    frames: int | None = None,
+    hold: Collection[str] = (),
+    batch: int = 16,
+) -> Tensor:
+    """Return `n` clips of a generator in eval mode; see `Sampler.sample`."""
+    weight = next(generator.parameters())
+    noise = dict(generator.noise(n, keyed(seed, "sample"), frames=frames))
+    for name in hold:
+        if name not in noise:
+            raise UsageError(f"there is no noise {name!r} to hold", hint=did_you_mean(name, noise))
+        noise[name] = noise[name][:1].expand_as(noise[name])
+    clips = []
+    for start in range(0, n, batch):
+        part = {k: to_like(v[start : start + batch], weight) for k, v in noise.items()}
+        clips.append(generator(part, {}, frames=frames).video.float().cpu())
+    return torch.cat(clips)
+
+
+def find_checkpoint(path: Path, step: int | None = None) -> Checkpoint:
+    """Return a checkpoint given its own folder, or a run's folder and perhaps a step.
+
+    Raises UsageError where there is no run, CheckpointError where nothing healthy is found.
+    """
+    if (path / checkpoint.MANIFEST).exists():
+        return checkpoint.load(path)
+    folder = RunDir.open(path).checkpoints
+    if step is None:
+        if saved := checkpoint.newest(folder):
+            return saved
+        raise CheckpointError(f"{path} has no checkpoint yet")
+    steps = {int(p.name.removeprefix("step-")): p for p in checkpoint.available(folder)}
+    if step not in steps:
+        known = ", ".join(map(str, steps)) or "none"
+        raise UsageError(f"{path} has no checkpoint of step {step}", hint=f"there are: {known}")
+    return checkpoint.load(steps[step])
