@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
+from torch import Tensor
 
 from vidgan_core.interfaces import Generator
 
@@ -22,7 +23,10 @@ class EMA:
         self.decay = decay
         self.updates = 0
         self.generator = copy.deepcopy(source).eval().requires_grad_(False)
-        self._weights = list(self.generator.parameters()), list(source.parameters())
+        self._weights: tuple[list[Tensor], list[Tensor]] = (
+            list(self.generator.parameters()),
+            list(source.parameters()),
+        )
         self._buffers = list(self.generator.buffers()), list(source.buffers())
 
     @torch.no_grad()

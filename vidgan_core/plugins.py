@@ -152,7 +152,7 @@ class Registry:
             manifest = point.load()
             self.hooks.register(manifest, name=point.value)
             try:
-                self.hooks.check_pending()  # type: ignore[no-untyped-call]
+                self.hooks.check_pending()
                 components = self._components(point.value)
             except BaseException:
                 self.hooks.unregister(name=point.value)

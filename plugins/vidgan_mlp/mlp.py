@@ -6,6 +6,7 @@ Layer for layer the widely used reference implementation for images, on the pixe
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Annotated
 
 import torch
@@ -28,7 +29,7 @@ class MLPGenerator(Generator):
         self.noise_size = noise_size
         sizes = (noise_size, 256, 512, 1024)
         layers: list[nn.Module] = []
-        for size, following in zip(sizes, sizes[1:], strict=False):
+        for size, following in pairwise(sizes):
             layers += [nn.Linear(size, following), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers, nn.Linear(1024, math.prod(spec.shape)), nn.Tanh())
 

@@ -7,6 +7,7 @@ that a GRU makes of per-frame noise (equations 1 to 3).
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated
 
 import torch
@@ -48,7 +49,7 @@ class TwoStreamGenerator(Generator):
             nn.BatchNorm2d(channels[0]),
             nn.ReLU(inplace=True),
         ]
-        for inner, outer in zip(channels, channels[1:], strict=False):
+        for inner, outer in pairwise(channels):
             layers += [
                 nn.ConvTranspose2d(inner, outer, 4, 2, 1, bias=False),
                 nn.BatchNorm2d(outer),
