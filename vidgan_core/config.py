@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from vidgan_core.component import Kind
 from vidgan_core.errors import ConfigError, Problem, UsageError, did_you_mean
@@ -54,11 +54,19 @@ class ComponentTable(OptionsTable):
     name: str
 
 
+def _frame_size(size: object) -> object:
+    """Accept n or [height, width]. One rule, so that one message says it all."""
+    numbers = size if isinstance(size, list) and len(size) == 2 else [size]
+    if not all(type(n) is int and n >= 1 for n in numbers):
+        raise ValueError("must be a number of pixels or [height, width]")
+    return size
+
+
 class DataTable(ComponentTable):
     """Which clips, in which shape, and how many a batch."""
 
     frames: Positive = 16
-    size: Positive | Annotated[list[Positive], Field(min_length=2, max_length=2)] = 64
+    size: Annotated[int | list[int], BeforeValidator(_frame_size)] = 64
     batch: Positive = 8
 
     @property
@@ -142,7 +150,8 @@ def resolve(layers: Layers, registry: Registry) -> RunConfig:
         try:
             model = options_model(registry.load(kind, name))
         except UsageError as error:
-            problems.append(Problem("", str(error), source=layers.source((*path, "name"))))
+            source = layers.source((*path, "name")) or layers.source(path)
+            problems.append(Problem("", str(error), source=source))
             continue
         table = _table(values, path)
         options = {k: v for k, v in table.items() if k not in known}
@@ -242,7 +251,7 @@ def _problem(
     if error["type"] == "extra_forbidden":
         known = {*_keys(model, error["loc"][:-1]), *also}
         return Problem(where, f"no such option; {did_you_mean(place[-1], known)}", source=source)
-    what = re.sub(r"^(Input|Value) should", "must", error["msg"])
+    what = re.sub(r"^(Input|Value) should|^Value error, must", "must", error["msg"])
     got = json.dumps(said) if said is not None else json.dumps(error["input"])
     return Problem(where, what[0].lower() + what[1:], got, source)
 

@@ -32,59 +32,60 @@ class Layers:
 
     def add_tables(self, tables: Mapping[str, Any], source: str) -> None:
         """Add nested tables from one source."""
-        for path, value in _leaves(tables):
-            self.add(path, value, source)
+        for place, value in _leaves(tables):
+            self.add(place, value, source)
 
-    def add(self, path: Place, value: Any, source: str) -> None:
+    def add(self, place: Place, value: Any, source: str) -> None:
         """Set one value, over what earlier layers said."""
         table = self.values
-        for depth, name in enumerate(path[:-1], 1):
+        for depth, name in enumerate(place[:-1], 1):
             table = table.setdefault(name, {})
             if not isinstance(table, dict):
-                where = ".".join(path[:depth])
+                where = ".".join(place[:depth])
                 self.problems.append(Problem(where, "is a value, not a table", source=source))
                 return
         if value != {}:
-            table[path[-1]] = value
-        elif not isinstance(table.get(path[-1]), dict):
-            table[path[-1]] = {}  # says that the table is wanted, and keeps what is in it
-        self.sources[path] = source
+            table[place[-1]] = value
+        elif not isinstance(table.get(place[-1]), dict):
+            table[place[-1]] = {}  # says that the table is wanted, and keeps what is in it
+        self.sources[place] = source
 
     def add_setting(self, setting: str) -> None:
         """Add the argument of `--set`: key=value, the value as in TOML or a bare word."""
         key, equals, text = setting.partition("=")
-        path = tuple(part.strip() for part in key.split("."))
-        if not equals or not all(path):
+        place = tuple(part.strip() for part in key.split("."))
+        if not equals or not all(place):
             self.problems.append(Problem(f"--set {setting}", "must look like trainer.lr=1e-4"))
             return
         try:
             value = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             value = text.strip()
-        self.add(path, value, f"--set {setting}")
+        self.add(place, value, f"--set {setting}")
 
-    def source(self, path: Place) -> str:
-        """Return where a value, or the nearest table around it, came from."""
-        for length in range(len(path), 0, -1):
-            if path[:length] in self.sources:
-                return self.sources[path[:length]]
-        return ""
+    def source(self, place: Place) -> str:
+        """Return where a value, the table around it, or the first value inside it came from."""
+        for length in range(len(place), 0, -1):
+            if place[:length] in self.sources:
+                return self.sources[place[:length]]
+        inside = (s for at, s in self.sources.items() if at[: len(place)] == place)
+        return next(inside, "")
 
-    def said(self, *path: str) -> Any:
-        """Return what the user said under a path, or None."""
+    def said(self, *place: str) -> Any:
+        """Return what the user said in a place, or None."""
         value: Any = self.values
-        for name in path:
+        for name in place:
             value = value.get(name) if isinstance(value, dict) else None
         return value
 
 
-def _leaves(tables: Mapping[str, Any], path: Place = ()) -> Iterator[tuple[Place, Any]]:
-    """Yield every value of nested tables with its path; an empty table is a value."""
+def _leaves(tables: Mapping[str, Any], place: Place = ()) -> Iterator[tuple[Place, Any]]:
+    """Yield every value of nested tables with its place; an empty table is a value."""
     for name, value in tables.items():
         if isinstance(value, Mapping) and value:
-            yield from _leaves(value, (*path, name))
+            yield from _leaves(value, (*place, name))
         else:
-            yield (*path, name), value
+            yield (*place, name), value
 
 
 def flat(tables: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,135 @@
+"""What tests share: a registry, small configurations, and the command line in this process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from vidgan_core.cli import main
+from vidgan_core.component import Kind
+from vidgan_core.config import RunConfig, resolve
+from vidgan_core.interfaces import DataSpec
+from vidgan_core.layers import Layers
+from vidgan_core.plugins import Provided, Registry
+
+# Small enough that a step takes milliseconds; every architecture can do this shape.
+SMALL = DataSpec(frames=8, height=32, width=32)
+REGISTRY = Registry.discover()
+
+
+def components(kind: Kind) -> list[object]:
+    """Every registered component of a kind, as pytest parameters with their names as ids."""
+    return [pytest.param(p, id=p.component.name) for p in REGISTRY.all(kind)]
+
+
+def small_options(provided: Provided) -> dict[str, int]:
+    """Options that make a network small: a width of 4, where it has one."""
+    from vidgan_core.options import options_model
+
+    component = provided.component
+    target = REGISTRY.load(component.kind, component.name)
+    return {"width": 4} if "width" in options_model(target).model_fields else {}
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    return REGISTRY
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the user's cache out of the tests."""
+    before = os.environ.get("VIDGAN_CACHE")
+    os.environ["VIDGAN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    os.environ.pop("VIDGAN_CACHE")
+    if before is not None:
+        os.environ["VIDGAN_CACHE"] = before
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test in an empty folder, with a seed of its own."""
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+
+
+def configured(*settings: str, **names: str) -> RunConfig:
+    """Resolve a configuration: names such as `generator="mlp"`, settings as for --set."""
+    layers = Layers()
+    for table, name in names.items():
+        layers.add((table, "name"), name, "test")
+    for setting in settings:
+        layers.add_setting(setting)
+    return resolve(layers, REGISTRY)
+
+
+def small(generator: str, loss: str = "minimax", *settings: str, **names: str) -> RunConfig:
+    """A configuration of a small run of any architecture."""
+    discriminator = names.get("discriminator", generator)
+    narrow = [
+        f"{kind}.{option}={value}"
+        for kind, name in (("generator", generator), ("discriminator", discriminator))
+        for option, value in small_options(REGISTRY.get(kind, name)).items()
+    ]
+    shape = ("data.frames=8", "data.size=32", "data.batch=4", "samples.count=4")
+    return configured(*shape, *narrow, *settings, generator=generator, loss=loss, **names)
+
+
+@dataclass
+class Result:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def vidgan(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Result]:
+    """Run the command line in this process, error handling included."""
+
+    def run(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["vidgan", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        out, err = capfd.readouterr()
+        return Result(int(exit_.value.code or 0), out, err)
+
+    return run
+
+
+def spawn(*arguments: object, **options: object) -> subprocess.Popen[str]:
+    """Start the command line as a process of its own."""
+    command = [sys.executable, "-m", "vidgan_core", *map(str, arguments)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, **(pipes | options))  # type: ignore[call-overload,no-any-return]
+
+
+# A run of thousands of weights and milliseconds a step.
+TINY = (
+    "--gen",
+    "conv3d",
+    "--set",
+    "generator.width=2",
+    "--set",
+    "discriminator.width=2",
+    "--set",
+    "data.frames=4",
+    "--set",
+    "data.size=16",
+    "--set",
+    "samples.count=2",
+    "--batch",
+    "2",
+)

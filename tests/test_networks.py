@@ -1,0 +1,228 @@
+"""Every registered architecture: shapes, gradients, sizes, lengths, refusals."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from conftest import REGISTRY, SMALL, components, small_options
+from torch import Tensor, nn
+
+from vidgan_core.component import Kind
+from vidgan_core.errors import ShapeError
+from vidgan_core.interfaces import DataSpec, Discriminator, Fake, Generator
+from vidgan_core.plugins import Provided
+
+SHAPES = [
+    (8, 32, 32),
+    (16, 32, 32),
+    (16, 64, 64),
+    (16, 32, 64),
+    (32, 64, 32),
+    (12, 48, 32),
+    (16, 128, 96),
+]
+
+
+def make(provided: Provided, spec: DataSpec = SMALL, **options: object) -> nn.Module:
+    component = provided.component
+    target = REGISTRY.load(component.kind, component.name)
+    return target(spec, **(small_options(provided) | options))
+
+
+def generate(generator: Generator, n: int = 3, frames: int | None = None) -> Fake:
+    noise = generator.noise(n, torch.Generator().manual_seed(1), frames=frames)
+    return generator(noise, {}, frames=frames)
+
+
+def parameters(kind: Kind, name: str, spec: DataSpec, **options: object) -> int:
+    network = REGISTRY.load(kind, name)(spec, **options)
+    return sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("provided", components("generator"))
+def test_video_has_the_shape_and_range_that_was_asked_for(
+    provided: Provided, shape: tuple[int, int, int]
+) -> None:
+    spec = DataSpec(3, *shape)
+    video = generate(make(provided, spec), n=2).video
+    assert video.shape == (2, *spec.shape)
+    assert video.abs().max() <= 1
+    assert video.std() > 0
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("provided", components("discriminator"))
+def test_each_critic_scores_each_clip(provided: Provided, shape: tuple[int, int, int]) -> None:
+    spec = DataSpec(3, *shape)
+    verdict = make(provided, spec)(torch.randn(2, *spec.shape), {})
+    assert verdict.scores
+    assert all(scores.shape[0] == 2 and scores.numel() for scores in verdict.scores)
+
+
+@pytest.mark.parametrize("provided", components("generator"))
+def test_every_parameter_of_a_generator_gets_a_gradient(provided: Provided) -> None:
+    generator = make(provided)
+    generate(generator).video.square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in generator.parameters())
+
+
+@pytest.mark.parametrize("provided", components("discriminator"))
+def test_every_parameter_of_a_discriminator_gets_a_gradient(provided: Provided) -> None:
+    discriminator = make(provided)
+    verdict = discriminator(torch.randn(3, *SMALL.shape), {})
+    sum(scores.square().sum() for scores in verdict.scores).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in discriminator.parameters())
+
+
+@pytest.mark.parametrize("provided", components("discriminator"))
+def test_scores_are_not_squashed(provided: Provided) -> None:
+    """No sigmoid inside: scaling the last layer scales the scores without bound."""
+    discriminator = make(provided).eval()
+    video = torch.randn(4, *SMALL.shape)
+    with torch.no_grad():
+        for parameter in discriminator.parameters():
+            parameter.mul_(10)
+        assert max(s.abs().max() for s in discriminator(video, {}).scores) > 10
+
+
+@pytest.mark.parametrize("provided", components("generator"))
+def test_a_clip_does_not_depend_on_the_batch_it_is_made_in(provided: Provided) -> None:
+    generator = make(provided).eval()
+    noise = generator.noise(4, torch.Generator().manual_seed(1))
+    whole = generator(noise, {}).video
+    halves = [
+        generator({k: v[s] for k, v in noise.items()}, {}).video for s in (slice(0, 1), slice(1, 4))
+    ]
+    torch.testing.assert_close(torch.cat(halves), whole, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("provided", components("discriminator"))
+def test_an_evaluated_score_does_not_depend_on_chance(provided: Provided) -> None:
+    discriminator = make(provided).eval()
+    video = torch.randn(2, *SMALL.shape)
+    first, second = (discriminator(video, {}).scores for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("provided", [*components("generator"), *components("discriminator")])
+def test_an_impossible_shape_is_refused_with_the_ones_that_work(provided: Provided) -> None:
+    """What a network can't do it says at once; what it accepts, it can do."""
+    for shape in [(8, 33, 32), (8, 32, 40), (7, 32, 32), (1, 32, 32), (8, 8, 8), (8, 16, 16)]:
+        spec = DataSpec(3, *shape)
+        try:
+            network = make(provided, spec)
+        except ShapeError as error:
+            assert "must be" in str(error)
+            assert any(number.isdecimal() for number in str(error).replace(",", " ").split())
+        else:
+            if isinstance(network, Generator):
+                assert generate(network).video.shape == (3, *spec.shape)
+            else:
+                network(torch.randn(2, *spec.shape), {})
+
+
+def test_mlp_is_the_reference_pair() -> None:
+    generator, discriminator = (
+        REGISTRY.load(k, "mlp")(SMALL) for k in ("generator", "discriminator")
+    )
+    pixels = math.prod(SMALL.shape)
+
+    def layers(network: nn.Module) -> list[object]:
+        return [
+            (m.in_features, m.out_features) if isinstance(m, nn.Linear) else type(m)
+            for m in network.modules()
+            if isinstance(m, nn.Linear | nn.ReLU | nn.LeakyReLU | nn.Tanh | nn.Sigmoid)
+        ]
+
+    expected = [(100, 256), nn.ReLU, (256, 512), nn.ReLU, (512, 1024), nn.ReLU, (1024, pixels)]
+    assert layers(generator) == [*expected, nn.Tanh]
+    assert layers(discriminator) == [
+        (pixels, 512),
+        nn.LeakyReLU,
+        (512, 256),
+        nn.LeakyReLU,
+        (256, 1),
+    ]
+    slopes = [m.negative_slope for m in discriminator.modules() if isinstance(m, nn.LeakyReLU)]
+    assert slopes == [0.2, 0.2]
+
+
+def test_conv3d_has_the_papers_layers() -> None:
+    """Vondrick et al. 2016: 32 frames of 64x64 from a 2x4x4 block of 512 channels."""
+    spec = DataSpec(3, 32, 64, 64)
+    sizes = []
+
+    def note(module: nn.Module, _: object, output: Tensor) -> None:
+        if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
+            sizes.append(tuple(output.shape[1:]))
+
+    for kind in ("generator", "discriminator"):
+        network = REGISTRY.load(kind, "conv3d")(spec, width=64)
+        for module in network.modules():
+            module.register_forward_hook(note)
+        if isinstance(network, Generator):
+            generate(network, n=2)
+        else:
+            network(torch.zeros(2, *spec.shape), {})
+    inner = [(512, 2, 4, 4), (256, 4, 8, 8), (128, 8, 16, 16), (64, 16, 32, 32)]
+    assert sizes == [*inner, (3, 32, 64, 64), *reversed(inner), (1, 1, 1, 1)]
+    kernels = 64 * (512 * 256 + 256 * 128 + 128 * 64 + 64 * 3)
+    norms, bias = 2 * (512 + 256 + 128 + 64), 3
+    assert parameters("generator", "conv3d", spec, width=64) == (
+        100 * 512 * 2 * 4 * 4 + kernels + norms + bias
+    )
+
+
+def test_twostream_has_the_published_size() -> None:
+    spec = DataSpec(3, 16, 64, 64)
+    assert parameters("generator", "twostream", spec, width=64, content=50, motion=10) == 3_249_684
+    assert parameters("discriminator", "twostream", spec, width=64) == 11_720_192
+
+
+def test_twostream_has_a_critic_of_patches_and_one_of_the_clip() -> None:
+    discriminator = REGISTRY.load("discriminator", "twostream")(DataSpec(), width=4)
+    spatial, temporal = discriminator(torch.randn(2, 3, 16, 64, 64), {}).scores
+    assert spatial.shape == (2, 1, 4, 4)
+    assert temporal.shape == (2, 1, 1, 1, 1)
+
+
+def test_twostream_makes_any_number_of_frames() -> None:
+    generator = REGISTRY.load("generator", "twostream")(SMALL, width=4).eval()
+    short, long = (generate(generator, frames=frames).video for frames in (1, 20))
+    assert short.shape[2] == 1
+    assert long.shape[2] == 20
+
+
+def test_a_fixed_generator_refuses_another_length() -> None:
+    generator = REGISTRY.load("generator", "conv3d")(SMALL, width=4)
+    with pytest.raises(ShapeError, match="can't make 20 frames: it always makes 8"):
+        generate(generator, frames=20)
+
+
+def test_twostreams_motion_moves_and_its_content_stays() -> None:
+    """With equal content and different motion the clips differ; motion alone varies in time."""
+    generator = REGISTRY.load("generator", "twostream")(SMALL, width=4).eval()
+    noise = dict(generator.noise(2, torch.Generator().manual_seed(1)))
+    noise["motion"] = noise["motion"][:1].expand(2, -1, -1)
+    same_motion = generator(noise, {}).video
+    assert not torch.allclose(same_motion[0], same_motion[1])
+    noise["content"] = noise["content"][:1].expand(2, -1)
+    same_both = generator(noise, {}).video
+    torch.testing.assert_close(same_both[0], same_both[1])
+    assert not torch.allclose(same_both[0, :, 0], same_both[0, :, 1])
+
+
+def test_twostreams_spatial_critic_sees_single_frames_of_the_clip() -> None:
+    """In training it draws frames: each has its own score, and each frame is drawn in time."""
+    discriminator = REGISTRY.load("discriminator", "twostream")(SMALL, width=4, frames_a_clip=8)
+    assert isinstance(discriminator, Discriminator)
+    seen: list[Tensor] = []
+    discriminator.spatial.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    video = torch.arange(8.0)[None, None, :, None, None].expand(2, 3, 8, 32, 32)
+    discriminator(video, {})
+    times = seen[0][:, 0, 0, 0].reshape(2, 8)
+    assert [sorted(clip) for clip in times.tolist()] == [list(range(8))] * 2
+    assert times[0].tolist() != times[1].tolist() != list(range(8))
