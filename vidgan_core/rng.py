@@ -16,3 +16,14 @@ def key(seed: int, *purpose: str | int) -> int:
 def keyed(seed: int, *purpose: str | int) -> torch.Generator:
     """Return a CPU generator for one purpose: the same draws on every device."""
     return torch.Generator().manual_seed(key(seed, *purpose))
+
+
+def seed_default(seed: int) -> None:
+    """Seed torch's default generators, of the CPU and of CUDA if it is in use.
+
+    `torch.manual_seed` formats a stack trace for each kind of device that is not: three times what
+    the rest of a small step's bookkeeping takes.
+    """
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
