@@ -25,5 +25,5 @@ def seed_default(seed: int) -> None:
     the rest of a small step's bookkeeping takes.
     """
     torch.default_generator.manual_seed(seed)
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.manual_seed_all(seed)
