@@ -116,6 +116,26 @@ def test_lecam_pulls_towards_the_other_sides_average() -> None:
     torch.testing.assert_close(value, expected)
 
 
+def test_singular_clip_is_the_clipped_decomposition() -> None:
+    network = torch.nn.Sequential(
+        torch.nn.Conv3d(3, 8, 4), torch.nn.BatchNorm3d(8), torch.nn.Flatten(), torch.nn.Linear(8, 2)
+    )
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_(0, 0.5)
+        network[1].running_var.copy_(torch.rand(8) + 0.1)
+    before = [network[0].weight.clone(), network[3].weight.clone()]
+    gain, deviation = network[1].weight.clone(), (network[1].running_var + 1e-5).sqrt()
+    with torch.no_grad():
+        make("singular-clip").after_update(network)
+    for weight, was in zip([network[0].weight, network[3].weight], before, strict=True):
+        u, s, v = torch.linalg.svd(was.flatten(1), full_matrices=False)
+        assert s.max() > 1
+        expected = (u * s.clamp_max(1)) @ v
+        torch.testing.assert_close(weight.flatten(1), expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(network[1].weight, gain.clamp(0.01 * deviation, deviation))
+
+
 @pytest.mark.parametrize("architecture", REGISTRY.names("discriminator"))
 @pytest.mark.parametrize("provided", components("term"))
 def test_every_term_trains_with_every_discriminator(provided: Provided, architecture: str) -> None:

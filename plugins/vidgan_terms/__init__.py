@@ -44,3 +44,9 @@ def vidgan_components() -> Iterator[Component]:
         "vidgan_terms.lecam:LeCam",
         "scores held near the other side's moving average (Tseng et al. 2021)",
     )
+    yield Component(
+        "term",
+        "singular-clip",
+        "vidgan_terms.singular_clip:SingularClip",
+        "critic's singular values clipped to one after its updates (Saito et al. 2017)",
+    )

@@ -94,7 +94,7 @@ class WGANGP(UnitGradient):
 
 
 class DRAGAN(UnitGradient):
-    """E(|grad D(x + d)| - 1)^2 around real clips: Kodali et al. 2017, "On Convergence and Stability".
+    """E(|grad D(x + d)| - 1)^2 around real clips: Kodali et al. 2017.
 
     d is uniform noise in [0, 1] times `scale` times the batch's standard deviation, as in the
     authors' code. The paper's weight is 10.
