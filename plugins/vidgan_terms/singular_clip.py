@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from vidgan_core.interfaces import Term
 
-
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
