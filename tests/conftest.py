@@ -17,6 +17,7 @@ from vidgan_core.component import Kind
 from vidgan_core.config import RunConfig, resolve
 from vidgan_core.interfaces import DataSpec
 from vidgan_core.layers import Layers
+from vidgan_core.options import options_model
 from vidgan_core.plugins import Provided, Registry
 
 # Small enough that a step takes milliseconds; every architecture can do this shape.
@@ -30,12 +31,10 @@ def components(kind: Kind) -> list[object]:
 
 
 def small_options(provided: Provided) -> dict[str, int]:
-    """Options that make a network small: a width of 4, where it has one."""
-    from vidgan_core.options import options_model
-
+    """Options that make a network small: a width of 8, where it has one."""
     component = provided.component
     target = REGISTRY.load(component.kind, component.name)
-    return {"width": 4} if "width" in options_model(target).model_fields else {}
+    return {"width": 8} if "width" in options_model(target).model_fields else {}
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +72,8 @@ def configured(*settings: str, **names: str) -> RunConfig:
 
 def small(generator: str, loss: str = "minimax", *settings: str, **names: str) -> RunConfig:
     """A configuration of a small run of any architecture."""
-    discriminator = names.get("discriminator", generator)
+    usual = REGISTRY.get("generator", generator).component.usual
+    discriminator = names.get("discriminator", usual["disc"])
     narrow = [
         f"{kind}.{option}={value}"
         for kind, name in (("generator", generator), ("discriminator", discriminator))
