@@ -169,18 +169,6 @@ def test_plugins_info_shows_the_options(vidgan: Command) -> None:
     assert described[0]["options"][0]["name"] == "saturating"
 
 
-@pytest.mark.parametrize(
-    "provided", REGISTRY.all(), ids=lambda p: f"{p.component.kind}-{p.component.name}"
-)
-def test_every_component_can_be_described_and_every_option_has_a_meaning(provided: object) -> None:
-    from vidgan_core.options import describe_options
-
-    component = provided.component  # type: ignore[attr-defined]
-    for option in describe_options(REGISTRY.load(component.kind, component.name)):
-        assert option.meaning, option
-        assert option.type
-
-
 def test_doctor_is_content_here(vidgan: Command) -> None:
     result = vidgan("doctor")
     assert result.code == 0, result.out

@@ -42,11 +42,12 @@ class DiscriminatorSuite(NetworkSuite):
 
     def test_unbounded(self, subject: Subject) -> None:
         """There is no sigmoid at the end: greater weights make greater scores."""
-        network = self.network(subject).eval()
+        network = self.network(subject).eval().double()
         with torch.no_grad():
             for parameter in network.parameters():
-                parameter.mul_(10)
-        assert self.run(network, self.inputs(network)).abs().max() > 10
+                parameter.mul_(100)
+        inputs = {name: t.double() for name, t in self.inputs(network).items()}
+        assert self.run(network, inputs).abs().max() > 10
 
     def test_gradient_of_the_video(self, subject: Subject) -> None:
         """The scores tell the generator where to go."""

@@ -28,8 +28,12 @@ class NetworkSuite(Suite):
 
     spec: ClassVar[DataSpec] = DataSpec(frames=8, height=32, width=32)
     shapes: ClassVar[tuple[tuple[int, int, int], ...]] = (
-        *((8, 32, 32), (16, 32, 32), (12, 48, 32), (8, 32, 64)),
-        *((8, 33, 32), (8, 32, 40), (7, 32, 32), (1, 32, 32), (8, 8, 8), (8, 16, 16)),
+        (12, 48, 32),
+        (8, 32, 64),
+        (8, 33, 32),
+        (7, 32, 32),
+        (1, 32, 32),
+        (8, 8, 8),
     )
 
     @abstractmethod
@@ -165,7 +169,7 @@ class NetworkSuite(Suite):
     def test_labels(self, subject: Subject) -> None:
         """Where it takes class labels, they matter, and every parameter gets a gradient."""
         target = subject.load()
-        if "class" not in target.takes:  # type: ignore[attr-defined]
+        if "class" not in target.takes:
             pytest.skip("takes no class labels")
         spec = DataSpec(*self.spec.shape, condition=(Field("class", classes=CLASSES),))
         network = self.network(subject, spec)

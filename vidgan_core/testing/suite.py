@@ -13,7 +13,7 @@ import torch
 from vidgan_core.component import Component, Kind
 from vidgan_core.installed import canonical
 from vidgan_core.options import describe_options, options_model
-from vidgan_core.plugins import Registry
+from vidgan_core.plugins import Provided, Registry
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Subject:
     """A component under test; its class is imported by the check that needs it."""
 
     component: Component
-    load: Callable[[], type]
+    load: Callable[[], Any]
 
     def make(self, *arguments: object, seed: int = 0, **options: object) -> Any:
         """Build one; its weights are a function of the seed. Options that it lacks are ignored."""
@@ -36,6 +36,12 @@ class Subject:
 def registry() -> Registry:
     """Discover the plugins once a session."""
     return Registry.discover()
+
+
+def subject_of(provided: Provided) -> Subject:
+    """Return a registered component as a subject."""
+    component = provided.component
+    return Subject(component, partial(registry().load, component.kind, component.name))
 
 
 class Suite:
@@ -58,7 +64,7 @@ class Suite:
     def subjects(self) -> list[Subject]:
         """Return the components to check."""
         return [
-            Subject(p.component, partial(registry().load, self.kind, p.component.name))
+            subject_of(p)
             for p in registry().all(self.kind)
             if self.distribution is None
             or canonical(p.provider.distribution) == canonical(self.distribution)

@@ -23,7 +23,7 @@ from vidgan_core.interfaces import (
     Verdict,
 )
 from vidgan_core.rng import keyed
-from vidgan_core.testing.suite import Subject, Suite, registry
+from vidgan_core.testing.suite import Subject, Suite, registry, subject_of
 
 CLIPS = 3
 SPEC = DataSpec(frames=8, height=32, width=32)
@@ -97,16 +97,18 @@ class TermSuite(Suite):
         """Return networks that give what the term needs; skip the check where there are none."""
         if not term.needs:
             return PlainGenerator(SPEC), PlainDiscriminator(SPEC)
-        names = (registry().names(kind) for kind in ("generator", "discriminator"))
-        for generator, discriminator in product(*names):
-            g, d = (
-                registry().load("generator", generator),
-                registry().load("discriminator", discriminator),
-            )
-            given = {f"generator.{x}" for x in g.gives} | {f"discriminator.{x}" for x in d.gives}  # type: ignore[attr-defined]
+        for generator, discriminator in product(
+            self.registered("generator"), self.registered("discriminator")
+        ):
+            given = {f"generator.{what}" for what in generator.load().gives}
+            given |= {f"discriminator.{what}" for what in discriminator.load().gives}
             if term.needs <= given:
-                return g(SPEC), d(SPEC)
+                return self.make(generator, SPEC), self.make(discriminator, SPEC)
         pytest.skip(f"no installed network gives {', '.join(sorted(term.needs))}")
+
+    def registered(self, kind: Kind) -> list[Subject]:
+        """Return all networks of a kind."""
+        return [subject_of(provided) for provided in registry().all(kind)]
 
     def value(self, subject: Subject) -> tuple[Term, Play, Tensor | None]:
         """Return a term, a play and the term's value on it."""
@@ -120,11 +122,11 @@ class TermSuite(Suite):
 
     def test_player(self, subject: Subject) -> None:
         """It says whose objective it belongs to."""
-        assert subject.load().player in get_args(Player)  # type: ignore[attr-defined]
+        assert subject.load().player in get_args(Player)
 
     def test_needs(self, subject: Subject) -> None:
         """What it needs is named as `generator.mask` is."""
-        for need in subject.load().needs:  # type: ignore[attr-defined]
+        for need in subject.load().needs:
             network, dot, what = need.partition(".")
             assert network in get_args(Player), f"{need!r} names no network"
             assert dot
