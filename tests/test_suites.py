@@ -6,7 +6,7 @@ Each wrong component breaks one property: exactly the check of that property mus
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import numpy as np
@@ -297,6 +297,15 @@ CASES: list[tuple[Suite, type, str | None]] = [
     *((Terms(), wrong, check) for wrong, check in TERMS.items()),
     *((DatasetSuite(), wrong, check) for wrong, check in DATASETS.items()),
 ]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks this small spend most of their time on threads that wait for one another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def checks(suite: Suite) -> list[str]:

@@ -131,7 +131,7 @@ class Eager(RightGenerator):
 
     def __init__(self, spec: DataSpec, *, width: Width = 16) -> None:
         super().__init__(spec, width=width)
-        self.scale = float(self.outer.weight.std())
+        self.scale = float(self.outer.weight.detach().std())
 
 
 class LabelBlind(RightGenerator):
@@ -269,7 +269,7 @@ class RestlessCritic(RightDiscriminator):
 class BatchBoundCritic(RightDiscriminator):
     def features(self, video: Tensor, condition: Tensors) -> Tensor:
         features = super().features(video, condition)
-        return features - 0.5 * features.mean(0)
+        return features + 0.5 * features.mean(0)
 
 
 class IdleCritic(RightDiscriminator):
@@ -323,7 +323,7 @@ class CancellingCritic(RightDiscriminator):
 class EagerCritic(RightDiscriminator):
     def __init__(self, spec: DataSpec, *, width: Width = 16) -> None:
         super().__init__(spec, width=width)
-        self.scale = float(self.outer.weight.std())
+        self.scale = float(self.outer.weight.detach().std())
 
 
 DISCRIMINATORS: dict[type, str] = {
