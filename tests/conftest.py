@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from fresh import make_environment
 
 from vidgan_core.cli import main
 from vidgan_core.component import Kind
@@ -172,3 +173,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     for name in set(sys.modules) - before:
         if name.startswith("stranger_"):
             del sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of a fresh environment with vidgan, made once."""
+    return make_environment(tmp_path_factory.mktemp("fresh"))
