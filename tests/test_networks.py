@@ -27,14 +27,6 @@ def make(provided: Provided, spec: DataSpec = SMALL, **options: object) -> nn.Mo
     return target(spec, **(small_options(provided) | options))
 
 
-def shaken(network: nn.Module) -> nn.Module:
-    """Move every weight, so that a layer that starts at zero does not hide the ones before it."""
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(0.02 * torch.randn_like(parameter))
-    return network
-
-
 def generate(generator: Generator, n: int = 3, frames: int | None = None) -> Fake:
     noise = generator.noise(n, torch.Generator().manual_seed(1), frames=frames)
     return generator(noise, {}, frames=frames)

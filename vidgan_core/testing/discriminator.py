@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vidgan_core.component import Kind
 from vidgan_core.interfaces import Discriminator, Network, Tensors
-from vidgan_core.testing.network import CLIPS, NetworkSuite, noise_rng
+from vidgan_core.testing.network import CLIPS, NetworkSuite, noise_rng, shaken
 from vidgan_core.testing.suite import Subject
 
 
@@ -51,14 +51,14 @@ class DiscriminatorSuite(NetworkSuite):
 
     def test_gradient_of_the_video(self, subject: Subject) -> None:
         """The scores tell the generator where to go."""
-        gradient = self._gradient_of_the_video(self.network(subject))
+        gradient = self._gradient_of_the_video(shaken(self.network(subject)))
         assert gradient is not None, "the scores do not depend on the video"
         assert gradient.isfinite().all()
         assert gradient.flatten(1).any(dim=1).all()
 
     def test_second_order(self, subject: Subject) -> None:
         """A penalty on that gradient can be trained with, as R1 and WGAN-GP do."""
-        network = self.network(subject)
+        network = shaken(self.network(subject))
         gradient = self._gradient_of_the_video(network)
         if gradient is None:
             return  # another check's matter

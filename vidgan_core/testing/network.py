@@ -99,7 +99,7 @@ class NetworkSuite(Suite):
 
     def test_gradients(self, subject: Subject) -> None:
         """Every parameter that can be trained gets a gradient."""
-        network = self.network(subject)
+        network = shaken(self.network(subject))
         self.run(network, self.inputs(network)).square().sum().backward()  # type: ignore[no-untyped-call]
         for name, parameter in network.named_parameters():
             if parameter.requires_grad:
@@ -172,7 +172,7 @@ class NetworkSuite(Suite):
         if "class" not in target.takes:
             pytest.skip("takes no class labels")
         spec = DataSpec(*self.spec.shape, condition=(Field("class", classes=CLASSES),))
-        network = self.network(subject, spec)
+        network = shaken(self.network(subject, spec))
         inputs = self.inputs(network, CLASSES)
         labels = torch.arange(CLASSES)
         self.run(network, inputs, {"class": labels}).square().sum().backward()  # type: ignore[no-untyped-call]
@@ -181,6 +181,15 @@ class NetworkSuite(Suite):
         network.eval()
         given, others = (self.run(network, inputs, {"class": c}) for c in (labels, labels.flip(0)))
         assert not torch.equal(given, others), "the labels make no difference"
+
+
+def shaken(network: Network) -> Network:
+    """Move every weight a little: a layer that starts at zero hides the ones before it."""
+    rng = noise_rng()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.02 * torch.randn(parameter.shape, generator=rng))
+    return network
 
 
 def usual_spec(component: Component) -> DataSpec:
