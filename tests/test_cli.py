@@ -150,7 +150,8 @@ def test_plugins_lists_everything(vidgan: Command) -> None:
     records = json.loads(vidgan("plugins", "--json").out)
     assert {"kind", "name", "distribution", "version", "status"} <= set(records[0])
     assert {(r["kind"], r["name"]) for r in records} == {
-        (p.component.kind, p.component.name) for p in REGISTRY.all()
+        *((p.component.kind, p.component.name) for p in REGISTRY.all()),
+        *(("hooks", p.provider.module) for p in REGISTRY.plugins if p.hooks),
     }
     assert {r["status"] for r in records} == {"ok"}
     table = vidgan("plugins").out

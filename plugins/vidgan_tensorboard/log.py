@@ -37,6 +37,8 @@ class TensorBoardLog:
                 self._writer.add_scalar(name, value, run.step)
         if run.step % run.config.samples.every == 0:
             self._picture(run)
+        if scalars is not None:
+            self._writer.flush()  # what a run that is killed has logged is there
 
     @hookimpl
     def vidgan_fit_end(self, run: Run) -> None:
