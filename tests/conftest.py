@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from fresh import make_environment
 
 from vidgan_core.cli import main
 from vidgan_core.component import Kind
@@ -129,3 +130,52 @@ TINY = (
     *("--set", "generator.width=2", "--set", "discriminator.width=2"),
     *("--set", "data.frames=4", "--set", "data.size=16", "--set", "samples.count=2"),
 )
+
+# A stranger's plugin: its manifest, and the module that the record names.
+GOOD = """
+from vidgan_core import Component, hookimpl
+
+@hookimpl
+def vidgan_components():
+    yield Component("loss", "{name}", "{module}_code:Loss", "a loss of a stranger's")
+"""
+CODE = """
+from vidgan_core.interfaces import Loss as Base
+
+class Loss(Base):
+    def discriminator(self, real, fake):
+        return fake.mean() - real.mean()
+
+    def generator(self, real, fake):
+        return -fake.mean()
+"""
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Install a distribution `stranger-NAME` whose manifest is the given source."""
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    before = set(sys.modules)
+
+    def write(name: str, manifest: str, code: str = CODE) -> None:
+        site = tmp_path / "site"
+        info = site / f"stranger_{name}-1.2.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: stranger-{name}\nVersion: 1.2\n"
+        )
+        (info / "entry_points.txt").write_text(f"[vidgan]\nanything = stranger_{name}\n")
+        source = manifest.replace("{name}", name).replace("{module}", f"stranger_{name}")
+        (site / f"stranger_{name}.py").write_text(source)
+        (site / f"stranger_{name}_code.py").write_text(code)
+
+    yield write
+    for name in set(sys.modules) - before:
+        if name.startswith("stranger_"):
+            del sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of a fresh environment with vidgan, made once."""
+    return make_environment(tmp_path_factory.mktemp("fresh"))

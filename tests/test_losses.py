@@ -1,15 +1,13 @@
-"""Losses against closed forms on probabilities, and at extreme scores."""
+"""Losses against closed forms on probabilities; the suites do the rest."""
 
 from __future__ import annotations
 
-import pytest
 import torch
-from conftest import REGISTRY, components
+from conftest import REGISTRY
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy, mse_loss
 
 from vidgan_core.interfaces import Loss
-from vidgan_core.plugins import Provided
 
 REAL = torch.tensor([[2.0, -1.0], [0.3, 0.0]], dtype=torch.float64)
 FAKE = torch.tensor([[-0.5, 1.5], [0.1, -3.0]], dtype=torch.float64)
@@ -69,28 +67,8 @@ def test_ragan_compares_with_the_mean() -> None:
     torch.testing.assert_close(make("ragan").generator(REAL, FAKE), expected)
 
 
-@pytest.mark.parametrize("options", [{}, {"saturating": True}])
-@pytest.mark.parametrize("provided", components("loss"))
-def test_finite_at_extreme_scores(provided: Provided, options: dict[str, bool]) -> None:
-    if options and provided.component.name != "minimax":
-        return
-    loss = make(provided.component.name, **options)
-    for magnitude in (0.0, 1e4):
-        for sign in (1, -1):
-            real = torch.full((4, 2), sign * magnitude, requires_grad=True)
-            fake = torch.full((4, 2), -sign * magnitude, requires_grad=True)
-            values = [loss.discriminator(real, fake), loss.generator(real.detach(), fake)]
-            gradients = torch.autograd.grad(sum(values), [real, fake])
-            assert all(torch.isfinite(t).all() for t in (*values, *gradients))
-
-
-@pytest.mark.parametrize("provided", components("loss"))
-def test_a_discriminator_that_tells_them_apart_has_the_smaller_loss(provided: Provided) -> None:
-    loss = make(provided.component.name)
-    right = loss.discriminator(torch.full((4, 1), 0.8), torch.full((4, 1), -0.8))
-    wrong = loss.discriminator(torch.full((4, 1), -0.8), torch.full((4, 1), 0.8))
-    assert right < wrong
-    real = torch.zeros(4, 1)
-    fools = loss.generator(real, torch.full((4, 1), 0.8))
-    fails = loss.generator(real, torch.full((4, 1), -0.8))
-    assert fools < fails
+def test_saturating_minimax_is_finite_at_extreme_scores() -> None:
+    for magnitude in (1e4, -1e4):
+        fake = torch.full((4, 2), magnitude, requires_grad=True)
+        value = make("minimax", saturating=True).generator(None, fake)
+        assert all(t.isfinite().all() for t in (value, *torch.autograd.grad(value, fake)))

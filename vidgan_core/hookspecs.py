@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from vidgan_core.run import Run
 
 hookspec = pluggy.HookspecMarker("vidgan")
+
+# The version of the hooks below and of the interfaces. A manifest may say VIDGAN_API = 1: it was
+# written for that one. It grows when something is added, the oldest one when something is removed.
+API = 1
+OLDEST_API = 1
 hookimpl = pluggy.HookimplMarker("vidgan")
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any, cast
 
 import pluggy
@@ -21,21 +22,9 @@ import pluggy
 from vidgan_core import hookspecs
 from vidgan_core.component import KINDS, Component, Kind
 from vidgan_core.errors import ComponentError, UsageError, did_you_mean
-
-GROUP = "vidgan"
-HOME = "vidgan"  # the distribution that the in-tree plugins come with
-
-
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """The installed distribution and the manifest module that a component came from."""
-
-    distribution: str
-    version: str
-    module: str
-
-    def __str__(self) -> str:
-        return f"{self.distribution} {self.version} ({self.module})"
+from vidgan_core.installed import GROUP, HOME, Provider, canonical, plain
+from vidgan_core.installed import plugins as installed_plugins
+from vidgan_core.manifest import APIError, check_api, check_record, summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +42,32 @@ class Failure:
     provider: Provider
     reason: str
     details: str
+    status: str = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A healthy plugin: who provides it, what it is, and the lifecycle hooks that it has."""
+
+    provider: Provider
+    summary: str
+    hooks: tuple[str, ...]
 
 
 class Registry:
     """The components of all healthy plugins, and the failures of the others."""
 
-    def __init__(self, points: Iterable[EntryPoint]) -> None:
+    def __init__(self, points: Iterable[tuple[Provider, EntryPoint]]) -> None:
         """Import and register the manifest behind every entry point, each on its own."""
         self.failures: list[Failure] = []
+        self.plugins: list[Plugin] = []
+        self._printed: list[str] = []
         self.hooks = pluggy.PluginManager(GROUP)
         self.hooks.add_hookspecs(hookspecs)
         self._provided: dict[tuple[Kind, str], list[Provided]] = {}
         self._providers: dict[str, Provider] = {}
-        for point in points:
-            self._guarded(_provider(point), partial(self._register, point))
+        for provider, point in points:
+            self._guarded(provider, partial(self._register, provider, point))
 
     @classmethod
     def discover(cls, *, third_party: bool = True) -> Registry:
@@ -75,11 +76,14 @@ class Registry:
         Unset: all of them. A comma-separated list of distributions: only these. Empty: none.
         """
         listed = os.environ.get("VIDGAN_PLUGINS")
-        only = None if listed is None else {word.strip() for word in listed.split(",")}
+        only = None if listed is None else {canonical(word) for word in listed.split(",")}
         if not third_party:
             only = set()
-        points = sorted(entry_points(group=GROUP), key=lambda p: (_distribution(p), p.value))
-        return cls(p for p in points if _distribution(p) == HOME or _chosen(p, only))
+        return cls(
+            (provider, point)
+            for provider, point in installed_plugins()
+            if only is None or canonical(provider.distribution) in {HOME, *only}
+        )
 
     def all(self, kind: Kind | None = None) -> list[Provided]:
         """Every component, of one kind or of all, by kind and name; clashing ones included."""
@@ -101,10 +105,8 @@ class Registry:
         if len(providers) == 1:
             return providers[0]
         if providers:
-            who = " and ".join(str(p.provider) for p in providers)
             raise ComponentError(
-                f"{kind} {name!r} is provided twice: by {who}",
-                hint="uninstall one of them, or choose with VIDGAN_PLUGINS",
+                _clash(providers), hint="uninstall one of them, or choose with VIDGAN_PLUGINS"
             )
         broken = "".join(f"; {f.provider} failed to load: {f.reason}" for f in self.failures)
         known = did_you_mean(name, self.names(kind))
@@ -127,6 +129,19 @@ class Registry:
             raise ComponentError(f"{who}: {provided.component.target} is not a {kind}")
         return target
 
+    def clashing(self, provided: Provided) -> bool:
+        """Does another plugin provide a component of the same kind and name?"""
+        return len(self._provided[provided.component.kind, provided.component.name]) > 1
+
+    def complaints(self) -> Iterator[str]:
+        """Say, a line each, which plugins failed, printed on import, or claim the same name."""
+        for failure in self.failures:
+            yield f"plugin {failure.provider} is left out: {failure.reason}"
+        yield from self._printed
+        for providers in self._provided.values():
+            if len(providers) > 1:
+                yield f"{_clash(providers)}; neither can be used"
+
     def announce(self, hook: str, **arguments: Any) -> None:
         """Call a lifecycle hook of every plugin; one that raises is dropped, with a message.
 
@@ -137,7 +152,7 @@ class Registry:
             provider = self._providers.get(impl.plugin_name)
             if provider is None or provider.distribution == HOME:
                 call()
-            elif not self._guarded(provider, call):
+            elif not self._guarded(provider, _quietly(call)):
                 self.hooks.unregister(name=impl.plugin_name)
                 print(
                     f"warning: {provider} failed in {hook} and is left out from here on: "
@@ -145,22 +160,43 @@ class Registry:
                     file=sys.stderr,
                 )
 
-    def _register(self, point: EntryPoint) -> None:
-        """Import one manifest, check its hooks and take its components."""
-        provider = _provider(point)
-        with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
+    def _register(self, provider: Provider, point: EntryPoint) -> None:
+        """Import one manifest, check its version and hooks, and take its components."""
+        with self._overhearing(provider):
             manifest = point.load()
-            self.hooks.register(manifest, name=point.value)
+            check_api(manifest)
+            if point.value in self._providers:
+                raise ValueError(f"its manifest is also that of {self._providers[point.value]}")
             try:
+                self.hooks.register(manifest, name=point.value)
                 self.hooks.check_pending()
                 components = self._components(point.value)
             except BaseException:
                 self.hooks.unregister(name=point.value)
                 raise
         self._providers[point.value] = provider
+        self.plugins.append(Plugin(provider, summary(manifest), self._lifecycle(manifest)))
         for component in components:
             key = (component.kind, component.name)
             self._provided.setdefault(key, []).append(Provided(component, provider))
+
+    @contextlib.contextmanager
+    def _overhearing(self, provider: Provider) -> Iterator[None]:
+        """Keep what a plugin prints out of stdout, which is for results."""
+        said = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(said):
+                yield
+        finally:
+            if words := said.getvalue().split():
+                self._printed.append(
+                    f"plugin {provider} prints when imported: {plain(' '.join(words))}"
+                )
+
+    def _lifecycle(self, manifest: object) -> tuple[str, ...]:
+        """Return the names of the hooks that a registered plugin has beside its components."""
+        callers = self.hooks.get_hookcallers(manifest) or []
+        return tuple(sorted(c.name for c in callers if c.name != "vidgan_components"))
 
     def _components(self, plugin: str) -> list[Component]:
         """Ask one registered plugin for its records and check their types."""
@@ -169,10 +205,7 @@ class Registry:
             if impl.plugin_name == plugin:
                 records += cast(Iterable[Component], impl.function())
         for record in records:
-            if not isinstance(record, Component):
-                raise TypeError(f"vidgan_components() yielded {record!r}, not a Component")
-            if record.kind not in KINDS:
-                raise ValueError(f"{record.name!r} has the unknown kind {record.kind!r}")
+            check_record(record)
         return records
 
     def _guarded(self, provider: Provider, call: Callable[[], object]) -> bool:
@@ -181,30 +214,37 @@ class Registry:
             call()
         except (Exception, SystemExit) as error:
             details = "".join(traceback.format_exception(error))
-            self.failures.append(Failure(provider, _reason(error), details))
+            status = error.status if isinstance(error, APIError) else "failed"
+            self.failures.append(Failure(provider, _reason(error), details, status))
             return False
         return True
 
 
 def versions(registry: Registry) -> Mapping[str, str]:
-    """The distributions that provide components, with their versions."""
-    return {p.provider.distribution: p.provider.version for p in registry.all()}
+    """The distributions that plugins come from, with their versions."""
+    return {p.provider.distribution: p.provider.version for p in registry.plugins}
 
 
-def _distribution(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else ""
+def _quietly(call: Callable[[], object]) -> Callable[[], object]:
+    """Wrap a plugin's code so that what it prints goes to stderr."""
+
+    def quiet() -> None:
+        with contextlib.redirect_stdout(sys.stderr):
+            call()
+
+    return quiet
 
 
-def _provider(point: EntryPoint) -> Provider:
-    version = point.dist.version if point.dist else ""
-    return Provider(_distribution(point), version, point.value)
-
-
-def _chosen(point: EntryPoint, only: set[str] | None) -> bool:
-    return only is None or _distribution(point) in only
+def _clash(providers: Iterable[Provided]) -> str:
+    """Say who all provide the same component."""
+    providers = list(providers)
+    component = providers[0].component
+    who = " and ".join(str(p.provider) for p in providers)
+    return f"{component.kind} {component.name!r} is provided twice: by {who}"
 
 
 def _reason(error: BaseException) -> str:
     """One line for an exception."""
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    kind = type(error).__name__
+    return plain(f"{kind}: {lines[0]}" if lines else kind)

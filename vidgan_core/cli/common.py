@@ -23,8 +23,8 @@ def discover(no_plugins: bool) -> Registry:
     from vidgan_core.plugins import Registry
 
     registry = Registry.discover(third_party=not no_plugins)
-    for failure in registry.failures:
-        click.echo(f"warning: plugin {failure.provider} is left out: {failure.reason}", err=True)
+    for complaint in registry.complaints():
+        click.echo(f"warning: {complaint}", err=True)
     return registry
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vidgan_core.cli.common import as_json, discover, no_plugins, print_json, print_table
-from vidgan_core.errors import CheckError
+from vidgan_core.errors import CheckError, ComponentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,10 +23,15 @@ def command(as_json: bool, no_plugins: bool) -> None:
     registry = discover(no_plugins)
 
     def plugins() -> str:
+        problems = [f"{f.provider}: {f.reason}" for f in registry.failures]
         for provided in registry.all():
-            registry.load(provided.component.kind, provided.component.name)
-        if registry.failures:
-            raise RuntimeError(", ".join(f"{f.provider}: {f.reason}" for f in registry.failures))
+            try:
+                registry.load(provided.component.kind, provided.component.name)
+            except ComponentError as error:
+                click.echo(f"warning: {error}", err=True)
+                problems.append(str(error))
+        if problems:
+            raise RuntimeError(", ".join(problems))
         return f"{len(registry.all())} components load"
 
     def data() -> str:

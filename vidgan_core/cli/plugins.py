@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,7 +11,10 @@ import click
 from vidgan_core.cli.common import as_json, discover, no_plugins, print_json, print_table
 
 if TYPE_CHECKING:
+    from vidgan_core.installed import Provider
     from vidgan_core.plugins import Provided, Registry
+
+KINDS_HELP = "generator, discriminator, loss, term, dataset or hooks; repeatable."
 
 
 @click.group("plugins", invoke_without_command=True)
@@ -55,43 +60,87 @@ def info(name: str, as_json: bool, no_plugins: bool) -> None:
         _show(record)
 
 
+@command.command()
+@click.argument("name")
+@click.option("--kind", "kinds", metavar="KIND", multiple=True, required=True, help=KINDS_HELP)
+@no_plugins
+def new(name: str, kinds: tuple[str, ...], no_plugins: bool) -> None:
+    """Write a plugin to start from: the distribution NAME, such as vidgan-foo, in ./NAME.
+
+    It can be installed, passes its own tests and trains as it is. --kind may be given several
+    times.
+    """
+    from vidgan_core.scaffold import write_plugin
+
+    registry = discover(no_plugins)
+    folder = write_plugin(Path(), name, kinds, registry)
+    click.echo(folder)
+    click.echo(f"next: pip install -e {folder} && vidgan plugins check {name}", err=True)
+
+
+@command.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+def check(names: tuple[str, ...]) -> None:
+    """Run the conformance suites on every NAME: a component, plugin or distribution.
+
+    Without a name everything that is installed is checked.
+    """
+    from vidgan_core.errors import CheckError, ComponentError
+
+    registry = discover(no_plugins=False)
+    try:
+        from vidgan_core.testing.check import check_plugins
+    except ModuleNotFoundError as error:
+        raise ComponentError(f"checks need {error.name}: pip install 'vidgan[test]'") from None
+    if not check_plugins(registry, names):
+        raise CheckError("not every check passed")
+
+
 def _list(as_json: bool, no_plugins: bool, verbose: bool) -> None:
     registry = discover(no_plugins)
-    names = [(p.component.kind, p.component.name) for p in registry.all()]
     rows = [
-        _record(p)
-        | {"status": "ok" if names.count((p.component.kind, p.component.name)) == 1 else "clash"}
-        for p in registry.all()
+        *(_record(registry, p) for p in registry.all()),
+        *_hooks(registry),
+        *_failures(registry),
     ]
     if as_json:
-        failed = [
-            {
-                "kind": None,
-                "name": f.provider.module,
-                "distribution": f.provider.distribution,
-                "version": f.provider.version,
-                "status": "failed",
-                "reason": f.reason,
-            }
-            for f in registry.failures
-        ]
-        print_json(rows + failed)
-        return
-    columns = ("kind", "name", "status", "distribution", "version", "summary")
-    print_table([list(columns), *([row[c] for c in columns] for row in rows)])
+        print_json(rows)
+    else:
+        columns = ("kind", "name", "status", "distribution", "version", "summary")
+        said = [row | {"summary": row.get("reason", row["summary"])} for row in rows]
+        print_table([list(columns), *([row[c] or "-" for c in columns] for row in said)])
     if verbose:
         for failure in registry.failures:
             click.echo(f"\n{failure.provider}\n{failure.details}", err=True)
 
 
-def _record(provided: Provided) -> dict[str, Any]:
+def _hooks(registry: Registry) -> Iterator[dict[str, Any]]:
+    """Yield a record of every plugin that follows a run's life."""
+    for plugin in registry.plugins:
+        if plugin.hooks:
+            yield _row("hooks", plugin.provider.module, plugin.provider, plugin.summary)
+
+
+def _failures(registry: Registry) -> Iterator[dict[str, Any]]:
+    for failure in registry.failures:
+        row = _row(None, failure.provider.module, failure.provider, "")
+        yield row | {"status": failure.status, "reason": failure.reason}
+
+
+def _record(registry: Registry, provided: Provided) -> dict[str, Any]:
     component = provided.component
+    row = _row(component.kind, component.name, provided.provider, component.summary)
+    return row | {"status": "clash" if registry.clashing(provided) else "ok"}
+
+
+def _row(kind: str | None, name: str, provider: Provider, summary: str) -> dict[str, Any]:
     return {
-        "kind": component.kind,
-        "name": component.name,
-        "distribution": provided.provider.distribution,
-        "version": provided.provider.version,
-        "summary": component.summary,
+        "kind": kind,
+        "name": name,
+        "distribution": provider.distribution,
+        "version": provider.version,
+        "status": "ok",
+        "summary": summary,
     }
 
 
@@ -102,7 +151,7 @@ def _describe(registry: Registry, provided: Provided) -> dict[str, Any]:
 
     component = provided.component
     options = describe_options(registry.load(component.kind, component.name))
-    return _record(provided) | {
+    return _record(registry, provided) | {
         "usual": dict(component.usual),
         "options": [asdict(option) for option in options],
     }

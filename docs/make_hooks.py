@@ -1,0 +1,41 @@
+"""Print docs/hooks.md: python docs/make_hooks.py > docs/hooks.md."""
+
+from __future__ import annotations
+
+import inspect
+from types import FunctionType
+
+from vidgan_core import hookspecs
+
+HEAD = f"""# Hooks
+
+Every hook that a plugin may implement, from the docstrings in `vidgan_core/hookspecs.py`
+(`python docs/make_hooks.py > docs/hooks.md`); plugin API {hookspecs.API}.
+[The author's guide](authors.md) shows them in use.
+
+A hook is a function in the plugin's manifest, marked with `vidgan_core.hookimpl`. It takes the
+arguments that it wants, by name, and leaves out the rest. A hook of a third-party plugin that
+raises is left out for the rest of the command, with a line on stderr.
+"""
+
+
+def page() -> str:
+    """Return the page."""
+    return "\n".join([HEAD, *map(section, hooks())])
+
+
+def hooks() -> list[FunctionType]:
+    """Return the hooks in the order in which they are called."""
+    members = vars(hookspecs).items()
+    return [m for name, m in members if name.startswith("vidgan_") and inspect.isfunction(m)]
+
+
+def section(hook: FunctionType) -> str:
+    """Return one hook's signature and docstring."""
+    signature = str(inspect.signature(hook)).replace("'", "")
+    text = (inspect.getdoc(hook) or "").replace("``", "`")
+    return f"## `{hook.__name__}`\n\n```python\n{hook.__name__}{signature}\n```\n\n{text}\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")

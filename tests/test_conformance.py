@@ -1,0 +1,36 @@
+"""Every registered component passes the suites that anybody's components are checked with."""
+
+from __future__ import annotations
+
+from vidgan_core.testing import (
+    DatasetSuite,
+    DiscriminatorSuite,
+    GeneratorSuite,
+    LossSuite,
+    PluginSuite,
+    TermSuite,
+)
+
+
+class TestPlugins(PluginSuite):
+    pass
+
+
+class TestGenerators(GeneratorSuite):
+    pass
+
+
+class TestDiscriminators(DiscriminatorSuite):
+    pass
+
+
+class TestLosses(LossSuite):
+    pass
+
+
+class TestTerms(TermSuite):
+    pass
+
+
+class TestDatasets(DatasetSuite):
+    pass

@@ -1,0 +1,96 @@
+"""The conformance suites find what they are there to find, and nothing else.
+
+Each wrong component breaks one property: exactly the check of that property must fail.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+import pytest
+import torch
+from wrong.datasets import DATASETS, RightDataset
+from wrong.discriminators import DISCRIMINATORS, RightDiscriminator
+from wrong.generators import GENERATORS, RightGenerator
+from wrong.losses import LOSSES, Losses, RightLoss
+from wrong.terms import TERMS, RightTerm, Terms
+
+from vidgan_core.component import Component
+from vidgan_core.testing import (
+    DatasetSuite,
+    DiscriminatorSuite,
+    GeneratorSuite,
+    LossSuite,
+    Subject,
+    Suite,
+)
+
+CASES: list[tuple[Suite, type, str | None]] = [
+    (GeneratorSuite(), RightGenerator, None),
+    (DiscriminatorSuite(), RightDiscriminator, None),
+    (Losses(), RightLoss, None),
+    (Terms(), RightTerm, None),
+    (DatasetSuite(), RightDataset, None),
+    *((GeneratorSuite(), wrong, check) for wrong, check in GENERATORS.items()),
+    *((DiscriminatorSuite(), wrong, check) for wrong, check in DISCRIMINATORS.items()),
+    *((Losses(), wrong, check) for wrong, check in LOSSES.items()),
+    *((Terms(), wrong, check) for wrong, check in TERMS.items()),
+    *((DatasetSuite(), wrong, check) for wrong, check in DATASETS.items()),
+]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks this small spend most of their time on threads that wait for one another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def checks(suite: Suite) -> list[str]:
+    """The names of a suite's checks."""
+    return [n.removeprefix("test_") for n, _ in inspect.getmembers(suite) if n.startswith("test_")]
+
+
+def failing(suite: Suite, component: type) -> list[str]:
+    """The checks that a component does not pass."""
+    record = Component(suite.kind, component.__name__, "nowhere:Nothing", "")
+    subject = Subject(record, lambda: component)
+    failed = []
+    for check in checks(suite):
+        try:
+            getattr(suite, f"test_{check}")(subject)
+        except pytest.skip.Exception:
+            continue
+        except Exception:
+            failed.append(check)
+    return failed
+
+
+@pytest.mark.parametrize(
+    ("suite", "component", "check"), CASES, ids=[component.__name__ for _, component, _ in CASES]
+)
+def test_exactly_the_check_of_the_broken_property_fails(
+    suite: Suite, component: type, check: str | None
+) -> None:
+    assert failing(suite, component) == ([check] if check else [])
+
+
+@pytest.mark.parametrize(
+    "suite",
+    [GeneratorSuite(), DiscriminatorSuite(), Losses(), Terms(), DatasetSuite()],
+    ids=lambda suite: suite.kind,
+)
+def test_every_check_is_tested(suite: Suite) -> None:
+    covered = {check for tried, _, check in CASES if tried.kind == suite.kind}
+    general = {"options", "usual"}  # covered with the losses, and below
+    assert covered - general == set(checks(suite)) - general - {None} | {None}
+
+
+def test_a_record_that_recommends_what_is_not_there() -> None:
+    for usual in ({"disc": "none"}, {"loss": "none"}, {"terms": {"none": {}}}, {"discc": "mlp"}):
+        record = Component("loss", "wrong", "nowhere:Nothing", "", usual)
+        with pytest.raises(AssertionError):
+            LossSuite().test_usual(Subject(record, lambda: RightLoss))

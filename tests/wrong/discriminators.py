@@ -1,0 +1,180 @@
+"""A discriminator that is right, and others that break one property each."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import torch
+from annotated_types import Ge, doc
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from vidgan_core.errors import ShapeError
+from vidgan_core.interfaces import DataSpec, Discriminator, Tensors, Verdict
+
+Width = Annotated[int, Ge(1), doc("features")]
+BLOCK = 8
+
+
+def check(spec: DataSpec) -> None:
+    if spec.height % BLOCK or spec.width % BLOCK:
+        raise ShapeError(f"can't do {spec}: height and width must be multiples of {BLOCK}")
+
+
+class RightDiscriminator(Discriminator):
+    """Pixels -> mean over 8x8 blocks -> features -> one score."""
+
+    takes = frozenset({"class"})
+
+    def __init__(self, spec: DataSpec, *, width: Width = 16) -> None:
+        super().__init__(spec)
+        check(spec)
+        self.inner = nn.Linear(spec.channels * spec.frames, width)
+        self.norm = nn.BatchNorm1d(width)
+        self.outer = nn.Linear(width, 1)
+        if spec.condition:
+            self.labels = nn.Embedding(spec.condition[0].classes or 0, width)
+
+    def features(self, video: Tensor, condition: Tensors) -> Tensor:
+        features = self.norm(self.inner(video.mean((3, 4)).flatten(1)))
+        for field in self.spec.condition:
+            features = features + self.labels(condition[field.name])
+        return features.sigmoid()
+
+    def forward(self, video: Tensor, condition: Tensors) -> Verdict:
+        return Verdict((self.outer(self.features(video, condition)),))
+
+
+class Averaging(RightDiscriminator):
+    """One score for the whole batch, repeated in a shape that is not (B, ...)."""
+
+    def forward(self, video: Tensor, condition: Tensors) -> Verdict:
+        (scores,) = super().forward(video, condition).scores
+        return Verdict((scores.T,))
+
+
+class Squashed(RightDiscriminator):
+    def forward(self, video: Tensor, condition: Tensors) -> Verdict:
+        (scores,) = super().forward(video, condition).scores
+        return Verdict((scores.sigmoid(),))
+
+
+class Once(torch.autograd.Function):
+    """The identity, which can be differentiated once."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        return tensor.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient
+
+
+class FirstOrder(RightDiscriminator):
+    def features(self, video: Tensor, condition: Tensors) -> Tensor:
+        return Once.apply(super().features(video, condition))
+
+
+class Blindfolded(RightDiscriminator):
+    """Gives the generator no direction."""
+
+    def features(self, video: Tensor, condition: Tensors) -> Tensor:
+        return super().features(video.detach(), condition)
+
+
+class Grabbing(RightDiscriminator):
+    def features(self, video: Tensor, condition: Tensors) -> Tensor:
+        features = super().features(video, condition)
+        video.data.mul_(0.5)
+        return features
+
+
+class EmptyPromise(RightDiscriminator):
+    gives = frozenset({"features"})
+
+
+class RestlessCritic(RightDiscriminator):
+    def features(self, video: Tensor, condition: Tensors) -> Tensor:
+        return super().features(video, condition) * (1 + 0.1 * torch.rand(()))
+
+
+class BatchBoundCritic(RightDiscriminator):
+    def features(self, video: Tensor, condition: Tensors) -> Tensor:
+        features = super().features(video, condition)
+        return features + 0.5 * features.mean(0)
+
+
+class IdleCritic(RightDiscriminator):
+    def __init__(self, spec: DataSpec, *, width: Width = 16) -> None:
+        super().__init__(spec, width=width)
+        if not spec.condition:
+            self.unused = nn.Parameter(torch.ones(3))
+
+
+class LabelBlindCritic(RightDiscriminator):
+    def features(self, video: Tensor, condition: Tensors) -> Tensor:
+        return super().features(video, {n: torch.zeros_like(c) for n, c in condition.items()})
+
+
+class BluntCritic(RightDiscriminator):
+    def __init__(self, spec: DataSpec, *, width: Width = 16) -> None:
+        if spec.height % BLOCK:
+            raise ShapeError("no")
+        super().__init__(spec, width=width)
+
+
+class HalfPreciseCritic(RightDiscriminator):
+    def forward(self, video: Tensor, condition: Tensors) -> Verdict:
+        return Verdict(tuple(s.float() for s in super().forward(video, condition).scores))
+
+
+class ForgetfulCritic(RightDiscriminator):
+    def __init__(self, spec: DataSpec, *, width: Width = 16) -> None:
+        super().__init__(spec, width=width)
+        self.secret = torch.rand(width)
+
+    def features(self, video: Tensor, condition: Tensors) -> Tensor:
+        features = super().features(video, condition)
+        return features * (1 + self.secret.to(features))
+
+
+class UncopiableCritic(RightDiscriminator):
+    def __init__(self, spec: DataSpec, *, width: Width = 16) -> None:
+        super().__init__(spec, width=width)
+        self.cached = self.outer.weight * 2
+
+
+class CancellingCritic(RightDiscriminator):
+    def features(self, video: Tensor, condition: Tensors) -> Tensor:
+        features = super().features(video, condition)
+        if torch.is_autocast_enabled("cpu"):
+            features = (features.bfloat16() + 1e3) - 1e3
+        return features
+
+
+class EagerCritic(RightDiscriminator):
+    def __init__(self, spec: DataSpec, *, width: Width = 16) -> None:
+        super().__init__(spec, width=width)
+        self.scale = float(self.outer.weight.detach().std())
+
+
+DISCRIMINATORS: dict[type, str] = {
+    Averaging: "shape",
+    BluntCritic: "refusal",
+    HalfPreciseCritic: "dtype",
+    IdleCritic: "gradients",
+    BatchBoundCritic: "any_batch",
+    RestlessCritic: "modes",
+    ForgetfulCritic: "safetensors",
+    UncopiableCritic: "copy",
+    CancellingCritic: "bf16",
+    EagerCritic: "without_memory",
+    LabelBlindCritic: "labels",
+    Squashed: "unbounded",
+    Blindfolded: "gradient_of_the_video",
+    FirstOrder: "second_order",
+    Grabbing: "video_is_left_alone",
+    EmptyPromise: "gives",
+}

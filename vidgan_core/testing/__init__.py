@@ -1,0 +1,34 @@
+"""Conformance suites: subclass the one of your component's kind in your tests.
+
+    from vidgan_core.testing import GeneratorSuite
+
+    class TestGenerators(GeneratorSuite):
+        distribution = "vidgan-foo"
+
+Every check then runs once for each generator of that distribution, with its name as the test's
+id. Needs pytest, which the rest of the core does without: pip install 'vidgan[test]'.
+"""
+
+import pytest
+
+MODULES = ("dataset", "discriminator", "generator", "loss", "network", "plugin", "suite", "term")
+pytest.register_assert_rewrite(*(f"vidgan_core.testing.{module}" for module in MODULES))
+
+from vidgan_core.testing.dataset import DatasetSuite  # noqa: E402
+from vidgan_core.testing.discriminator import DiscriminatorSuite  # noqa: E402
+from vidgan_core.testing.generator import GeneratorSuite  # noqa: E402
+from vidgan_core.testing.loss import LossSuite  # noqa: E402
+from vidgan_core.testing.plugin import PluginSuite  # noqa: E402
+from vidgan_core.testing.suite import Subject, Suite  # noqa: E402
+from vidgan_core.testing.term import TermSuite  # noqa: E402
+
+__all__ = [
+    "DatasetSuite",
+    "DiscriminatorSuite",
+    "GeneratorSuite",
+    "LossSuite",
+    "PluginSuite",
+    "Subject",
+    "Suite",
+    "TermSuite",
+]

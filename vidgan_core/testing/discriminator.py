@@ -1,0 +1,92 @@
+"""The conformance suite of discriminators."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from vidgan_core.component import Kind
+from vidgan_core.interfaces import Discriminator, Network, Tensors
+from vidgan_core.testing.network import CLIPS, NetworkSuite, noise_rng, shaken
+from vidgan_core.testing.suite import Subject
+
+
+class DiscriminatorSuite(NetworkSuite):
+    """Checks of a discriminator; see `NetworkSuite` for the clip shapes that are tried."""
+
+    kind: ClassVar[Kind] = "discriminator"
+
+    def inputs(self, network: Network, clips: int = CLIPS) -> Tensors:
+        """Return clips."""
+        return {"video": torch.randn(clips, *network.spec.shape, generator=noise_rng())}
+
+    def outputs(self, network: Network, inputs: Tensors, condition: Tensors) -> Tensor:
+        """Return all critics' scores, (B, number of scores a clip)."""
+        assert isinstance(network, Discriminator)
+        clips = len(inputs["video"])
+        scores = network(inputs["video"], condition).scores
+        return torch.cat([s.reshape(clips, -1) for s in scores], dim=1)
+
+    def check_shape(self, network: Network) -> None:
+        """Each critic has at least one finite score a clip."""
+        assert isinstance(network, Discriminator)
+        scores = network(self.inputs(network)["video"], {}).scores
+        assert isinstance(scores, tuple)
+        assert scores, "there is no critic"
+        for each in scores:
+            assert each.shape[0] == CLIPS
+            assert each.numel()
+            assert each.isfinite().all()
+
+    def test_unbounded(self, subject: Subject) -> None:
+        """There is no sigmoid at the end: greater weights make greater scores."""
+        network = self.network(subject).eval().double()
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.mul_(100)
+        inputs = {name: t.double() for name, t in self.inputs(network).items()}
+        assert self.run(network, inputs).abs().max() > 10
+
+    def test_gradient_of_the_video(self, subject: Subject) -> None:
+        """The scores tell the generator where to go."""
+        gradient = self._gradient_of_the_video(shaken(self.network(subject)))
+        assert gradient is not None, "the scores do not depend on the video"
+        assert gradient.isfinite().all()
+        assert gradient.flatten(1).any(dim=1).all()
+
+    def test_second_order(self, subject: Subject) -> None:
+        """A penalty on that gradient can be trained with, as R1 and WGAN-GP do."""
+        network = shaken(self.network(subject))
+        gradient = self._gradient_of_the_video(network)
+        if gradient is None:
+            return  # another check's matter
+        gradient.square().sum().backward()  # type: ignore[no-untyped-call]
+        second = [p.grad for p in network.parameters() if p.grad is not None]
+        assert any(g.any() for g in second), "a gradient penalty reaches no parameter"
+        assert all(g.isfinite().all() for g in second)
+
+    def test_video_is_left_alone(self, subject: Subject) -> None:
+        """The clips that it judges are the same afterwards."""
+        network = self.network(subject)
+        assert isinstance(network, Discriminator)
+        video = self.inputs(network)["video"]
+        before = video.clone()
+        network(video, {})
+        assert torch.equal(video, before)
+
+    def test_gives(self, subject: Subject) -> None:
+        """Every extra that it promises is there, and the features if it promises them."""
+        network = self.network(subject)
+        assert isinstance(network, Discriminator)
+        verdict = network(self.inputs(network)["video"], {})
+        assert network.gives - {"features"} <= verdict.extras.keys()
+        assert "features" not in network.gives or verdict.features
+
+    def _gradient_of_the_video(self, network: Network) -> Tensor | None:
+        leaf = self.inputs(network)["video"].requires_grad_()
+        # The sum of squares has curvature in every layer, even where all of them are linear.
+        total = self.run(network, {"video": leaf}).square().sum()
+        (gradient,) = torch.autograd.grad(total, leaf, create_graph=True, allow_unused=True)
+        return gradient

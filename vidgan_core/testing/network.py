@@ -1,0 +1,205 @@
+"""What is checked of generators and discriminators alike."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar
+
+import pytest
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from vidgan_core.component import Component
+from vidgan_core.errors import ShapeError
+from vidgan_core.interfaces import DataSpec, Field, Network, Tensors
+from vidgan_core.rng import keyed
+from vidgan_core.testing.suite import Subject, Suite
+
+CLIPS = 3
+CLASSES = 4
+DRAWN = 7  # torch's default generator is seeded with it before each forward pass
+
+
+class NetworkSuite(Suite):
+    """`spec` is the clip that most checks use, `shapes` (T, H, W) are to be made or refused."""
+
+    spec: ClassVar[DataSpec] = DataSpec(frames=8, height=32, width=32)
+    shapes: ClassVar[tuple[tuple[int, int, int], ...]] = (
+        (12, 48, 32),
+        (8, 32, 64),
+        (8, 33, 32),
+        (7, 32, 32),
+        (1, 32, 32),
+        (8, 8, 8),
+    )
+
+    @abstractmethod
+    def inputs(self, network: Network, clips: int = CLIPS) -> Tensors:
+        """Return what the network reads: the same for the same network."""
+
+    @abstractmethod
+    def outputs(self, network: Network, inputs: Tensors, condition: Tensors) -> Tensor:
+        """Run the network; return what it gives as one tensor (B, anything)."""
+
+    @abstractmethod
+    def check_shape(self, network: Network) -> None:
+        """Assert that what the network gives has the shape that belongs to its spec."""
+
+    def run(self, network: Network, inputs: Tensors, condition: Tensors | None = None) -> Tensor:
+        """Return `outputs` with torch's default generator seeded, inputs that may be changed."""
+        torch.manual_seed(DRAWN)
+        copies = {name: tensor.clone() for name, tensor in inputs.items()}
+        return self.outputs(network, copies, condition or {})
+
+    def network(self, subject: Subject, spec: DataSpec | None = None, *, seed: int = 0) -> Network:
+        """Build the network, in training mode; where `self.spec` won't do, for its usual clip."""
+        network: Network
+        try:
+            network = self.make(subject, spec or self.spec, seed=seed)
+        except ShapeError:
+            if spec:
+                raise
+            network = self.make(subject, usual_spec(subject.component), seed=seed)
+        return network.train()
+
+    def networks(self, subject: Subject) -> Iterator[Network]:
+        """Build the network for all of `shapes` that it does not refuse."""
+        for shape in self.shapes:
+            try:
+                network = self.network(subject, DataSpec(3, *shape))
+            except Exception:
+                continue  # how it refuses is another check's matter
+            yield network
+
+    def test_shape(self, subject: Subject) -> None:
+        """What it accepts, it can do."""
+        self.check_shape(self.network(subject))
+        for network in self.networks(subject):
+            self.check_shape(network)
+
+    def test_refusal(self, subject: Subject) -> None:
+        """A shape that it can't do is a ShapeError that says which ones it can."""
+        for shape in self.shapes:
+            try:
+                self.network(subject, DataSpec(3, *shape))
+            except ShapeError as error:
+                message = str(error)
+                assert "must be" in message, message
+                assert any(c.isdecimal() for c in message.partition("must be")[2]), message
+
+    def test_dtype(self, subject: Subject) -> None:
+        """Numbers go out as they come in, float32 or float64."""
+        for dtype in (torch.float32, torch.float64):
+            network = self.network(subject).to(dtype)
+            inputs = {name: t.to(dtype) for name, t in self.inputs(network).items()}
+            assert self.run(network, inputs).dtype == dtype
+
+    def test_gradients(self, subject: Subject) -> None:
+        """Every parameter that can be trained gets a gradient."""
+        network = shaken(self.network(subject))
+        self.run(network, self.inputs(network)).square().sum().backward()  # type: ignore[no-untyped-call]
+        for name, parameter in network.named_parameters():
+            if parameter.requires_grad:
+                assert parameter.grad is not None, f"{name} gets no gradient"
+                assert parameter.grad.isfinite().all(), f"{name}'s gradient is not finite"
+                assert parameter.grad.any(), f"{name}'s gradient is zero"
+
+    def test_any_batch(self, subject: Subject) -> None:
+        """In eval mode a clip does not depend on the batch that it is in."""
+        network = self.network(subject).eval()
+        inputs = self.inputs(network)
+        whole = self.run(network, inputs)
+        parts = [
+            self.run(network, {name: t[i : i + 1] for name, t in inputs.items()})
+            for i in range(CLIPS)
+        ]
+        torch.testing.assert_close(torch.cat(parts), whole, rtol=1e-4, atol=1e-5)
+
+    def test_modes(self, subject: Subject) -> None:
+        """In eval mode nothing is random and nothing changes; train() leads back."""
+        network = self.network(subject)
+        inputs = self.inputs(network)
+        network.eval()
+        before = {name: t.clone() for name, t in network.state_dict().items()}
+        with torch.random.fork_rng(devices=[]):
+            results = []
+            for seed in (1, 2):
+                torch.manual_seed(seed)
+                copies = {name: tensor.clone() for name, tensor in inputs.items()}
+                results.append(self.outputs(network, copies, {}))
+        assert torch.equal(*results), "eval mode is random"
+        for name, tensor in network.state_dict().items():
+            assert torch.equal(tensor, before[name]), f"eval mode changes {name}"
+        assert all(module.training for module in network.train().modules())
+
+    def test_safetensors(self, subject: Subject) -> None:
+        """Its state in a file is all that makes it what it is."""
+        network, other = self.network(subject), self.network(subject, seed=1)
+        inputs = self.inputs(network)
+        self.run(network, inputs)  # a forward pass in training mode moves BatchNorm's statistics
+        saved = {name: t.contiguous().clone() for name, t in network.state_dict().items()}
+        other.load_state_dict(safetensors.torch.load(safetensors.torch.save(saved)))
+        assert torch.equal(self.run(network.eval(), inputs), self.run(other.eval(), inputs))
+
+    def test_copy(self, subject: Subject) -> None:
+        """It can be copied, as averaging its weights demands."""
+        network = self.network(subject).eval()
+        inputs = self.inputs(network)
+        assert torch.equal(self.run(copy.deepcopy(network), inputs), self.run(network, inputs))
+
+    def test_bf16(self, subject: Subject) -> None:
+        """Under autocast it gives about the same."""
+        network = self.network(subject).eval()
+        inputs = self.inputs(network)
+        exact = self.run(network, inputs)
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = self.run(network, inputs).float()
+        error = (rough - exact).square().mean().sqrt() / exact.square().mean().sqrt()
+        assert error < 0.1, f"off by {error:.0%} in bfloat16"
+
+    def test_without_memory(self, subject: Subject) -> None:
+        """It can be built on the meta device, as --dry-run does."""
+        with torch.device("meta"):
+            network = self.network(subject)
+        assert all(p.is_meta for p in network.parameters())
+
+    def test_labels(self, subject: Subject) -> None:
+        """Where it takes class labels, they matter, and every parameter gets a gradient."""
+        target = subject.load()
+        if "class" not in target.takes:
+            pytest.skip("takes no class labels")
+        spec = DataSpec(*self.spec.shape, condition=(Field("class", classes=CLASSES),))
+        network = shaken(self.network(subject, spec))
+        inputs = self.inputs(network, CLASSES)
+        labels = torch.arange(CLASSES)
+        self.run(network, inputs, {"class": labels}).square().sum().backward()  # type: ignore[no-untyped-call]
+        unused = [n for n, p in network.named_parameters() if p.requires_grad and p.grad is None]
+        assert not unused
+        network.eval()
+        given, others = (self.run(network, inputs, {"class": c}) for c in (labels, labels.flip(0)))
+        assert not torch.equal(given, others), "the labels make no difference"
+
+
+def shaken(network: Network) -> Network:
+    """Move every weight a little: a layer that starts at zero hides the ones before it."""
+    rng = noise_rng()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.02 * torch.randn(parameter.shape, generator=rng))
+    return network
+
+
+def usual_spec(component: Component) -> DataSpec:
+    """Return the clip that the component's record calls usual, or the configuration's default."""
+    data = component.usual.get("data", {})
+    size = data.get("size", DataSpec().height)
+    height, width = size if isinstance(size, list) else (size, size)
+    return DataSpec(frames=data.get("frames", DataSpec().frames), height=height, width=width)
+
+
+def noise_rng() -> torch.Generator:
+    """Return the generator that the suites draw their inputs with."""
+    return keyed(0, "conformance")

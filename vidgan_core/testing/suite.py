@@ -1,0 +1,92 @@
+"""What all suites share: which components they check, and how they make one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, ClassVar
+
+import pytest
+import torch
+
+from vidgan_core.component import Component, Kind
+from vidgan_core.installed import canonical
+from vidgan_core.options import describe_options, options_model
+from vidgan_core.plugins import Provided, Registry
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A component under test; its class is imported by the check that needs it."""
+
+    component: Component
+    load: Callable[[], Any]
+
+    def make(self, *arguments: object, seed: int = 0, **options: object) -> Any:
+        """Build one; its weights are a function of the seed. Options that it lacks are ignored."""
+        target = self.load()
+        known = options_model(target).model_fields
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return target(*arguments, **{k: v for k, v in options.items() if k in known})
+
+
+@cache
+def registry() -> Registry:
+    """Discover the plugins once a session."""
+    return Registry.discover()
+
+
+def subject_of(provided: Provided) -> Subject:
+    """Return a registered component as a subject."""
+    component = provided.component
+    return Subject(component, partial(registry().load, component.kind, component.name))
+
+
+class Suite:
+    """The checks of one kind of component.
+
+    `distribution` narrows them to the components of one installed distribution. `options` are
+    given to each component that has an option of that name: small networks are checked quickly.
+    """
+
+    kind: ClassVar[Kind]
+    distribution: ClassVar[str | None] = None
+    options: ClassVar[Mapping[str, object]] = {"width": 4}
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Run every check once a component."""
+        if "subject" in metafunc.fixturenames:
+            subjects = self.subjects()
+            metafunc.parametrize("subject", subjects, ids=[s.component.name for s in subjects])
+
+    def subjects(self) -> list[Subject]:
+        """Return the components to check."""
+        return [
+            subject_of(p)
+            for p in registry().all(self.kind)
+            if self.distribution is None
+            or canonical(p.provider.distribution) == canonical(self.distribution)
+        ]
+
+    def make(self, subject: Subject, *arguments: object, seed: int = 0) -> Any:
+        """Build the component with the suite's options."""
+        return subject.make(*arguments, seed=seed, **self.options)
+
+    def test_options(self, subject: Subject) -> None:
+        """Every option has a type, a default that is within its bounds, and a meaning."""
+        target = subject.load()
+        options_model(target)()
+        for option in describe_options(target):
+            assert option.type
+            assert option.meaning, f"say what {option.name} means: Annotated[..., doc('...')]"
+
+    def test_usual(self, subject: Subject) -> None:
+        """What the record calls usual is there."""
+        usual = dict(subject.component.usual)
+        known: dict[str, Kind] = {"disc": "discriminator", "loss": "loss"}
+        assert usual.keys() <= {*known, "terms", "data"}
+        for key, kind in known.items():
+            assert key not in usual or usual[key] in registry().names(kind)
+        assert set(usual.get("terms", ())) <= set(registry().names("term"))
