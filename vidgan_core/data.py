@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,62 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidgan_core.errors import UsageError
+from vidgan_core.ahead import Ahead
+from vidgan_core.errors import ClipError, UsageError, VidganError
 from vidgan_core.interfaces import Dataset, Tensors
-from vidgan_core.rng import keyed
+from vidgan_core.rng import key
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+ATTEMPTS = 100  # at another clip, in the place of one that can't be read
+
+
+@dataclass(frozen=True, slots=True)
+class Fetcher:
+    """Makes batches: number k is a pure function of the data set, the seed and k.
+
+    The data set is gone through in a new random order each epoch; a batch may straddle two
+    epochs, so every clip is seen equally often whatever the batch size.
+    """
+
+    dataset: Dataset
+    batch: int
+    seed: int
+
+    def indices(self, position: int) -> list[int]:
+        """Return which items make up batch number `position`."""
+        places = range(position * self.batch, (position + 1) * self.batch)
+        return [self._index(place) for place in places]
+
+    def __call__(self, position: int) -> tuple[Arrays, list[ClipError]]:
+        """Return batch number `position`, and what could not be read on the way."""
+        lost: list[ClipError] = []
+        places = range(position * self.batch, (position + 1) * self.batch)
+        items = [self._item(place, lost) for place in places]
+        return {name: np.stack([item[name] for item in items]) for name in items[0]}, lost
+
+    def _item(self, place: int, lost: list[ClipError]) -> Mapping[str, Any]:
+        """Return the item of a place, or the next best if its file is lost."""
+        for attempt in range(ATTEMPTS):
+            try:
+                item = self.dataset.item(self._index(place, attempt))
+            except ClipError as error:
+                lost.append(error)
+            else:
+                return self.dataset.augment(item, key(self.seed, "augment", place))
+        raise VidganError(f"no clip can be read any more; the last was {lost[-1]}")
+
+    def _index(self, place: int, attempt: int = 0) -> int:
+        epoch, number = divmod(place, len(self.dataset))
+        return shuffled(number, len(self.dataset), key(self.seed, "order", epoch, attempt))
 
 
 class Batches:
-    """The batches that a run sees: number k is a pure function of the seed and k.
+    """The batches that a run sees, fetched ahead of it.
 
-    The data set is gone through in a new random order each epoch; a batch may straddle two
-    epochs, so every clip is seen equally often whatever the batch size. Calling it with k returns
-    the batch on the device, video as floats in [-1, 1], and starts to fetch number k + 1.
+    Calling it with k returns batch number k on the device, video as floats in [-1, 1], and starts
+    to fetch what follows: in a thread, or with `workers` in as many processes. A file that can't
+    be read is replaced and remembered in `lost`; when more than the fraction `max_lost` of the
+    data set's files are, that is an error.
     """
 
     def __init__(
@@ -36,44 +81,70 @@ class Batches:
         seed: int,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        workers: int = 0,
+        max_lost: float = 0.05,
     ) -> None:
         if not len(dataset):
             raise UsageError(f"the data set holds no clip of {dataset.spec}")
         self.dataset = dataset
         self.batch = batch
-        self._seed = seed
+        self.lost: dict[str, str] = {}
+        self._fetch = Fetcher(dataset, batch, seed)
         self._device = torch.device(device)
         self._dtype = dtype
-        self._fetcher = ThreadPoolExecutor(1, thread_name_prefix="batches")
-        self._ahead: tuple[int, Future[dict[str, Tensor]]] | None = None
-        self._order = lru_cache(maxsize=2)(self._shuffled)
+        self._max_lost = max_lost * dataset.sources
+        self._ahead = Ahead(self._fetch, workers)
 
     def __call__(self, position: int) -> Tensors:
         """Return batch number `position`."""
-        number, future = self._ahead or (None, None)
-        batch = future.result() if future and number == position else self._fetch(position)
-        self._ahead = (position + 1, self._fetcher.submit(self._fetch, position + 1))
-        moved = {name: t.to(self._device, non_blocking=True) for name, t in batch.items()}
-        return moved | {"video": to_float(moved["video"], self._dtype)}
+        arrays, lost = self._ahead(position)
+        self._note(lost)
+        return self._on_device(arrays)
 
     def indices(self, position: int) -> list[int]:
         """Return which items make up batch number `position`."""
-        size = len(self.dataset)
-        places = range(position * self.batch, (position + 1) * self.batch)
-        return [int(self._order(place // size)[place % size]) for place in places]
+        return self._fetch.indices(position)
 
     def close(self) -> None:
         """Stop fetching ahead."""
-        self._fetcher.shutdown(wait=True, cancel_futures=True)
+        self._ahead.close()
 
-    def _shuffled(self, epoch: int) -> Tensor:
-        return torch.randperm(len(self.dataset), generator=keyed(self._seed, "order", epoch))
+    def _on_device(self, arrays: Arrays) -> Tensors:
+        batch = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        if self._device.type == "cuda":
+            batch = {name: t.pin_memory() for name, t in batch.items()}
+        moved = {name: t.to(self._device, non_blocking=True) for name, t in batch.items()}
+        return moved | {"video": to_float(moved["video"], self._dtype)}
 
-    def _fetch(self, position: int) -> dict[str, Tensor]:
-        items = [self.dataset.item(index) for index in self.indices(position)]
-        batch = {name: torch.from_numpy(np.stack([i[name] for i in items])) for name in items[0]}
-        pinned = self._device.type == "cuda"
-        return {name: t.pin_memory() if pinned else t for name, t in batch.items()}
+    def _note(self, lost: list[ClipError]) -> None:
+        for error in lost:
+            if error.source not in self.lost:
+                self.lost[error.source] = error.reason
+                print(f"\nwarning: {error}; another clip is taken", file=sys.stderr)
+        if len(self.lost) > self._max_lost:
+            raise VidganError(
+                f"{len(self.lost)} of {self.dataset.sources} files that were good at the start "
+                f"can't be read any more, the last being {lost[-1]}",
+                hint="data.max_lost is the fraction that is borne",
+            )
+
+
+def shuffled(number: int, size: int, seed: int) -> int:
+    """Return where a random permutation of range(size) sends `number`, without storing it.
+
+    A Feistel network of four rounds on the smallest even number of bits that holds `size`, walked
+    until it ends inside the range (Black and Rogaway 2002, "Ciphers with arbitrary finite
+    domains").
+    """
+    half = max(1, (size - 1).bit_length() + 1 >> 1)
+    mask = (1 << half) - 1
+    while True:
+        left, right = number >> half, number & mask
+        for turn in range(4):
+            left, right = right, left ^ (key(seed, turn, right) & mask)
+        number = left << half | right
+        if number < size:
+            return number
 
 
 def to_float(video: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

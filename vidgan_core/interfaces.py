@@ -8,7 +8,7 @@ defaults and bounds from `annotated_types`: that signature is the schema of its 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -193,9 +193,11 @@ class Dataset(ABC):
     """Clips of one shape. Built with the wanted spec and the split; options are keyword-only.
 
     `fields` names what an item holds beside "video" that a network can be conditioned on.
+    `item` may run in other processes, to which the data set is pickled: see `data.workers`.
     """
 
     fields: tuple[Field, ...] = ()
+    slow: bool = False  # do items cost so much that another process should make them?
 
     def __init__(self, spec: DataSpec, split: Split) -> None:
         self.spec = spec
@@ -211,7 +213,30 @@ class Dataset(ABC):
 
     @abstractmethod
     def item(self, index: int) -> Mapping[str, Any]:
-        """Return ``{"video": uint8 array (C, T, H, W), ...}``, the same for the same index."""
+        """Return ``{"video": uint8 array (C, T, H, W), ...}``, the same for the same index.
+
+        Raises ClipError when the file behind it has changed or is gone; another clip is taken.
+        """
+
+    def augment(self, item: Mapping[str, Any], key: int) -> Mapping[str, Any]:
+        """Return the item as training sees it, drawn anew each epoch: a pure function of `key`."""
+        return item
+
+    @property
+    def sources(self) -> int:
+        """Of how many files the clips are, each of which may turn out to be bad."""
+        return len(self)
+
+    def summary(self) -> str:
+        """Say in a line what was found and what of it is used; nothing if there is no doubt."""
+        return ""
+
+    def check(self, *, again: bool = False) -> Sequence[Mapping[str, Any]]:
+        """Look into every file: a record each, with at least name, status ("ok" ...) and reason.
+
+        What was looked into before and has not changed is spared, unless `again`.
+        """
+        return []
 
 
 BASES: Mapping[Kind, type] = {

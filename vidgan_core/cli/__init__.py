@@ -14,7 +14,7 @@ import click
 from vidgan_core import __version__
 from vidgan_core.errors import ConfigError, Exit, VidganError, did_you_mean
 
-COMMANDS = ("run", "sample", "plugins", "inspect", "doctor")
+COMMANDS = ("run", "sample", "data", "plugins", "inspect", "doctor")
 
 
 class Commands(click.Group):
