@@ -20,3 +20,15 @@ def vidgan_components() -> Iterator[Component]:
         "vidgan_datasets.folder:Folder",
         "your own videos: --data ./clips",
     )
+    yield Component(
+        "dataset",
+        "digits",
+        "vidgan_datasets.made:Digits",
+        "real handwritten digits that bounce, ten classes",
+    )
+    yield Component(
+        "dataset",
+        "shapes",
+        "vidgan_datasets.made:Shapes",
+        "coloured shapes on smooth paths, two motions",
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from vidgan_core.data import cache_folder, digest
 from vidgan_core.errors import ClipError, UsageError, printable
 from vidgan_core.interfaces import Dataset, DataSpec, Field, Split
-from vidgan_datasets.film import Fit, Geometry, Picture, Times, words
+from vidgan_datasets.film import Fit, Geometry, Picture, words
 from vidgan_datasets.frame_cache import FrameCache
 from vidgan_datasets.index import Record, counts, refresh
 from vidgan_datasets.strict import Limits
 from vidgan_datasets.tree import Layout, stamp_of
+from vidgan_datasets.windows import Short, Windows
 
 
 class Folder(Dataset):
@@ -46,9 +47,7 @@ class Folder(Dataset):
         stride: Annotated[int, Ge(1), doc("take every k-th frame")] = 1,
         fps: Annotated[float, Ge(0), doc("bring films to this rate by their times; 0: don't")] = 0,
         hop: Annotated[int, Ge(1), doc("frames from one window's start to the next's")] = 1,
-        short: Annotated[
-            Literal["skip", "loop", "hold"], doc("films shorter than a window: skip or lengthen")
-        ] = "skip",
+        short: Annotated[Short, doc("films shorter than a window: skip or lengthen")] = "skip",
         fit: Annotated[
             Fit, doc("crop the centre, pad with black, or stretch to the frame size")
         ] = "crop",
@@ -68,7 +67,7 @@ class Folder(Dataset):
             layout,
             Limits(max_seconds, max_gigabytes, max_megapixels, max_frames),
         )
-        self.stride, self.fps, self.hop, self.short = stride, fps, hop, short
+        self.windows = Windows(spec.frames, stride, fps, hop, short)
         self.flip, self.held_out, self.by_folder = flip, held_out, classes == "folders"
         self.geometry = Geometry(spec.height, spec.width, fit)
         self._cache = FrameCache(cache_gb)
@@ -92,8 +91,8 @@ class Folder(Dataset):
     def fingerprint(self) -> str:
         """A hash of the films' content and of every option that changes the clips."""
         films = [(r.name, r.sha256) for r in self._films]
-        options = (self.stride, self.fps, self.hop, self.short, self.flip, self.by_folder)
-        return digest(films, self.spec.shape, asdict(self.geometry), *options)
+        options = (asdict(self.windows), asdict(self.geometry), self.flip, self.by_folder)
+        return digest(films, self.spec.shape, *options)
 
     @property
     def slow(self) -> bool:  # type: ignore[override]
@@ -112,10 +111,10 @@ class Folder(Dataset):
         """Return the window and, if sub-folders are classes, its class."""
         number = int(np.searchsorted(self._ends, index, side="right"))
         record = self._films[number]
-        start = (index - (int(self._ends[number - 1]) if number else 0)) * self.hop
+        window = index - (int(self._ends[number - 1]) if number else 0)
         try:
             self._refuse_changed(record)
-            frames = self._frames(number, self._window(record, start))
+            frames = self._frames(number, self.windows.numbers(window, record.frames, record.times))
         except (OSError, ValueError, IndexError, av.FFmpegError) as error:
             raise ClipError(record.name, f"can't be read any more: {words(error)}") from None
         # (T, H, W, C) -> (C, T, H, W)
@@ -192,27 +191,8 @@ class Folder(Dataset):
         ends = np.cumsum([r.frames * pixels for r in self._films], dtype=np.int64)
         return int(np.searchsorted(ends, self._cache.bound, side="right"))
 
-    @property
-    def _span(self) -> int:
-        """How many frames of the film, at its new rate, a window covers."""
-        return (self.spec.frames - 1) * self.stride + 1
-
     def _windows_of(self, record: Record) -> int:
-        room = self._length(record) - self._span
-        return room // self.hop + 1 if room >= 0 else int(self.short != "skip")
-
-    def _length(self, record: Record) -> int:
-        return len(_at_rate(record.times, self.fps)) if self._resampled(record) else record.frames
-
-    def _resampled(self, record: Record) -> bool:
-        return bool(self.fps and record.times)
-
-    def _window(self, record: Record, start: int) -> NDArray[np.int64]:
-        """Return the numbers of the frames of a window."""
-        places = start + self.stride * np.arange(self.spec.frames, dtype=np.int64)
-        length = self._length(record)
-        places = places % length if self.short == "loop" else np.minimum(places, length - 1)
-        return _at_rate(record.times, self.fps)[places] if self._resampled(record) else places
+        return self.windows.count(record.frames, record.times)
 
     def _frames(self, number: int, wanted: NDArray[np.int64]) -> Picture:
         """Return frames (T, H, W, 3) of a film, from the cache or else decoded."""
@@ -257,16 +237,10 @@ class Folder(Dataset):
             return record.reason
         if record not in self._healthy:
             return "not in a sub-folder, so without a class"
+        length = self.windows.length(record.frames, record.times)
         if not self._windows_of(record):
-            return f"has {self._length(record)} of the {self._span} frames of a window"
+            return f"has {length} of the {self.windows.span} frames of a window"
         return "in the other split"
-
-
-@lru_cache(maxsize=256)
-def _at_rate(times: str, fps: float) -> NDArray[np.int64]:
-    parsed = Times.parse(times)
-    assert parsed
-    return parsed.at_rate(fps)
 
 
 def _class_of(record: Record) -> str:

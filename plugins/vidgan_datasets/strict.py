@@ -25,10 +25,30 @@ from vidgan_datasets.film import Film, Times, open_video, strip_length, words
 
 # Suffixes of files that were meant to be films: these are damaged, others are just no films.
 MEANT = frozenset(
-    (
-        ".mp4 .m4v .mov .avi .mkv .webm .gif .mpg .mpeg .ts .flv .wmv .ogv .3gp .mxf .dv .h264 "
-        ".png .apng .jpg .jpeg .webp"
-    ).split()
+    [
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".avi",
+        ".mkv",
+        ".webm",
+        ".gif",
+        ".mpg",
+        ".mpeg",
+        ".ts",
+        ".flv",
+        ".wmv",
+        ".ogv",
+        ".3gp",
+        ".mxf",
+        ".dv",
+        ".h264",
+        ".png",
+        ".apng",
+        ".jpg",
+        ".jpeg",
+        ".webp",
+    ]
 )
 _TEXTS = {
     b"version https://git-lfs": "a git-LFS pointer, not the file itself; try git lfs pull",
