@@ -63,6 +63,8 @@ class Folder(Dataset):
         if not path:
             raise UsageError("data.path: which folder?", hint="--data ./clips names one")
         self.root = Path(path)
+        if not self.root.exists():
+            raise UsageError(f"data.path: {printable(path)} does not exist")
         self.layout, self.limits = (
             layout,
             Limits(max_seconds, max_gigabytes, max_megapixels, max_frames),

@@ -42,7 +42,8 @@ def check(
         if record["status"] != "ok":
             click.echo(f"{printable(record['name'])}: {record['status']}: {record['reason']}")
     found = Counter(record["status"] for record in records)
-    click.echo(", ".join(f"{n} {status}" for status, n in sorted(found.items())), err=True)
+    said = ", ".join(f"{n} {status}" for status, n in sorted(found.items()))
+    click.echo(said or "no files to check", err=True)
     if found["damaged"]:
         raise CheckError(f"{found['damaged']} damaged", hint="training leaves them out")
 
