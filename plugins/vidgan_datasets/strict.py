@@ -105,7 +105,9 @@ def _look_video(film: Film, limits: Limits) -> dict[str, Any]:
     options = {"err_detect": "explode", "max_pixels": str(int(limits.megapixels * 1e6))}
     with open_video(film.path, **options) as container:
         if not container.streams.video:
-            raise NoFilm("no pictures in it, only sound")
+            if container.streams.audio:
+                raise NoFilm("no pictures in it, only sound")
+            raise Damaged("nothing in it that can be shown")
         stream = container.streams.video[0]
         _bound_pixels(stream.height, stream.width, limits)
         stream.codec_context.thread_count = 1
