@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 def key(seed: int, *purpose: str | int) -> int:
@@ -15,4 +17,6 @@ def key(seed: int, *purpose: str | int) -> int:
 
 def keyed(seed: int, *purpose: str | int) -> torch.Generator:
     """Return a CPU generator for one purpose: the same draws on every device."""
+    import torch
+
     return torch.Generator().manual_seed(key(seed, *purpose))

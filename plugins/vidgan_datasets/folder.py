@@ -13,9 +13,9 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt, doc
 from numpy.typing import NDArray
 
-from vidgan_core.data import cache_folder, digest
+from vidgan_core.cache import cache_folder, digest
+from vidgan_core.dataset import Dataset, DataSpec, Field, Split
 from vidgan_core.errors import ClipError, UsageError, printable
-from vidgan_core.interfaces import Dataset, DataSpec, Field, Split
 from vidgan_datasets.film import Fit, Geometry, Picture, words
 from vidgan_datasets.frame_cache import FrameCache
 from vidgan_datasets.index import Record, counts, refresh

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from vidgan_core.data import cache_folder
+from vidgan_core.cache import cache_folder
 from vidgan_datasets.film import Picture
 
 AN_HOUR = 3600.0

@@ -14,9 +14,9 @@ from annotated_types import Ge, Gt, Le, doc
 from numpy.typing import NDArray
 from PIL import Image
 
-from vidgan_core.data import digest
+from vidgan_core.cache import digest
+from vidgan_core.dataset import Dataset, DataSpec, Field, Split
 from vidgan_core.errors import ComponentError
-from vidgan_core.interfaces import Dataset, DataSpec, Field, Split
 from vidgan_core.rng import key
 
 Floats = NDArray[np.float64]
