@@ -19,7 +19,7 @@ from vidgan_core.errors import ClipError, UsageError, printable
 from vidgan_datasets.film import Fit, Geometry, Picture, words
 from vidgan_datasets.frame_cache import FrameCache
 from vidgan_datasets.index import Record, counts, refresh
-from vidgan_datasets.strict import Limits
+from vidgan_datasets.limits import Limits
 from vidgan_datasets.tree import Layout, stamp_of
 from vidgan_datasets.windows import Short, Windows
 

@@ -16,8 +16,8 @@ from rich.progress import track
 
 from vidgan_core.errors import UsageError, printable
 from vidgan_datasets.film import Film, Kind
+from vidgan_datasets.limits import Limits
 from vidgan_datasets.scan import look_into
-from vidgan_datasets.strict import Limits
 from vidgan_datasets.tree import Found, Known, Layout, walk
 
 Status = Literal["ok", "damaged", "refused", "other"]

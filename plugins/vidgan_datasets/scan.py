@@ -17,7 +17,7 @@ from dataclasses import asdict
 from typing import Any
 
 from vidgan_datasets.film import Film
-from vidgan_datasets.strict import Limits
+from vidgan_datasets.limits import Limits
 
 MOST_PROCESSES = 8
 

@@ -12,7 +12,6 @@ import os
 import resource
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from vidgan_datasets.film import Film, Times, open_video, strip_length, words
+from vidgan_datasets.limits import Damaged, Limits, NoFilm, TooMuch, bound_pixels
 
 # Suffixes of files that were meant to be films: these are damaged, others are just no films.
 MEANT = frozenset(
@@ -60,28 +60,6 @@ _TEXTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one file may cost. `seconds` is kept by the process that asks."""
-
-    seconds: float = 120.0
-    gigabytes: float = 2.0
-    megapixels: float = 17.0
-    frames: int = 50_000
-
-
-class Damaged(Exception):
-    """A film that can't be used, and why."""
-
-
-class NoFilm(Exception):
-    """A healthy file that holds no film."""
-
-
-class TooMuch(Exception):
-    """A film beyond a limit, and which."""
-
-
 def look(film: Film, limits: Limits) -> dict[str, Any]:
     """Read a whole film strictly; return status, reason and facts."""
     try:
@@ -109,7 +87,7 @@ def _look_video(film: Film, limits: Limits) -> dict[str, Any]:
                 raise NoFilm("no pictures in it, only sound")
             raise Damaged("nothing in it that can be shown")
         stream = container.streams.video[0]
-        _bound_pixels(stream.height, stream.width, limits)
+        bound_pixels(stream.height, stream.width, limits)
         stream.codec_context.thread_count = 1
         stream.codec_context.options = options
         ticks = _decode(container, stream, limits)
@@ -188,12 +166,25 @@ def _look_stills(film: Film, limits: Limits) -> dict[str, Any]:
         sizes.add(_look_picture(path, film, limits))
         if len(sizes) > 1:
             raise Damaged(f"pictures of different sizes, from {path.name} on")
-    height, width = sizes.pop()
-    short, count = min(height, width), len(paths)
-    if film.kind == "strip":
-        count, height, width = strip_length(height, width), short, short
-    facts = {"frames": count, "height": height, "width": width, "rate": 0.0, "times": ""}
-    return facts | {"sha256": digest.hexdigest()}
+    size = sizes.pop()
+    height, width = _frame_size(film, *size)
+    return {
+        "frames": strip_length(*size) if film.kind == "strip" else len(paths),
+        "height": height,
+        "width": width,
+        "rate": 0.0,
+        "times": "",
+        "sha256": digest.hexdigest(),
+    }
+
+
+def _frame_size(film: Film, height: int, width: int) -> tuple[int, int]:
+    """Return the size of a frame in a picture of the given size."""
+    if film.kind != "strip":
+        return height, width
+    if not strip_length(height, width):
+        raise Damaged(f"{width}x{height} is not a row of square frames")
+    return (min(height, width),) * 2
 
 
 def _look_picture(path: Path, film: Film, limits: Limits) -> tuple[int, int]:
@@ -201,13 +192,7 @@ def _look_picture(path: Path, film: Film, limits: Limits) -> tuple[int, int]:
     try:
         with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
             width, height = image.size
-            if film.kind == "strip":
-                if not strip_length(height, width):
-                    raise Damaged(f"{width}x{height} is not a row of square frames")
-                height_, width_ = (min(height, width),) * 2
-            else:
-                height_, width_ = height, width
-            _bound_pixels(height_, width_, limits)
+            bound_pixels(*_frame_size(film, height, width), limits)
             if getattr(image, "n_frames", 1) > 1:
                 raise Damaged("an animated picture; of these only GIF and PNG are read")
             image.load()
@@ -215,11 +200,6 @@ def _look_picture(path: Path, film: Film, limits: Limits) -> tuple[int, int]:
     except (OSError, ValueError, SyntaxError) as error:
         where = f"{path.name}: " if film.pictures else ""
         raise Damaged(f"{where}{words(error)}") from None
-
-
-def _bound_pixels(height: int, width: int, limits: Limits) -> None:
-    if height * width > limits.megapixels * 1e6:
-        raise TooMuch(f"{width}x{height} is beyond data.max_megapixels = {limits.megapixels:g}")
 
 
 def _unreadable(film: Film, error: Exception) -> dict[str, Any]:
@@ -251,7 +231,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)  # what a library prints is not an answer
     av.logging.set_level(None)
-    Image.MAX_IMAGE_PIXELS = None  # `_bound_pixels` is the limit, before anything is decoded
+    Image.MAX_IMAGE_PIXELS = None  # `bound_pixels` is the limit, before anything is decoded
     limits = Limits(**json.loads(sys.argv[1]))
     _bound_memory(limits.gigabytes)
     for line in sys.stdin:
