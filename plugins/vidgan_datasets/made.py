@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge, Gt, Le, doc
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from vidgan_core.cache import digest
 from vidgan_core.dataset import Dataset, DataSpec, Field, Split
@@ -22,6 +22,7 @@ from vidgan_core.rng import key
 Floats = NDArray[np.float64]
 SHAPES = ("disc", "square", "triangle")
 MOTIONS = ("left and right", "up and down")
+EDGE = 2  # pixels around a digit
 HELD_OUT = 5  # every fifth digit is for the test split; and so many times fewer test clips
 
 
@@ -119,8 +120,9 @@ class Digits(Made):
         """Return the digit's ink, at its place to a fraction of a pixel."""
         images, _ = handwritten()
         side = self._side
-        y, x = thing.path[frame] - side / 2
         ink = Image.fromarray(images[thing.what]).resize((side, side), Image.Resampling.BICUBIC)
+        ink = ImageOps.expand(ink, EDGE)  # or the outermost ink would jump by whole pixels
+        y, x = thing.path[frame] - side / 2 - EDGE
         size = (self.spec.width, self.spec.height)
         shift = (1, 0, -x, 0, 1, -y)  # from the frame's pixels to the digit's
         moved = ink.transform(size, Image.Transform.AFFINE, shift, Image.Resampling.BILINEAR)
@@ -181,11 +183,11 @@ class Shapes(Made):
         return 0.16 * min(self.spec.height, self.spec.width)
 
     def _path(self, rng: np.random.Generator, motion: int) -> Floats:
-        """Sway along one axis, and a fifth as far along the other; two slow waves each."""
+        """Sway along one axis, and a fifth as far along the other: a wave and a weak one each."""
         times = np.arange(self.spec.frames)[:, None, None]
-        periods, phases = rng.uniform(10, 30, (2, 2)), rng.uniform(0, 2 * np.pi, (2, 2))
-        # (T, waves, axes) -> (T, axes), in [-1, 1]
-        sway = np.sin(2 * np.pi * times / periods + phases).mean(1)
+        periods, phases = rng.uniform(12, 24, (2, 2)), rng.uniform(0, 2 * np.pi, (2, 2))
+        waves = np.sin(2 * np.pi * times / periods + phases)
+        sway = np.einsum("w,twa->ta", [0.8, 0.2], waves)  # in [-1, 1]
         reach = np.array([0.2, 1.0] if motion == 0 else [1.0, 0.2])
         size = np.array([self.spec.height, self.spec.width])
         path: Floats = size / 2 + sway * reach * (size / 2 - self._radius)
