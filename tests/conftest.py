@@ -79,7 +79,7 @@ def small(generator: str, loss: str = "minimax", *settings: str, **names: str) -
         for kind, name in (("generator", generator), ("discriminator", discriminator))
         for option, value in small_options(REGISTRY.get(kind, name)).items()
     ]
-    shape = ("data.frames=8", "data.size=32", "data.batch=4", "samples.count=4")
+    shape = ("data.frames=4", "data.size=16", "data.batch=4", "samples.count=4")
     return configured(*shape, *narrow, *settings, generator=generator, loss=loss, **names)
 
 

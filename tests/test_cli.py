@@ -112,6 +112,7 @@ def test_folders_that_cant_be_used(vidgan: Command) -> None:
     Path("file").touch()
     refused(vidgan("run", *TINY, "--out", "file"), 2, "file is not empty")
     refused(vidgan("run", *TINY, "--out", "file/below"), 1, "can't write to file/below: ")
+    refused(vidgan("run", *TINY, "--out", "/proc/run"), 1, "can't write to /proc/run: ")
     refused(vidgan("run", "--resume", "full"), 2, "full is not a run: it has no config.toml")
     refused(vidgan("run", "--resume", "nothing"), 2, "nothing is not a folder")
     refused(vidgan("run", *TINY, "--resume", "auto"), 2, "--resume auto needs --out")

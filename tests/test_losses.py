@@ -55,6 +55,20 @@ def test_wasserstein_is_the_difference_of_means() -> None:
     torch.testing.assert_close(make("wasserstein").generator(None, FAKE), -FAKE.mean())
 
 
+def test_rpgan_compares_in_pairs() -> None:
+    wins = torch.sigmoid(REAL - FAKE)  # the probability that the real one is the more real
+    torch.testing.assert_close(make("rpgan").discriminator(REAL, FAKE), -wins.log().mean())
+    torch.testing.assert_close(make("rpgan").generator(REAL, FAKE), -(1 - wins).log().mean())
+
+
+def test_ragan_compares_with_the_mean() -> None:
+    real, fake = torch.sigmoid(REAL - FAKE.mean()), torch.sigmoid(FAKE - REAL.mean())
+    expected = -real.log().mean() - (1 - fake).log().mean()
+    torch.testing.assert_close(make("ragan").discriminator(REAL, FAKE), expected)
+    expected = -fake.log().mean() - (1 - real).log().mean()
+    torch.testing.assert_close(make("ragan").generator(REAL, FAKE), expected)
+
+
 @pytest.mark.parametrize("options", [{}, {"saturating": True}])
 @pytest.mark.parametrize("provided", components("loss"))
 def test_finite_at_extreme_scores(provided: Provided, options: dict[str, bool]) -> None:

@@ -176,6 +176,37 @@ def test_conv3d_has_the_papers_layers() -> None:
     )
 
 
+def test_vgan_has_the_published_size() -> None:
+    """16.2 M weights against 11.0 M of `conv3d`'s discriminator."""
+    spec = DataSpec(3, 32, 64, 64)
+    assert round(parameters("generator", "vgan", spec, width=64) / 1e6, 1) == 16.2
+    assert round(parameters("discriminator", "conv3d", spec, width=64) / 1e6, 1) == 11.0
+
+
+def test_vgans_background_stands_still_where_the_mask_is_closed() -> None:
+    generator = REGISTRY.load("generator", "vgan")(SMALL, width=4).eval()
+    for bias, moves in ((-50.0, False), (50.0, True)):
+        torch.nn.init.constant_(generator.mask[0].bias, bias)
+        fake = generator(generator.noise(2, torch.Generator().manual_seed(1)), {})
+        assert fake.extras["mask"].shape == (2, 1, 8, 32, 32)
+        assert (fake.video[:, :, 0] - fake.video[:, :, 4]).abs().max().gt(1e-6) == moves
+
+
+def test_tgan_has_the_papers_layers() -> None:
+    """Saito et al. 2017, table 1: latents of 16 frames, then 4x4 blocks of 512 channels."""
+    generator = REGISTRY.load("generator", "tgan")(DataSpec())
+    lengths, sizes = [], []
+    for module in generator.modules():
+        if isinstance(module, nn.ConvTranspose1d):
+            module.register_forward_hook(lambda _, i, out: lengths.append(tuple(out.shape[1:])))
+        if isinstance(module, nn.ConvTranspose2d):
+            module.register_forward_hook(lambda _, i, out: sizes.append(tuple(out.shape)))
+    generate(generator, n=2)
+    assert lengths == [(512, 1), (256, 2), (128, 4), (128, 8), (100, 16)]
+    expected = [(256, 8, 8), (128, 16, 16), (64, 32, 32), (32, 64, 64), (3, 64, 64)]
+    assert sizes == [(32, *size) for size in expected]
+
+
 def test_twostream_has_the_published_size() -> None:
     spec = DataSpec(3, 16, 64, 64)
     assert parameters("generator", "twostream", spec, width=64, content=50, motion=10) == 3_249_684

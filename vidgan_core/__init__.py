@@ -5,20 +5,16 @@ Importing this package loads neither torch nor numpy; `load` does so when it is 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import pluggy
-
-from vidgan_core.component import Component
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vidgan_core.component import Component
+    from vidgan_core.hookspecs import hookimpl
     from vidgan_core.sampling import Sampler
 
 __version__ = "0.1.0"
-
-hookimpl = pluggy.HookimplMarker("vidgan")
 
 __all__ = ["Component", "__version__", "hookimpl", "load"]
 
@@ -32,3 +28,16 @@ def load(run: str | Path, *, step: int | None = None, device: str = "auto") -> S
     from vidgan_core.sampling import Sampler
 
     return Sampler.load(run, step=step, device=device)
+
+
+def __getattr__(name: str) -> Any:
+    """Import what manifests need when they ask: pluggy alone is a tenth of `vidgan --help`."""
+    if name == "Component":
+        from vidgan_core.component import Component
+
+        return Component
+    if name == "hookimpl":
+        from vidgan_core.hookspecs import hookimpl
+
+        return hookimpl
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar, cast
 
-import torch
-
 from vidgan_core.component import Kind
 from vidgan_core.config import ComponentTable, RunConfig
 from vidgan_core.errors import ConfigError, Problem, ShapeError, UsageError, did_you_mean
@@ -24,7 +22,7 @@ from vidgan_core.interfaces import (
     Term,
 )
 from vidgan_core.plugins import Registry
-from vidgan_core.rng import key
+from vidgan_core.rng import key, seed_default
 
 T = TypeVar("T")
 
@@ -98,7 +96,7 @@ def _network(
     kind: Kind, table: ComponentTable, seed: int, registry: Registry, spec: DataSpec
 ) -> Network:
     target = registry.load(kind, table.name)
-    torch.manual_seed(key(seed, "weights", kind))
+    seed_default(key(seed, "weights", kind))
     try:
         network = cast(Network, target(spec, **table.options))
     except ShapeError as error:
@@ -110,7 +108,7 @@ def _network(
 
 
 def _term(name: str, options: dict[str, Any], seed: int, registry: Registry) -> Term:
-    torch.manual_seed(key(seed, "weights", "term", name))
+    seed_default(key(seed, "weights", "term", name))
     return cast(Term, registry.load("term", name)(**options))
 
 

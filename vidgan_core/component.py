@@ -16,8 +16,8 @@ class Component:
 
     `target` is ``"package.module:Class"`` and is imported when the component is used, not before.
     `usual` is what the component is usually used with: the default wherever the user says
-    nothing. Its keys are ``disc`` and ``loss`` (names), ``terms`` (a list of names) and ``data``
-    (a table of the config, such as ``{"frames": 8, "size": 32}``).
+    nothing. Its keys are ``disc`` and ``loss`` (names), ``terms`` (names and their tables, such as
+    ``{"r1": {"weight": 10}}``) and ``data`` (a table, such as ``{"frames": 8, "size": 32}``).
     """
 
     kind: Kind

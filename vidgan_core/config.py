@@ -198,9 +198,17 @@ def _with_defaults(layers: Layers, registry: Registry) -> dict[str, Any]:
     default("data", "name", name("data", None))
     for key, value in of_generator.get("data", {}).items():
         default("data", key, value)
-    terms = usual("loss", loss).get("terms", of_generator.get("terms", []))
-    values.setdefault("term", {term: {} for term in terms})
+    values.setdefault("term", _usual_terms(of_generator, usual("loss", loss), loss))
     return values
+
+
+def _usual_terms(
+    of_generator: Mapping[str, Any], of_loss: Mapping[str, Any], loss: str
+) -> dict[str, Any]:
+    """Return the terms of generator and loss; a generator's own loss has its own terms alone."""
+    own = of_generator.get("loss")
+    terms = dict(of_generator.get("terms", {})) if own in (None, loss) else {}
+    return terms if own == loss else terms | dict(of_loss.get("terms", {}))
 
 
 def _components(values: Mapping[str, Any]) -> Iterator[tuple[Place, Kind, str, set[str]]]:

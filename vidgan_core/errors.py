@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -66,7 +65,7 @@ class ClipError(VidganError):
         return type(self), (self.source, self.reason)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Problem:
     """One mistake in a configuration, as `where: what (got value, from source)`."""
 
@@ -92,6 +91,8 @@ class ConfigError(UsageError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return what to say of an unknown word: the nearest known one, else a few or all of them."""
+    import difflib  # only a mistake is worth its import
+
     known = sorted(known)
     if close := difflib.get_close_matches(word, known, n=1):
         return f"did you mean {close[0]!r}?"

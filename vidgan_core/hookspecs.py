@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vidgan_core.run import Run
 
 hookspec = pluggy.HookspecMarker("vidgan")
+hookimpl = pluggy.HookimplMarker("vidgan")
 
 
 @hookspec

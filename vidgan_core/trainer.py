@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from vidgan_core.errors import VidganError
 from vidgan_core.interfaces import Tensors
-from vidgan_core.rng import key, keyed
+from vidgan_core.rng import key, keyed, seed_default
 
 Scalars = dict[str, Tensor]
 
@@ -123,7 +123,7 @@ class Trainer:
         own = self._trainable[phase.name]
         others = [p for name, ps in self._trainable.items() if name != phase.name for p in ps]
         # For what networks draw from torch's default generator: the frames they look at, dropout.
-        torch.manual_seed(key(turn.seed, turn.step, turn.index, "network"))
+        seed_default(key(turn.seed, turn.step, turn.index, "network"))
         with requires_grad(others, False):
             scalars = phase.objective(turn)
             scalars["loss"].backward()  # type: ignore[no-untyped-call]

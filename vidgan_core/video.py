@@ -106,10 +106,11 @@ def write_gif(path: Path, frames: Frames, *, fps: float, mark: Mark) -> None:
     )
 
 
-def write_png(path: Path, image: NDArray[np.uint8], *, mark: Mark) -> None:
-    """Write one picture (H, W, 3)."""
+def write_png(path: Path, image: NDArray[np.uint8], *, mark: Mark | None = None) -> None:
+    """Write one picture (H, W, 3); without a mark where it is no generated media."""
     info = PngImagePlugin.PngInfo()
-    info.add_text("Comment", json.dumps(dict(mark)))
+    if mark:
+        info.add_text("Comment", json.dumps(dict(mark)))
     Image.fromarray(image).save(path, pnginfo=info)
 
 

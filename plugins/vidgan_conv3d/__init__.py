@@ -1,4 +1,4 @@
-"""Manifest of the 3D-convolutional pair."""
+"""Manifest of the 3D-convolutional networks of Vondrick et al. 2016."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from vidgan_core import Component, hookimpl
 
 @hookimpl
 def vidgan_components() -> Iterator[Component]:
-    """Announce `conv3d`."""
+    """Announce `conv3d`, one stream, and `vgan`, foreground over background."""
     yield Component(
         "generator",
         "conv3d",
@@ -20,4 +20,17 @@ def vidgan_components() -> Iterator[Component]:
         "conv3d",
         "vidgan_conv3d.conv3d:Conv3dDiscriminator",
         "3D convolutions that mirror the generator (Vondrick et al. 2016)",
+    )
+    yield Component(
+        "generator",
+        "vgan",
+        "vidgan_conv3d.vgan:VGANGenerator",
+        "moving foreground, mask and static background (Vondrick et al. 2016)",
+        usual={"disc": "conv3d", "terms": {"mask-sparsity": {"weight": 0.1}}},
+    )
+    yield Component(
+        "term",
+        "mask-sparsity",
+        "vidgan_conv3d.vgan:MaskSparsity",
+        "a small mask, so that the background is used (Vondrick et al. 2016)",
     )

@@ -8,6 +8,7 @@ as many of time as the number of frames allows, the last layers first.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated
 
 import torch
@@ -19,6 +20,7 @@ from vidgan_core.interfaces import DataSpec, Discriminator, Fake, Generator, Ten
 
 DOUBLINGS = 4
 Width = Annotated[int, Ge(1), doc("channels next to the pixels, doubled at each layer inwards")]
+NoiseSize = Annotated[int, Ge(1), doc("length of the noise vector z")]
 Triple = tuple[int, int, int]
 # Kernel, stride and padding of a layer that halves (or doubles) time and space, or space alone.
 SPACE_TIME: tuple[Triple, Triple, Triple] = ((4, 4, 4), (2, 2, 2), (1, 1, 1))
@@ -40,34 +42,33 @@ def plan(spec: DataSpec) -> tuple[Triple, int]:
     return (spec.frames >> in_time, spec.height // shrink, spec.width // shrink), in_time
 
 
+def stream(spec: DataSpec, noise_size: int, width: int) -> tuple[list[nn.Module], nn.Module]:
+    """Return the layers from z to `width` channels, and the last one, to the pixels."""
+    block, in_time = plan(spec)
+    shapes = [SPACE] * (DOUBLINGS - in_time) + [SPACE_TIME] * in_time
+    channels = [8 * width, 4 * width, 2 * width, width]
+    layers: list[nn.Module] = [
+        nn.ConvTranspose3d(noise_size, channels[0], block, bias=False),
+        nn.BatchNorm3d(channels[0]),
+        nn.ReLU(inplace=True),
+    ]
+    for (inner, outer), shape in zip(pairwise(channels), shapes, strict=False):
+        layers += [
+            nn.ConvTranspose3d(inner, outer, *shape, bias=False),
+            nn.BatchNorm3d(outer),
+            nn.ReLU(inplace=True),
+        ]
+    return layers, nn.ConvTranspose3d(width, spec.channels, *shapes[-1])
+
+
 class Conv3dGenerator(Generator):
     """z -> block of 8*width channels -> 4*width -> 2*width -> width -> C, ReLU up to tanh."""
 
-    def __init__(
-        self,
-        spec: DataSpec,
-        *,
-        width: Width = 32,
-        noise_size: Annotated[int, Ge(1), doc("length of the noise vector z")] = 100,
-    ) -> None:
+    def __init__(self, spec: DataSpec, *, width: Width = 32, noise_size: NoiseSize = 100) -> None:
         super().__init__(spec)
         self.noise_size = noise_size
-        block, in_time = plan(spec)
-        channels = [8 * width, 4 * width, 2 * width, width]
-        layers: list[nn.Module] = [
-            nn.ConvTranspose3d(noise_size, channels[0], block, bias=False),
-            nn.BatchNorm3d(channels[0]),
-            nn.ReLU(inplace=True),
-        ]
-        shapes = [SPACE] * (DOUBLINGS - in_time) + [SPACE_TIME] * in_time
-        for inner, outer, shape in zip(channels, channels[1:], shapes, strict=False):
-            layers += [
-                nn.ConvTranspose3d(inner, outer, *shape, bias=False),
-                nn.BatchNorm3d(outer),
-                nn.ReLU(inplace=True),
-            ]
-        layers += [nn.ConvTranspose3d(width, spec.channels, *shapes[-1]), nn.Tanh()]
-        self.layers = nn.Sequential(*layers)
+        layers, to_pixels = stream(spec, noise_size, width)
+        self.layers = nn.Sequential(*layers, to_pixels, nn.Tanh())
         self.apply(initialise)
 
     def noise(self, n: int, rng: torch.Generator, *, frames: int | None = None) -> Tensors:
@@ -82,7 +83,10 @@ class Conv3dGenerator(Generator):
 
 
 class Conv3dDiscriminator(Discriminator):
-    """C -> width -> 2*width -> 4*width -> 8*width -> one score (B, 1, 1, 1, 1); LeakyReLU 0.2."""
+    """C -> width -> 2*width -> 4*width -> 8*width -> one score (B, 1, 1, 1, 1); LeakyReLU 0.2.
+
+    BatchNorm's epsilon is the authors' code's; their two outputs for a softmax are one score here.
+    """
 
     def __init__(self, spec: DataSpec, *, width: Width = 32) -> None:
         super().__init__(spec)
@@ -93,10 +97,10 @@ class Conv3dDiscriminator(Discriminator):
             nn.LeakyReLU(0.2, inplace=True),
         ]
         channels = [width, 2 * width, 4 * width, 8 * width]
-        for outer, inner, shape in zip(channels, channels[1:], shapes[1:], strict=False):
+        for (outer, inner), shape in zip(pairwise(channels), shapes[1:], strict=True):
             layers += [
                 nn.Conv3d(outer, inner, *shape, bias=False),
-                nn.BatchNorm3d(inner),
+                nn.BatchNorm3d(inner, eps=1e-3),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
         self.layers = nn.Sequential(*layers, nn.Conv3d(channels[-1], 1, block))
@@ -109,9 +113,9 @@ class Conv3dDiscriminator(Discriminator):
 
 def initialise(module: nn.Module) -> None:
     """Draw weights as the paper's code does: convolutions N(0, 0.01), BatchNorm's N(1, 0.02)."""
-    if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
+    if isinstance(module, nn.Conv3d | nn.ConvTranspose3d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0.0, 0.01)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-    elif isinstance(module, nn.BatchNorm3d):
+    elif isinstance(module, nn.BatchNorm3d | nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)

@@ -31,5 +31,17 @@ def vidgan_components() -> Iterator[Component]:
         "wasserstein",
         "vidgan_losses.losses:Wasserstein",
         "difference of mean scores of a Lipschitz critic (Arjovsky et al. 2017)",
-        usual={"terms": ["weight-clip"]},
+        usual={"terms": {"weight-clip": {}}},
+    )
+    yield Component(
+        "loss",
+        "rpgan",
+        "vidgan_losses.losses:RelativisticPaired",
+        "real and fake scores compared in pairs (Jolicoeur-Martineau 2018, R3GAN 2024)",
+    )
+    yield Component(
+        "loss",
+        "ragan",
+        "vidgan_losses.losses:RelativisticAverage",
+        "each score compared with the other side's mean (Jolicoeur-Martineau 2018)",
     )

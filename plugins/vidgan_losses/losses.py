@@ -91,3 +91,41 @@ class Wasserstein(Loss):
     def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
         """-E[f]."""
         return -fake.mean()
+
+
+class RelativisticPaired(Loss):
+    """Jolicoeur-Martineau 2018, "The relativistic discriminator", RpGAN; Huang et al. 2024 (R3GAN).
+
+    Discriminator: E[softplus(-(r - f))]. Generator: E[softplus(-(f - r))], r and f in the pairs in
+    which they stand in the batch. R3GAN, equation 2, adds the terms `r1` and `r2`.
+    """
+
+    needs_real = True
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """E[softplus(-(r - f))]."""
+        return softplus(fake - real).mean()
+
+    def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        """E[softplus(-(f - r))]."""
+        assert real is not None
+        return softplus(real - fake).mean()
+
+
+class RelativisticAverage(Loss):
+    """Jolicoeur-Martineau 2018, "The relativistic discriminator", RaSGAN, section 4.3.
+
+    Discriminator: E[softplus(-(r - E[f]))] + E[softplus(f - E[r])]. Generator: the same with real
+    and fake exchanged.
+    """
+
+    needs_real = True
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """E[softplus(-(r - E[f]))] + E[softplus(f - E[r])]."""
+        return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()
+
+    def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        """E[softplus(-(f - E[r]))] + E[softplus(r - E[f])]."""
+        assert real is not None
+        return self.discriminator(fake, real)

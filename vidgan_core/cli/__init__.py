@@ -14,15 +14,28 @@ import click
 from vidgan_core import __version__
 from vidgan_core.errors import ConfigError, Exit, VidganError, did_you_mean
 
-COMMANDS = ("run", "sample", "data", "plugins", "inspect", "doctor")
+# In the order in which one needs them, so that --help needs to import none of them.
+COMMANDS = {
+    "run": "Train a GAN on clips.",
+    "sample": "Make clips with a trained generator.",
+    "data": "Check your own videos, and see them as training does.",
+    "plugins": "List what there is to train with, and from where.",
+    "inspect": "Say what a run, checkpoint, video or picture is.",
+    "doctor": "Check whether this machine is ready.",
+}
 
 
 class Commands(click.Group):
     """Finds each command in the module of its name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which one needs them."""
+        """Name them all."""
         return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command's module."""

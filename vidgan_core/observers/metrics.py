@@ -39,4 +39,4 @@ class MetricsLog:
                 "D(x)": series(real="discriminator/real", fake="discriminator/fake"),
             }
         )
-        write_png(run.folder.curves_file, picture, mark={})
+        write_png(run.folder.curves_file, picture)

@@ -1,0 +1,62 @@
+"""What benchmarks share: the registry, whole configurations, and ratios measured in one run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from vidgan_core.config import RunConfig, resolve
+from vidgan_core.layers import Layers
+from vidgan_core.plugins import Registry
+
+REGISTRY = Registry.discover()
+GENERATORS = REGISTRY.names("generator")
+
+
+def configured(generator: str, *settings: str) -> RunConfig:
+    """The configuration that `vidgan run --gen NAME` uses, with settings as for --set."""
+    layers = Layers()
+    layers.add(("generator", "name"), generator, "benchmark")
+    for setting in settings:
+        layers.add_setting(setting)
+    return resolve(layers, REGISTRY)
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """The wall-clock time of one call."""
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+Ratio = Callable[..., float]
+
+
+@pytest.fixture
+def ratio(benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str]) -> Ratio:
+    """Compare two calls: minima of alternating rounds, so that both see the same machine."""
+
+    def compare(
+        ours: Callable[[], object],
+        reference: Callable[[], object],
+        *,
+        rounds: int,
+        measure: Callable[[Callable[[], object]], float] = seconds,
+    ) -> float:
+        ours()
+        reference()
+        pairs = [(measure(ours), measure(reference)) for _ in range(rounds)]
+        mine, theirs = (min(column) for column in zip(*pairs, strict=True))
+        benchmark.extra_info["ratio"] = round(mine / theirs, 4)
+        benchmark.pedantic(ours, rounds=1)
+        with capsys.disabled():
+            print(
+                f"\n{benchmark.name}: {mine / theirs:.3f}x "
+                f"({mine * 1e3:.2f} ms against {theirs * 1e3:.2f} ms)"
+            )
+        return mine / theirs
+
+    return compare

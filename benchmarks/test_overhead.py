@@ -1,0 +1,70 @@
+"""What the engine costs: its step against the same step written out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from conftest import REGISTRY, Ratio, configured
+from torch import nn
+from torch.nn.functional import softplus
+
+from vidgan_core.build import build
+from vidgan_core.precision import channels_last
+from vidgan_core.run import Run
+
+
+def bare_step(run: Run) -> Callable[[], None]:
+    """The optimised step without an engine: same networks, layout, optimizer and data."""
+    parts = build(run.config, REGISTRY, run.parts.spec)
+    g, d = parts.generator, parts.discriminator
+    for network in (g, d):
+        channels_last(network)
+    g_adam, d_adam = (
+        torch.optim.Adam(n.parameters(), 2e-4, (0.5, 0.999), fused=True) for n in (g, d)
+    )
+    rng = torch.Generator()
+    position = 0
+
+    def frozen(network: nn.Module, flag: bool) -> None:
+        for parameter in network.parameters():
+            parameter.requires_grad_(not flag)
+
+    def step() -> None:
+        nonlocal position
+        video = run.batches(position)["video"]
+        position += 1
+        with run.precision.autocast(run.device):
+            fake = g(g.noise(len(video), rng), {}).video
+            (real_score,) = d(video, {}).scores
+            (fake_score,) = d(fake.detach(), {}).scores
+        (softplus(-real_score.float()).mean() + softplus(fake_score.float()).mean()).backward()
+        d_adam.step()
+        d_adam.zero_grad()
+        frozen(d, True)
+        with run.precision.autocast(run.device):
+            (score,) = d(fake, {}).scores
+        softplus(-score.float()).mean().backward()
+        g_adam.step()
+        g_adam.zero_grad()
+        frozen(d, False)
+
+    return step
+
+
+@pytest.mark.parametrize(
+    ("generator", "settings", "rounds"),
+    [
+        ("conv3d", (), 12),
+        ("mlp", ("data.frames=1", "data.size=8", "data.batch=1"), 300),
+    ],
+    ids=["conv3d", "smallest-mlp"],
+)
+def test_engine_overhead_ratio(
+    ratio: Ratio, generator: str, settings: tuple[str, ...], rounds: int
+) -> None:
+    """The engine adds seeding, batches in order, finite checks and scalars; EMA is apart."""
+    run = Run(configured(generator, *settings), REGISTRY)
+    ratio(run.trainer.step, bare_step(run), rounds=rounds)
+    run.batches.close()

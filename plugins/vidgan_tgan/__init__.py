@@ -1,0 +1,21 @@
+"""Manifest of TGAN."""
+
+from collections.abc import Iterator
+
+from vidgan_core import Component, hookimpl
+
+
+@hookimpl
+def vidgan_components() -> Iterator[Component]:
+    """Announce `tgan`; the paper's discriminator is that of `conv3d`."""
+    yield Component(
+        "generator",
+        "tgan",
+        "vidgan_tgan.tgan:TGANGenerator",
+        "one latent a frame from a temporal generator, then images (Saito et al. 2017)",
+        usual={
+            "disc": "conv3d",
+            "loss": "wasserstein",
+            "terms": {"singular-clip": {"every": 5}},
+        },
+    )

@@ -1,0 +1,154 @@
+"""Terms against gradients taken by hand, in float64."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from conftest import REGISTRY, components, small
+from torch import Tensor
+
+from vidgan_core.interfaces import (
+    DataSpec,
+    Discriminator,
+    Fake,
+    Generator,
+    Play,
+    Tensors,
+    Term,
+    Verdict,
+)
+from vidgan_core.plugins import Provided
+from vidgan_core.run import Run
+
+SPEC = DataSpec(3, 2, 4, 4)
+PIXELS = 3 * 2 * 4 * 4
+
+
+class Quadratic(Discriminator):
+    """Two critics whose gradients are known: |w x|^2 / 2 in one score, and v x in two patches."""
+
+    def __init__(self) -> None:
+        super().__init__(SPEC)
+        self.w = torch.nn.Parameter(torch.randn(PIXELS, dtype=torch.float64))
+        self.v = torch.nn.Parameter(torch.randn(PIXELS, 2, dtype=torch.float64))
+
+    def forward(self, video: Tensor, condition: Tensors) -> Verdict:
+        x = video.flatten(1)
+        return Verdict(((x * self.w).square().sum(1, keepdim=True) / 2, x @ self.v))
+
+    def gradients(self, video: Tensor) -> tuple[Tensor, Tensor]:
+        """grad_x of each critic's output, the second one's the mean over its patches."""
+        x = video.flatten(1)
+        return x * self.w**2, self.v.mean(1).expand(len(x), -1)
+
+
+class Nothing(Generator):
+    def noise(self, n: int, rng: torch.Generator, *, frames: int | None = None) -> Tensors:
+        return {}
+
+    def forward(self, noise: Tensors, condition: Tensors, *, frames: int | None = None) -> Fake:
+        raise NotImplementedError
+
+
+def play() -> tuple[Quadratic, Play]:
+    torch.manual_seed(1)
+    discriminator = Quadratic()
+    real, fake = torch.randn(2, 5, *SPEC.shape, dtype=torch.float64)
+    verdicts = [discriminator(video, {}) for video in (real, fake)]
+    return discriminator, Play(
+        Nothing(SPEC), discriminator, {"video": real}, {}, {}, Fake(fake), *verdicts
+    )
+
+
+def make(name: str, **options: float) -> Term:
+    return REGISTRY.load("term", name)(**options)
+
+
+def assert_same(term: Term, move: Play, expected: Tensor) -> None:
+    """Equal values, and equal gradients in the discriminator's weights."""
+    weights = list(move.discriminator.parameters())
+    torch.manual_seed(2)
+    value = term(move)
+    assert value is not None
+    torch.testing.assert_close(value, expected, rtol=1e-9, atol=1e-9)
+    mine, theirs = (torch.autograd.grad(v, weights, retain_graph=True) for v in (value, expected))
+    torch.testing.assert_close(mine, theirs, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["r1", "r2"])
+def test_r1_and_r2_are_half_the_squared_gradient(name: str) -> None:
+    discriminator, move = play()
+    points = move.batch["video"] if name == "r1" else move.fake.video
+    expected = sum((g.square().sum(1) / 2).mean() for g in discriminator.gradients(points))
+    assert isinstance(expected, Tensor)
+    assert_same(make(name), move, expected)
+
+
+@pytest.mark.parametrize("name", ["wgan-gp", "dragan"])
+def test_unit_gradient_penalties(name: str) -> None:
+    discriminator, move = play()
+    real, fake = move.batch["video"], move.fake.video
+    torch.manual_seed(2)
+    if name == "wgan-gp":
+        share = torch.rand(5, 1, 1, 1, 1, dtype=torch.float64)
+        points = share * real + (1 - share) * fake
+    else:
+        points = real + 0.25 * real.std() * torch.rand_like(real)
+    expected = sum((g.norm(dim=1) - 1).square().mean() for g in discriminator.gradients(points))
+    assert isinstance(expected, Tensor)
+    options = {} if name == "wgan-gp" else {"scale": 0.25}
+    assert_same(make(name, **options), move, expected)
+
+
+def test_lecam_pulls_towards_the_other_sides_average() -> None:
+    _, move = play()
+    term = make("lecam", decay=0.9).double()
+    assert move.real_verdict
+    real = torch.cat([s.flatten() for s in move.real_verdict.scores])
+    fake = torch.cat([s.flatten() for s in move.fake_verdict.scores])
+    of_real, of_fake = 0.1 * real.mean().item(), 0.1 * fake.mean().item()
+    expected = ((real - of_fake) ** 2).mean() + ((fake - of_real) ** 2).mean()
+    assert_same(term, move, expected)
+    value = term(move)
+    assert value is not None
+    of_real, of_fake = 0.19 * real.mean().item(), 0.19 * fake.mean().item()
+    expected = ((real - of_fake) ** 2).mean() + ((fake - of_real) ** 2).mean()
+    torch.testing.assert_close(value, expected)
+
+
+def test_singular_clip_is_the_clipped_decomposition() -> None:
+    network = torch.nn.Sequential(
+        torch.nn.Conv3d(3, 8, 4), torch.nn.BatchNorm3d(8), torch.nn.Flatten(), torch.nn.Linear(8, 2)
+    )
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_(0, 0.5)
+        network[1].running_var.copy_(torch.rand(8) + 0.1)
+    before = [network[0].weight.clone(), network[3].weight.clone()]
+    gain, deviation = network[1].weight.clone(), (network[1].running_var + 1e-5).sqrt()
+    with torch.no_grad():
+        make("singular-clip").after_update(network)
+    for weight, was in zip([network[0].weight, network[3].weight], before, strict=True):
+        u, s, v = torch.linalg.svd(was.flatten(1), full_matrices=False)
+        assert s.max() > 1
+        expected = (u * s.clamp_max(1)) @ v
+        torch.testing.assert_close(weight.flatten(1), expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(network[1].weight, gain.clamp(0.01 * deviation, deviation))
+
+
+@pytest.mark.parametrize("architecture", REGISTRY.names("discriminator"))
+@pytest.mark.parametrize("provided", components("term"))
+def test_every_term_trains_with_every_discriminator(provided: Provided, architecture: str) -> None:
+    name = provided.component.name
+    config = small("vgan", "minimax", f"term.{name}.weight=0.1", discriminator=architecture)
+    run = Run(config, REGISTRY)
+    for _ in range(2):
+        assert run.trainer.step()
+
+
+def test_a_terms_state_is_kept_over_a_resume() -> None:
+    """The averages of `lecam` are part of a checkpoint."""
+    run = Run(small("conv3d", "minimax", "term.lecam.weight=0.1"), REGISTRY)
+    run.trainer.step()
+    assert "term.lecam" in run._modules()
+    assert run.parts.terms[0].term.state_dict()["averages"].abs().sum() > 0
