@@ -49,17 +49,19 @@ class Fitter:
     def __init__(self, geometry: Geometry) -> None:
         self._geometry = geometry
         self._scaler = VideoReformatter()  # one for all frames: making it costs as much as scaling
+        self._turns: int | None = None
 
     def __call__(self, frame: VideoFrame) -> Picture:
         """Return the frame upright, scaled and cut, (H, W, 3)."""
-        turns = round(frame.rotation / 90) % 4  # cameras held sideways say so in the file
-        upright = (frame.height, frame.width) if turns % 2 == 0 else (frame.width, frame.height)
-        tall, wide = self._scaled(*upright)
-        size = (tall, wide) if turns % 2 == 0 else (wide, tall)
+        if self._turns is None:  # cameras held sideways say so in the file, the same of all frames
+            self._turns = round(frame.rotation / 90) % 4
+        upright = (frame.height, frame.width)
+        tall, wide = self._scaled(*(upright[::-1] if self._turns % 2 else upright))
+        height, width = (wide, tall) if self._turns % 2 else (tall, wide)
         scaled = self._scaler.reformat(
-            frame, height=size[0], width=size[1], format="rgb24", threads=1
-        )
-        return self._placed(np.rot90(scaled.to_ndarray(), turns))
+            frame, height=height, width=width, format="rgb24", threads=1
+        ).to_ndarray()
+        return self._placed(np.rot90(scaled, self._turns) if self._turns else scaled)
 
     def picture(self, array: Picture) -> Picture:
         """Return an RGB picture (H', W', 3) scaled and cut by the same rules."""
@@ -73,7 +75,10 @@ class Fitter:
         ratios = (goal.height / height, goal.width / width)
         if goal.fit == "crop":
             scale = max(ratios)
-            return max(goal.height, round(height * scale)), max(goal.width, round(width * scale))
+            # An even width, which is cut anyway: scaling to an odd one takes half as long again.
+            return max(goal.height, round(height * scale)), max(
+                goal.width, 2 * round(width * scale / 2)
+            )
         scale = min(ratios)
         return (
             min(goal.height, max(1, round(height * scale))),
