@@ -217,6 +217,12 @@ def test_films_are_held_out_whole_by_their_content() -> None:
     assert names("test", "elsewhere") - {"new.mkv"} == test
 
 
+def test_a_lone_film_is_for_training() -> None:
+    for seed in range(3):
+        save(f"c{seed}/a.mkv", film(6, seed=seed))
+        assert len(folder(f"c{seed}", held_out=0.9)) == 3
+
+
 def test_two_films_are_enough_for_both_splits() -> None:
     for seed in range(4):
         save(f"c{seed}/a.mkv", film(6, seed=2 * seed))

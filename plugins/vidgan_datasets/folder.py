@@ -149,7 +149,7 @@ class Folder(Dataset):
             "no film": total["other"],
         }
         said = ", ".join(f"{n} {what}" for what, n in parts.items() if n or what == "used")
-        return f"{total.total()} files: {said}"
+        return f"{total.total()} file{'s' * (total.total() != 1)}: {said}"
 
     @cached_property
     def _healthy(self) -> list[Record]:
@@ -167,8 +167,8 @@ class Folder(Dataset):
         """
         films = [r for r in self._healthy if self._windows_of(r)]
         places = sorted({_place(r) for r in films})
-        border = self.held_out
-        if len(places) > 1 and border:
+        border = self.held_out if len(places) > 1 else 0.0  # a lone film is for training
+        if border:
             border = min(max(border, float(np.nextafter(places[0], 1))), places[-1])
         test = [r for r in films if _place(r) < border]
         return [r for r in films if _place(r) >= border], test
