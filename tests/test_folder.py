@@ -352,6 +352,14 @@ def test_the_cache_is_bounded_and_the_oldest_goes_first(
     assert np.array_equal(again, frames)
 
 
+def test_one_file_is_a_data_set_too_even_behind_a_link() -> None:
+    save("clips/a.mkv", film(6))
+    save("clips/b.mkv", film(9))
+    Path("link.mkv").symlink_to("clips/a.mkv")
+    assert len(folder("clips/a.mkv")) == len(folder("link.mkv")) == 3
+    assert "1 file: 1 used" in folder("link.mkv").summary()
+
+
 def test_a_path_is_needed() -> None:
     with pytest.raises(UsageError, match=r"data\.path"):
         folder("")

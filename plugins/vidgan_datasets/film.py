@@ -58,10 +58,9 @@ class Fitter:
         upright = (frame.height, frame.width)
         tall, wide = self._scaled(*(upright[::-1] if self._turns % 2 else upright))
         height, width = (wide, tall) if self._turns % 2 else (tall, wide)
-        scaled = self._scaler.reformat(
-            frame, height=height, width=width, format="rgb24", threads=1
-        ).to_ndarray()
-        return self._placed(np.rot90(scaled, self._turns) if self._turns else scaled)
+        scaled = self._scaler.reformat(frame, height=height, width=width, format="rgb24", threads=1)
+        array = np.asarray(scaled.to_ndarray(), np.uint8)
+        return self._placed(np.rot90(array, self._turns) if self._turns else array)
 
     def picture(self, array: Picture) -> Picture:
         """Return an RGB picture (H', W', 3) scaled and cut by the same rules."""

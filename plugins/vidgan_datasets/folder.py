@@ -62,13 +62,11 @@ class Folder(Dataset):
         super().__init__(spec, split)
         if not path:
             raise UsageError("data.path: which folder?", hint="--data ./clips names one")
-        self.root = Path(path)
-        if not self.root.exists():
+        if not Path(path).exists():
             raise UsageError(f"data.path: {printable(path)} does not exist")
-        self.layout, self.limits = (
-            layout,
-            Limits(max_seconds, max_gigabytes, max_megapixels, max_frames),
-        )
+        self.root = Path(path).resolve()
+        self.layout = layout
+        self.limits = Limits(max_seconds, max_gigabytes, max_megapixels, max_frames)
         self.windows = Windows(spec.frames, stride, fps, hop, short)
         self.flip, self.held_out, self.by_folder = flip, held_out, classes == "folders"
         self.geometry = Geometry(spec.height, spec.width, fit)
@@ -221,15 +219,15 @@ class Folder(Dataset):
         return self.root if self.root.is_dir() else self.root.parent
 
     def _refresh(self, *, again: bool = False) -> list[Record]:
-        store = cache_folder() / "index" / f"{digest(str(self.root.resolve()))[:32]}.jsonl"
+        store = cache_folder() / "index" / f"{digest(str(self.root))[:32]}.jsonl"
         return refresh(self.root, store, self.layout, self.limits, again=again)
 
     def _refuse(self) -> int:
         """Raise UsageError: there is not one clip; say why of the first three files."""
-        reasons = [f"{printable(r.name)}: {self._why_not(r)}" for r in self.records]
+        reasons = [f"{printable(r.name)}: {self._why_not(r)}" for r in self.records[:3]]
         where = printable(str(self.root))
-        what = "; ".join(reasons[:3]) or "the folder is empty"
-        more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+        what = "; ".join(reasons) or "the folder is empty"
+        more = f"; and {len(self.records) - 3} more" if len(self.records) > 3 else ""
         raise UsageError(
             f"no clip of {self.spec} for the {self.split} split in {where}: {what}{more}"
         )

@@ -64,7 +64,7 @@ def refresh(
     """
     settings = {"version": VERSION, "layout": layout, **asdict(limits)}
     kept = {} if again else _load(store, settings)
-    known: Known = {r.name: (r.kind, r.stamp) for r in kept.values()}
+    known: Known = {r.name: (r.kind, r.stamp, r.pictures) for r in kept.values()}
     try:
         found = list(walk(root, layout, known))
     except OSError as error:

@@ -12,7 +12,6 @@ import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +20,8 @@ from PIL import Image
 from vidgan_datasets.film import LEAST_STRIP, Kind, strip_length
 
 Layout = Literal["auto", "video", "frames", "strips"]
-Known = Mapping[str, tuple[str, str]]  # name -> kind and stamp of an earlier look
+# Of an earlier look, by name: kind, stamp, and the names of the pictures
+Known = Mapping[str, tuple[str, str, tuple[str, ...]]]
 
 _SPECIAL = {
     stat.S_IFIFO: "a named pipe",
@@ -94,6 +94,7 @@ def _sorted_out(
 ) -> Iterator[Found]:
     """Yield the films among the files of one folder; its loose pictures are one film."""
     frames: list[str] = []
+    unchanged = _unchanged_frames(root, folder, files, known)
     for name in files:
         path = os.path.join(folder, name)
         if reason := _refusal(root, root / path):
@@ -101,8 +102,12 @@ def _sorted_out(
             continue
         try:
             size, mtime, stamp = stamp_of(root / folder, [name])
-            kind = known[path][0] if known.get(path, ("", ""))[1] == stamp else ""
-            kind = kind or _kind(root / path, layout)
+            if name in unchanged:
+                kind = "frames"
+            elif path in known and known[path][1] == stamp:
+                kind = known[path][0]
+            else:
+                kind = _kind(root / path, layout)
         except OSError as error:
             yield Found(path, refused=f"can't be read: {error.strerror}")
             continue
@@ -116,6 +121,17 @@ def _sorted_out(
         yield Found(
             folder or ".", "frames", *stamp_of(root / folder, frames), pictures=tuple(frames)
         )
+
+
+def _unchanged_frames(root: Path, folder: str, files: Sequence[str], known: Known) -> set[str]:
+    """Return the pictures of a folder that are known to be one film, if all are what they were."""
+    kind, stamp, pictures = known.get(folder or ".", ("", "", ()))
+    if kind != "frames" or not set(pictures) <= set(files):
+        return set()
+    try:
+        return set(pictures) if stamp_of(root / folder, pictures)[2] == stamp else set()
+    except OSError:
+        return set()
 
 
 def _refusal(root: Path, path: Path) -> str:
@@ -153,11 +169,3 @@ def is_picture(head: bytes) -> bool:
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return b"acTL" not in head
     return head.startswith(b"\xff\xd8\xff") or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
-
-
-def all_names(found: Found) -> Iterator[str]:
-    """Yield every file that a film is made of."""
-    if not found.pictures:
-        return iter([found.name])
-    folder = "" if found.name == "." else found.name
-    return chain(os.path.join(folder, name) for name in found.pictures)
