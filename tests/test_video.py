@@ -13,7 +13,16 @@ from PIL import Image
 from vidgan_core.data import to_float, to_uint8
 from vidgan_core.errors import UsageError, VidganError
 from vidgan_core.pictures import contact_sheet, curves, grid, to_frames
-from vidgan_core.video import Frames, decode, describe, make_mark, read_mark, write, write_png
+from vidgan_core.video import (
+    Frames,
+    decode,
+    describe,
+    make_mark,
+    read_mark,
+    write_mp4,
+    write_png,
+    writer,
+)
 
 MARK = make_mark("abc123", 4)
 
@@ -30,7 +39,7 @@ def moving_square(frames: int = 10, height: int = 32, width: int = 48) -> Frames
 def test_a_film_reads_back_as_it_was_written(suffix: str, size: tuple[int, int]) -> None:
     film = moving_square(10, *size)
     path = Path(f"film{suffix}")
-    write(path, film, fps=12.5, mark=MARK)
+    writer(path)(path, film, fps=12.5, mark=MARK)
     facts = describe(path)
     assert facts["frames"] == 10
     assert facts["fps"] == pytest.approx(12.5)
@@ -44,7 +53,7 @@ def test_a_film_reads_back_as_it_was_written(suffix: str, size: tuple[int, int])
 
 
 def test_an_mp4_is_what_browsers_play() -> None:
-    write(Path("a.mp4"), moving_square(), fps=25, mark=MARK)
+    write_mp4(Path("a.mp4"), moving_square(), fps=25, mark=MARK)
     with av.open("a.mp4") as container:
         context = container.streams.video[0].codec_context
         assert (context.name, context.pix_fmt) == ("h264", "yuv420p")
@@ -64,7 +73,7 @@ def test_decode_scales_to_cover_and_crops_the_centre() -> None:
     film = np.zeros((3, 40, 80, 3), np.uint8)
     film[:, :, :20], film[:, :, 60:] = (255, 0, 0), (0, 0, 255)  # cropped away
     film[:, :, 20:60] = (0, 200, 0)
-    write(Path("a.mp4"), film, fps=25, mark={})
+    write_mp4(Path("a.mp4"), film, fps=25, mark={})
     frames = decode(Path("a.mp4"), 16, 16)
     assert frames.shape == (3, 16, 16, 3)
     assert np.abs(frames[:, :, 2:14].astype(int) - (0, 200, 0)).mean() < 8
@@ -78,7 +87,7 @@ def test_what_is_no_video_is_refused_by_name() -> None:
     with pytest.raises(VidganError, match=r"none\.mp4"):
         decode(Path("none.mp4"), 8, 8)
     with pytest.raises(UsageError, match=r"can't write '\.wmv'"):
-        write(Path("a.wmv"), moving_square(), fps=25, mark=MARK)
+        writer(Path("a.wmv"))
 
 
 def test_pixels_survive_the_way_to_floats_and_back() -> None:

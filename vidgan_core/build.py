@@ -21,6 +21,7 @@ from vidgan_core.interfaces import (
     Split,
     Term,
 )
+from vidgan_core.options import typed
 from vidgan_core.plugins import Registry
 from vidgan_core.rng import key, seed_default
 
@@ -42,10 +43,8 @@ def build_dataset(config: RunConfig, registry: Registry, split: Split = "train")
     """Make the data set of a run."""
     height, width = config.data.height_width
     wanted = DataSpec(frames=config.data.frames, height=height, width=width)
-    return cast(
-        Dataset,
-        registry.load("dataset", config.data.name)(wanted, split, **config.data.options),
-    )
+    target = registry.load("dataset", config.data.name)
+    return cast(Dataset, target(wanted, split, **typed(target, config.data.options)))
 
 
 def conditioned(dataset: Dataset, names: list[str]) -> DataSpec:
@@ -78,12 +77,12 @@ def build(config: RunConfig, registry: Registry, spec: DataSpec) -> Parts:
     )
     if generator is None or discriminator is None:
         raise ConfigError(problems)
-    loss = registry.load("loss", config.loss.name)(**config.loss.options)
+    loss = registry.load("loss", config.loss.name)
     terms = tuple(
         Weighted(name, _term(name, table.options, config.seed, registry), table.weight, table.every)
         for name, table in config.term.items()
     )
-    return Parts(spec, generator, discriminator, loss, terms)
+    return Parts(spec, generator, discriminator, loss(**typed(loss, config.loss.options)), terms)
 
 
 def build_generator(config: RunConfig, registry: Registry, spec: DataSpec) -> Generator:
@@ -98,7 +97,7 @@ def _network(
     target = registry.load(kind, table.name)
     seed_default(key(seed, "weights", kind))
     try:
-        network = cast(Network, target(spec, **table.options))
+        network = cast(Network, target(spec, **typed(target, table.options)))
     except ShapeError as error:
         raise ShapeError(f"{kind} {table.name!r} {error}") from None
     for field in spec.condition:
@@ -109,7 +108,8 @@ def _network(
 
 def _term(name: str, options: dict[str, Any], seed: int, registry: Registry) -> Term:
     seed_default(key(seed, "weights", "term", name))
-    return cast(Term, registry.load("term", name)(**options))
+    target = registry.load("term", name)
+    return cast(Term, target(**typed(target, options)))
 
 
 def spec_to_json(spec: DataSpec) -> dict[str, Any]:

@@ -27,7 +27,10 @@ def cache_folder() -> Path:
     """Where decoded clips are kept: `VIDGAN_CACHE`, or vidgan in the user's cache folder."""
     if chosen := os.environ.get("VIDGAN_CACHE"):
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "vidgan"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "vidgan"
+    except RuntimeError:  # a user without a home
+        return Path(tempfile.gettempdir()) / "vidgan"
 
 
 def cached(key: str, make: Callable[[], np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:

@@ -15,7 +15,7 @@ import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from vidgan_core.component import Kind
-from vidgan_core.errors import ConfigError, Problem, UsageError, did_you_mean
+from vidgan_core.errors import ComponentError, ConfigError, Problem, UsageError, did_you_mean
 from vidgan_core.layers import Layers, Place
 from vidgan_core.options import options_model
 from vidgan_core.plugins import Registry
@@ -117,7 +117,7 @@ class SamplesTable(Table):
 
     every: Positive = 100
     count: Annotated[int, Field(ge=1, le=256)] = 16
-    fps: Annotated[float, Field(gt=0)] = 12.5
+    fps: Annotated[float, Field(ge=1, le=1000)] = 12.5
 
 
 class LogTable(Table):
@@ -159,6 +159,9 @@ def resolve(layers: Layers, registry: Registry) -> RunConfig:
             source = layers.source((*path, "name")) or layers.source(path)
             problems.append(Problem("", str(error), source=source))
             continue
+        if taken := known & set(model.model_fields):
+            names = ", ".join(sorted(taken))
+            raise ComponentError(f"{kind} {name!r}: the option {names} is the core's own key")
         table = _table(values, path)
         options = {k: v for k, v in table.items() if k not in known}
         filled, found = _validate(model, options, path, layers, also=known)
@@ -266,7 +269,7 @@ def _problem(
         known = {*_keys(model, error["loc"][:-1]), *also}
         return Problem(where, f"no such option; {did_you_mean(place[-1], known)}", source=source)
     what = re.sub(r"^(Input|Value) should|^Value error, must", "must", error["msg"])
-    got = json.dumps(said) if said is not None else json.dumps(error["input"])
+    got = json.dumps(error["input"] if said is None else said, default=str)
     return Problem(where, what[0].lower() + what[1:], got, source)
 
 

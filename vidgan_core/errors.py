@@ -89,6 +89,23 @@ class ConfigError(UsageError):
         super().__init__("\n".join(map(str, problems)))
 
 
+# What torch says of mistakes that only show when the numbers are there, and what a user can do.
+_EXPLAINED = {
+    "out of memory": "out of memory; try a smaller data.batch, data.size or width",
+    "can't allocate memory": "out of memory; try a smaller data.batch, data.size or width",
+    "Expected more than 1 value per channel": (
+        "data.batch: BatchNorm needs more than one value a channel; try 2 or more clips a batch"
+    ),
+}
+
+
+def explained(error: Exception) -> VidganError | None:
+    """Return a user's error for what torch raises when memory or a batch is too small."""
+    found = (words for text, words in _EXPLAINED.items() if text in str(error))
+    words = next(found, None)
+    return VidganError(words) if words else None
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return what to say of an unknown word: the nearest known one, else a few or all of them."""
     import difflib  # only a mistake is worth its import

@@ -26,7 +26,7 @@ class Layers:
             tables = tomllib.loads(path.read_text("utf-8"))
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"{path} is not TOML: {error}") from None
         self.add_tables(tables, str(path))
 
@@ -59,7 +59,7 @@ class Layers:
             return
         try:
             value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             value = text.strip()
         self.add(place, value, f"--set {setting}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
@@ -35,6 +36,13 @@ def options_model(component: type) -> type[BaseModel]:
         return create_model(component.__name__, __config__=strict, **fields)
     except Exception as error:
         raise ComponentError(f"the options of {where} are not valid: {error}") from error
+
+
+def typed(component: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options, as a configuration holds them, in the types that the component annotates."""
+    model = options_model(component)
+    values = model.model_validate_json(json.dumps(dict(options)), strict=True)
+    return {name: getattr(values, name) for name in model.model_fields}
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ def _panel(title: str, series: Series, xlabel: str, width: int, height: int) -> 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values, default=0.0), max(values, default=1.0)
-    pad = (high - low) * 0.03 or 0.5
+    pad = max((high - low) * 0.03, abs(high) * 1e-6) or 0.5
     return low - pad, high + pad
 
 

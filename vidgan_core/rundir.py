@@ -153,7 +153,12 @@ def _git_state() -> dict[str, Any] | None:
     try:
         commit, status = (
             subprocess.run(
-                ["git", *arguments], capture_output=True, text=True, timeout=10, check=True
+                ["git", *arguments],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=10,
+                check=True,
             ).stdout.strip()
             for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain"])
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from vidgan_core.checkpoint import Checkpoint
 from vidgan_core.config import RunConfig
 from vidgan_core.errors import CheckpointError, UsageError, did_you_mean
 from vidgan_core.game import to_like
-from vidgan_core.interfaces import Generator
+from vidgan_core.interfaces import DataSpec, Generator
 from vidgan_core.plugins import Registry
 from vidgan_core.precision import choose_device
 from vidgan_core.rng import keyed
@@ -72,11 +72,29 @@ class Sampler:
         `frames` asks for another length, where the generator can; `hold` names parts of the noise
         (such as "content") that all clips share.
         """
-        return sample(self.generator, n, seed=seed, frames=frames, hold=hold, batch=batch)
+        parts = self.in_batches(n, seed=seed, frames=frames, hold=hold, batch=batch)
+        return torch.cat(list(parts))
+
+    def in_batches(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        frames: int | None = None,
+        hold: Collection[str] = (),
+        batch: int = 16,
+    ) -> Iterator[Tensor]:
+        """Yield the clips of `sample` in parts of `batch`."""
+        return in_batches(self.generator, n, seed=seed, frames=frames, hold=hold, batch=batch)
 
 
-@torch.inference_mode()
-def sample(
+def sample(generator: Generator, n: int, *, seed: int, batch: int = 16) -> Tensor:
+    """Return `n` clips of a generator in eval mode; see `Sampler.sample`."""
+    return torch.cat(list(in_batches(generator, n, seed=seed, batch=batch)))
+
+
+@torch.no_grad()
+def in_batches(
     generator: Generator,
     n: int,
     *,
@@ -84,19 +102,32 @@ def sample(
     frames: int | None = None,
     hold: Collection[str] = (),
     batch: int = 16,
-) -> Tensor:
-    """Return `n` clips of a generator in eval mode; see `Sampler.sample`."""
+) -> Iterator[Tensor]:
+    """Yield the clips of `sample` in parts, so that any number of them fits the memory."""
     weight = next(generator.parameters())
     noise = dict(generator.noise(n, keyed(seed, "sample"), frames=frames))
     for name in hold:
         if name not in noise:
             raise UsageError(f"there is no noise {name!r} to hold", hint=did_you_mean(name, noise))
         noise[name] = noise[name][:1].expand_as(noise[name])
-    clips = []
+    condition = draw_condition(generator.spec, n, keyed(seed, "sample", "condition"))
     for start in range(0, n, batch):
-        part = {k: to_like(v[start : start + batch], weight) for k, v in noise.items()}
-        clips.append(generator(part, {}, frames=frames).video.float().cpu())
-    return torch.cat(clips)
+        noise_part, condition_part = (
+            {name: to_like(part[start : start + batch], weight) for name, part in whole.items()}
+            for whole in (noise, condition)
+        )
+        yield generator(noise_part, condition_part, frames=frames).video.float().cpu()
+
+
+def draw_condition(spec: DataSpec, n: int, rng: torch.Generator) -> dict[str, Tensor]:
+    """Return random labels for the fields of a condition. UsageError for what is no label."""
+    for field in spec.condition:
+        if field.classes is None:
+            raise UsageError(f"can't make up the condition {field.name!r}: it is no class")
+    return {
+        field.name: torch.randint(field.classes or 1, (n, *field.shape), generator=rng)
+        for field in spec.condition
+    }
 
 
 def find_checkpoint(path: Path, step: int | None = None) -> Checkpoint:

@@ -59,11 +59,6 @@ def decode(path: Path, height: int, width: int) -> Frames:
     return np.stack([f[top : top + height, left : left + width] for f in frames])
 
 
-def write(path: Path, frames: Frames, *, fps: float, mark: Mark) -> None:
-    """Write frames as the file's suffix says: .mp4 or .gif. Raises UsageError for others."""
-    writer(path)(path, frames, fps=fps, mark=mark)
-
-
 def writer(path: Path) -> Callable[..., None]:
     """Return what writes frames to a file of this name; UsageError if nothing does."""
     writers = {".mp4": write_mp4, ".gif": write_gif}
@@ -78,6 +73,14 @@ def write_mp4(path: Path, frames: Frames, *, fps: float, mark: Mark) -> None:
     """Write H.264 in yuv420p, which every browser plays; odd sizes grow by one repeated pixel."""
     odd = [(0, n % 2) for n in frames.shape[1:3]]
     frames = np.pad(frames, ((0, 0), *odd, (0, 0)), mode="edge")
+    try:
+        _encode(path, frames, fps, mark)
+    except av.FFmpegError as error:
+        height, width = frames.shape[1:3]
+        raise VidganError(f"{path}: can't write a film of {width}x{height}: {error}") from None
+
+
+def _encode(path: Path, frames: Frames, fps: float, mark: Mark) -> None:
     with av.open(f"file:{path}", "w", format="mp4") as container:
         container.metadata["comment"] = json.dumps(dict(mark))
         rate = Fraction(fps).limit_denominator(1000)
@@ -121,7 +124,7 @@ def describe(path: Path) -> dict[str, Any]:
     """
     try:
         return _describe_image(path)
-    except (OSError, ValueError, SyntaxError):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         pass  # no picture; a video then
     try:
         with av.open(f"file:{path}") as container:

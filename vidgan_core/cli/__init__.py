@@ -12,7 +12,7 @@ from importlib import import_module
 import click
 
 from vidgan_core import __version__
-from vidgan_core.errors import ConfigError, Exit, VidganError, did_you_mean
+from vidgan_core.errors import ConfigError, Exit, VidganError, did_you_mean, explained
 
 # In the order in which one needs them, so that --help needs to import none of them.
 COMMANDS = {
@@ -63,7 +63,8 @@ def main() -> None:
     """Run the command line; a user's mistake gets a line and an exit code, not a traceback."""
     try:
         result = cli(standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout:  # None where it was closed
+            sys.stdout.flush()
         sys.exit(result if isinstance(result, int) else Exit.OK)
     except click.ClickException as error:
         error.show()
@@ -79,6 +80,11 @@ def main() -> None:
     except BrokenPipeError:  # of `vidgan plugins | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(Exit.FAILED)
+    except (RuntimeError, ValueError) as error:
+        if not (explanation := explained(error)):
+            raise
+        _complain(str(explanation))
+        sys.exit(explanation.code)
     except OSError as error:
         _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         sys.exit(Exit.FAILED)

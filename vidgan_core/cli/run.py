@@ -130,13 +130,20 @@ def _resumed_config(resume: str | None) -> Path | None:
 
 
 def _try_out(config: RunConfig, registry: Registry) -> None:
-    """Build everything without memory for it, so that --dry-run finds what won't fit."""
+    """Build everything, the networks without memory, so that --dry-run finds what won't fit."""
     import torch
 
     from vidgan_core.build import build, build_dataset, conditioned
+    from vidgan_core.data import Batches
+    from vidgan_core.game import TwoPlayerGame
+    from vidgan_core.precision import choose_device
 
+    choose_device(config.trainer.device)
+    dataset = build_dataset(config, registry)
+    Batches(dataset, config.data.batch, seed=config.seed).close()
     with torch.device("meta"):
-        build(config, registry, conditioned(build_dataset(config, registry), config.condition))
+        parts = build(config, registry, conditioned(dataset, config.condition))
+    TwoPlayerGame(parts.generator, parts.discriminator, parts.loss, parts.terms)
 
 
 def _folder(

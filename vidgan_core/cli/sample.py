@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vidgan_core.cli.common import device, discover, no_plugins
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vidgan_core.video import Mark
 
 
 @click.command("sample")
@@ -29,7 +37,7 @@ from vidgan_core.cli.common import device, discover, no_plugins
     help="A part of the noise that all clips share, such as content or motion.",
 )
 @click.option("--step", type=int, help="Which checkpoint (default: the newest).")
-@click.option("--fps", type=click.FloatRange(0, min_open=True), help="Frames a second.")
+@click.option("--fps", type=click.FloatRange(1, 1000), help="Frames a second.")
 @click.option("--batch", type=click.IntRange(1), default=16, help="Clips made at a time.")
 @device
 @no_plugins
@@ -47,25 +55,42 @@ def command(
     no_plugins: bool,
 ) -> None:
     """Make clips with the generator of RUN (a run's folder or a checkpoint)."""
-    from vidgan_core.pictures import contact_sheet, grid, to_frames
+    from vidgan_core.errors import UsageError
     from vidgan_core.sampling import Sampler
-    from vidgan_core.video import write, write_png, writer
 
-    if out.suffix not in ("", ".png"):
-        writer(out)  # refuses a format that it doesn't know before any work is done
+    if fps is not None and math.isnan(fps):  # which no range excludes
+        raise UsageError("--fps must be a number")
+    write = _writer(out)  # refuses a format that it doesn't know before any work is done
     sampler = Sampler.load(run, step=step, device=device or "auto", registry=discover(no_plugins))
-    frames_a_second = fps or sampler.config.samples.fps
-    clips = to_frames(sampler.sample(count, seed=seed, frames=frames, hold=hold, batch=batch))
-    mark = sampler.mark(seed)
-    if out.suffix:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    else:
-        out.mkdir(parents=True, exist_ok=True)
-        for number, clip in enumerate(clips):
-            path = out / f"{number:05d}.mp4"
-            write(path, clip, fps=frames_a_second, mark=mark)
-    if out.suffix == ".png":
-        write_png(out, contact_sheet(clips), mark=mark)
-    elif out.suffix:
-        write(out, grid(clips), fps=frames_a_second, mark=mark)
+    parts = sampler.in_batches(count, seed=seed, frames=frames, hold=hold, batch=batch)
+    write(parts, fps or sampler.config.samples.fps, sampler.mark(seed))
     click.echo(out)
+
+
+def _writer(out: Path) -> Callable[[Iterable[Tensor], float, Mark], None]:
+    """Return what writes parts of clips to `out`. Raises UsageError for a useless name."""
+    import numpy as np
+
+    from vidgan_core.errors import UsageError
+    from vidgan_core.pictures import contact_sheet, grid, to_frames
+    from vidgan_core.video import write_mp4, write_png, writer
+
+    suffix = out.suffix.lower()
+    if out.name in ("", ".mp4", ".gif", ".png") or (suffix and out.is_dir()):
+        raise UsageError(f"-o {str(out)!r}: name a file (.mp4, .gif, .png) or a new folder")
+
+    def folder(parts: Iterable[Tensor], fps: float, mark: Mark) -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        for number, clip in enumerate(clip for part in parts for clip in to_frames(part)):
+            write_mp4(out / f"{number:05d}.mp4", clip, fps=fps, mark=mark)
+
+    def file(parts: Iterable[Tensor], fps: float, mark: Mark) -> None:
+        clips = np.concatenate([to_frames(part) for part in parts])
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if suffix == ".png":
+            write_png(out, contact_sheet(clips), mark=mark)
+        else:
+            film(out, grid(clips), fps=fps, mark=mark)
+
+    film = writer(out) if suffix not in ("", ".png") else write_mp4
+    return file if suffix else folder

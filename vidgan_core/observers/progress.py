@@ -15,6 +15,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 from vidgan_core import hookimpl
 from vidgan_core.run import Run
@@ -42,12 +43,13 @@ class ProgressBar:
 
     def __init__(self, console: Console) -> None:
         self._bar = Progress(
-            TextColumn("step"),
-            MofNCompleteColumn(),
-            BarColumn(bar_width=20),
-            TextColumn("{task.description}"),
-            TimeRemainingColumn(),
+            # Where a terminal is narrow the figures are cut short, never the step or the time left.
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=12, table_column=Column(min_width=12)),
+            TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=7)),
+            TextColumn("{task.description}", table_column=Column(ratio=1, overflow="ellipsis")),
             console=console,
+            expand=True,
         )
 
     @hookimpl

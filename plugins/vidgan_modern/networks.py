@@ -1,0 +1,90 @@
+"""A minimal modern baseline for video, after R3GAN, Huang et al. 2024.
+
+No normalisation, no tricks: residual blocks, the relativistic paired loss (`rpgan`) and the terms
+`r1` and `r2`. The arithmetic happens on grids of a quarter of the frame's height and width and
+below, where channels are cheap; one layer on either side leads to and from the pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, MultipleOf, doc
+from torch import Tensor, nn
+from torch.nn.functional import pixel_shuffle
+
+from vidgan_core.errors import ShapeError
+from vidgan_core.interfaces import DataSpec, Discriminator, Fake, Generator, Tensors, Verdict
+from vidgan_modern.blocks import Grid, convolution, growing, shrinking
+
+PATCH = 4  # pixels of a frame, in height and width, that one place of the largest grid stands for
+Width = Annotated[int, Ge(8), MultipleOf(8), doc("channels of the largest grid")]
+Depth = Annotated[int, Ge(1), doc("residual blocks a grid")]
+
+
+def plan(spec: DataSpec, width: int) -> tuple[list[int], list[Grid]]:
+    """Return channels and grids of the three stages, the smallest first. Raises ShapeError."""
+    if spec.height % 16 or spec.width % 16:
+        raise ShapeError(
+            f"can't do {spec}: height and width must be multiples of 16 (such as 32, 64, 96, 128); "
+            "any number of frames will do"
+        )
+    halvings = next(n for n in (4, 2, 1) if spec.frames % n == 0)
+    frames = [spec.frames // halvings, spec.frames // max(1, halvings // 2), spec.frames]
+    sizes = [(spec.height // n, spec.width // n) for n in (4 * PATCH, 2 * PATCH, PATCH)]
+    grids = [(t, h, w) for t, (h, w) in zip(frames, sizes, strict=True)]
+    return [2 * width, 2 * width, width], grids
+
+
+class ModernGenerator(Generator):
+    """Noise scales a learned 4x4 basis; three grids of residual blocks; pixels by sub-pixels."""
+
+    def __init__(
+        self,
+        spec: DataSpec,
+        *,
+        width: Width = 64,
+        depth: Depth = 2,
+        noise_size: Annotated[int, Ge(1), doc("length of the noise vector z")] = 64,
+    ) -> None:
+        super().__init__(spec)
+        self.noise_size = noise_size
+        channels, grids = plan(spec, width)
+        self.basis = nn.Parameter(torch.randn(channels[0], *grids[0]))
+        self.scale = nn.Linear(noise_size, channels[0])
+        nn.init.normal_(self.scale.weight, 0.0, noise_size**-0.5)
+        self.trunk = growing(channels, grids, depth)
+        self.to_pixels = convolution(width, spec.channels * PATCH**2, (1, 3, 3), 1.0)
+
+    def noise(self, n: int, rng: torch.Generator, *, frames: int | None = None) -> Tensors:
+        """Draw z (n, noise_size), standard normal."""
+        self.fixed_frames(frames)
+        return {"z": torch.randn(n, self.noise_size, generator=rng)}
+
+    def forward(self, noise: Tensors, condition: Tensors, *, frames: int | None = None) -> Fake:
+        """Make the video (n, C, T, H, W)."""
+        scale = self.scale(noise["z"])[:, :, None, None, None]
+        pixels = self.to_pixels(self.trunk(scale * self.basis))  # (n, C*16, T, H/4, W/4)
+        # (n, C*16, T, H/4, W/4) -> (n, T, C*16, H/4, W/4) -> (n, T, C, H, W) -> (n, C, T, H, W)
+        video = pixel_shuffle(pixels.transpose(1, 2), PATCH).transpose(1, 2)
+        return Fake(torch.tanh(video))
+
+
+class ModernDiscriminator(Discriminator):
+    """8x8 patches at stride 4, three grids of residual blocks, one score (B, 1) a clip."""
+
+    def __init__(self, spec: DataSpec, *, width: Width = 64, depth: Depth = 2) -> None:
+        super().__init__(spec)
+        channels, grids = plan(spec, width)
+        self.from_pixels = nn.Conv3d(
+            spec.channels, width, (1, 2 * PATCH, 2 * PATCH), (1, PATCH, PATCH), (0, 2, 2)
+        )
+        self.trunk = shrinking(channels, grids, depth)
+        self.basis = nn.Conv3d(channels[0], channels[0], grids[0], groups=channels[0], bias=False)
+        self.score = nn.Linear(channels[0], 1)
+
+    def forward(self, video: Tensor, condition: Tensors) -> Verdict:
+        """Score each clip."""
+        features = self.basis(self.trunk(self.from_pixels(video)))  # (B, 2*width, 1, 1, 1)
+        return Verdict((self.score(features.flatten(1)),))
