@@ -240,7 +240,7 @@ def test_sub_folders_are_classes(vidgan: Command) -> None:
     assert [int(dataset.item(i)["class"]) for i in range(4)] == [0, 0, 1, 1]
     assert "1 without a class" in dataset.summary()
     assert folder().fields == ()
-    result = vidgan("run", "--data", "./clips", "--set", "condition=['class']", "--dry-run")
+    result = vidgan("run", "--data", "./clips", *TINY, "--set", "condition=['class']", "--dry-run")
     assert result.code == 2
     assert "the data set gives no 'class'" in result.err
 

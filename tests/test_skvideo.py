@@ -14,6 +14,9 @@ from vidgan_skvideo import OFFERED, is_broken, load
 
 from vidgan_core.errors import UsageError
 
+# Of 1.1.11 itself, which builds matrices the old way
+pytestmark = pytest.mark.filterwarnings("ignore:the matrix subclass")
+
 ORIGINAL = film(3, 192, 192)[..., 0]
 NOISE = np.random.default_rng(0).integers(-20, 20, ORIGINAL.shape)
 NOISY = np.clip(ORIGINAL.astype(int) + NOISE, 0, 255).astype(np.uint8)
