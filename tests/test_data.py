@@ -10,7 +10,8 @@ import pytest
 import torch
 from conftest import REGISTRY, SMALL
 
-from vidgan_core.data import Batches, cache_folder, cached
+from vidgan_core.cache import cache_folder, cached
+from vidgan_core.data import Batches
 from vidgan_core.interfaces import Dataset, DataSpec, Split
 from vidgan_core.video import decode
 

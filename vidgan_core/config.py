@@ -63,11 +63,17 @@ def _frame_size(size: object) -> object:
 
 
 class DataTable(ComponentTable):
-    """Which clips, in which shape, and how many a batch."""
+    """Which clips, in which shape, how many a batch, and how they are fetched.
+
+    `workers` processes read ahead; 0: a thread does; "auto": 1 where clips are decoded on the way.
+    `max_lost` is the fraction of files that may turn bad before the run stops.
+    """
 
     frames: Positive = 16
     size: Annotated[int | list[int], BeforeValidator(_frame_size)] = 64
     batch: Positive = 8
+    workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    max_lost: Annotated[float, Field(ge=0, le=1)] = 0.05
 
     @property
     def height_width(self) -> tuple[int, int]:

@@ -54,6 +54,17 @@ class CheckError(VidganError):
     code = Exit.CHECK
 
 
+class ClipError(VidganError):
+    """A clip that can't be read any more. `source` names the file that it is from."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source, self.reason = source, reason
+        super().__init__(f"{printable(source)}: {reason}")
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:  # to come back from another process
+        return type(self), (self.source, self.reason)
+
+
 @dataclass(frozen=True)
 class Problem:
     """One mistake in a configuration, as `where: what (got value, from source)`."""
@@ -103,3 +114,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if close := difflib.get_close_matches(word, known, n=1):
         return f"did you mean {close[0]!r}?"
     return f"known: {', '.join(known)}" if known else "there are none"
+
+
+def printable(name: str) -> str:
+    """Escape what a terminal or a log might act on: control codes, newlines, invalid bytes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)

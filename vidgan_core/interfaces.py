@@ -10,45 +10,35 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from vidgan_core.component import Kind
+from vidgan_core.dataset import Dataset, DataSpec, Field, Split
 from vidgan_core.errors import ShapeError
+
+__all__ = [
+    "BASES",
+    "DataSpec",
+    "Dataset",
+    "Discriminator",
+    "Fake",
+    "Field",
+    "Generator",
+    "Loss",
+    "Network",
+    "Play",
+    "Player",
+    "Split",
+    "Tensors",
+    "Term",
+    "Verdict",
+]
 
 Tensors = Mapping[str, Tensor]
 Player = Literal["generator", "discriminator"]
-Split = Literal["train", "test"]
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One named part of a condition, such as the class label of a clip."""
-
-    name: str
-    shape: tuple[int, ...] = ()
-    classes: int | None = None  # how many, for a label; None for a real-valued field
-
-
-@dataclass(frozen=True, slots=True)
-class DataSpec:
-    """The shape of a clip and the fields of its condition: all that the data dictate."""
-
-    channels: int = 3
-    frames: int = 16
-    height: int = 64
-    width: int = 64
-    condition: tuple[Field, ...] = ()
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """(C, T, H, W)."""
-        return (self.channels, self.frames, self.height, self.width)
-
-    def __str__(self) -> str:
-        return f"{self.frames} frames of {self.height}x{self.width}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,31 +177,6 @@ class Term(nn.Module):
 
         def __call__(self, play: Play) -> Tensor | None:
             """Typed as `forward` is."""
-
-
-class Dataset(ABC):
-    """Clips of one shape. Built with the wanted spec and the split; options are keyword-only.
-
-    `fields` names what an item holds beside "video" that a network can be conditioned on.
-    """
-
-    fields: tuple[Field, ...] = ()
-
-    def __init__(self, spec: DataSpec, split: Split) -> None:
-        self.spec = spec
-        self.split = split
-
-    @property
-    @abstractmethod
-    def fingerprint(self) -> str:
-        """A hash of the clips and of every option that changes them."""
-
-    @abstractmethod
-    def __len__(self) -> int: ...
-
-    @abstractmethod
-    def item(self, index: int) -> Mapping[str, Any]:
-        """Return ``{"video": uint8 array (C, T, H, W), ...}``, the same for the same index."""
 
 
 BASES: Mapping[Kind, type] = {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 def key(seed: int, *purpose: str | int) -> int:
@@ -15,6 +17,8 @@ def key(seed: int, *purpose: str | int) -> int:
 
 def keyed(seed: int, *purpose: str | int) -> torch.Generator:
     """Return a CPU generator for one purpose: the same draws on every device."""
+    import torch
+
     return torch.Generator().manual_seed(key(seed, *purpose))
 
 
@@ -24,6 +28,8 @@ def seed_default(seed: int) -> None:
     `torch.manual_seed` formats a stack trace for each kind of device that is not: three times what
     the rest of a small step's bookkeeping takes.
     """
+    import torch
+
     torch.default_generator.manual_seed(seed)
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.manual_seed_all(seed)

