@@ -161,7 +161,7 @@ def _folder(
     if resume == AUTO:
         if out is None:
             raise UsageError("--resume auto needs --out, the folder to go on in")
-        if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        if RunDir.is_fresh(out):
             return None, None
     elif out is not None and out != Path(resume):
         raise UsageError("--out names another folder than --resume")
@@ -191,6 +191,7 @@ def _train(
 ) -> int:
     """Build, train, and say where the pictures are."""
     from vidgan_core.interrupt import interruptible
+    from vidgan_core.observers.collapse import CollapseWatch
     from vidgan_core.observers.metrics import MetricsLog
     from vidgan_core.observers.pictures import SamplePictures
     from vidgan_core.observers.progress import progress
@@ -205,7 +206,7 @@ def _train(
             run.begin(RunDir.create(out, config))
         _introduce(run)
         with progress() as bar:
-            for observer in (MetricsLog(), SamplePictures(), bar):
+            for observer in (MetricsLog(), SamplePictures(), CollapseWatch(), bar):
                 registry.hooks.register(observer)
             run.fit(interruption)
     stem = run.folder.samples / f"step-{run.step:06d}"
