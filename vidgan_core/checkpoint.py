@@ -3,7 +3,7 @@
     checkpoints/step-00000500/model.safetensors   what sampling needs: the EMA generator
                               train.safetensors   what resuming needs besides
                               state.json          counters, config, versions
-                              MANIFEST.json       size and sha256 of each file
+                              MANIFEST.json       size and sha256 of each file, and of itself
 
 A checkpoint is written into a temporary folder, flushed to the disk, and appears by one rename.
 """
@@ -100,6 +100,7 @@ def save(
         _sweep(folder)
         temporary.mkdir(parents=True)
         manifest = {name: _write(temporary / name, content) for name, content in files.items()}
+        manifest[MANIFEST] = _seal(manifest)
         _write(temporary / MANIFEST, [_json(manifest)])
         _fsync(temporary)
         if final.exists():  # damaged or given up: the run went on from an earlier one
@@ -125,30 +126,28 @@ def load(path: Path, files: Sequence[str] = FILES) -> Checkpoint:
     Raises CheckpointError, which names the file, before anything is read whose size or header
     is not what it should be. Sampling needs the files `TO_SAMPLE` alone.
     """
-    with open_regular(path / MANIFEST) as file:
-        manifest = read_json(path / MANIFEST, file)
-    shapes = {}
-    state = {}
+    manifest = _manifest(path / MANIFEST)
+    shapes: dict[str, Shapes] = {}
+    state: dict[str, Any] = {}
     for name in files:
         with open_regular(path / name) as file:
             size = os.fstat(file.fileno()).st_size
-            expected = manifest.get(name)
-            if not isinstance(expected, dict):
-                raise CheckpointError(f"{path / MANIFEST} says nothing of {name}")
+            expected = manifest.get(name, {})
             if size != expected.get("size"):
                 raise CheckpointError(
                     f"{path / name} is damaged: it has {size} bytes "
-                    f"instead of {expected.get('size')!a}"
+                    f"instead of {ascii(expected.get('size'))}"
                 )
-            if name == STATE:
-                state = read_json(path / name, file)
-            else:
+            if name != STATE:
                 check_memory(str(path / name), size)
                 header = read_header(path / name, file, size)
                 shapes[name] = {n: entry.shape for n, entry in header.items()}
             file.seek(0)
             if hashlib.file_digest(file, "sha256").hexdigest() != expected.get("sha256"):
                 raise CheckpointError(f"{path / name} is damaged: its checksum is wrong")
+            if name == STATE:
+                file.seek(0)
+                state = read_json(path / name, file)
     return Checkpoint(path, manifest, state, shapes.get(MODEL, {}))
 
 
@@ -224,6 +223,21 @@ def _sweep(folder: Path) -> None:
     """Remove what saves that were killed have left."""
     for path in folder.glob(".tmp-step-*"):
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _manifest(path: Path) -> dict[str, dict[str, Any]]:
+    with open_regular(path) as file:
+        manifest = read_json(path, file)
+    if manifest.pop(MANIFEST, None) != _seal(manifest):
+        raise CheckpointError(f"{path} is damaged: its checksum is wrong")
+    if not all(isinstance(entry, dict) for entry in manifest.values()):
+        raise CheckpointError(f"{path} does not hold size and sha256 of each file")
+    return manifest
+
+
+def _seal(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return the manifest's entry for itself, so that damage to it is not taken for another's."""
+    return {"sha256": _sha256([_json(manifest)])}
 
 
 def _write(path: Path, content: Sequence[memoryview]) -> dict[str, Any]:

@@ -66,8 +66,6 @@ def restore(run: Run, saved: Checkpoint) -> None:
     """
     state = saved.state
     try:
-        if state["data"] != run.batches.dataset.fingerprint:
-            raise CheckpointError(f"the data set has changed since {saved.path} was saved")
         run.ema.generator.load_state_dict(saved.model)
         for name, module in _modules(run).items():
             module.load_state_dict(section(saved.train, name))
@@ -80,6 +78,8 @@ def restore(run: Run, saved: Checkpoint) -> None:
         run.trainer.stream = state["rollbacks"]
         run.ema.updates = state["ema_updates"]
         run.seconds = state["seconds"]
+        if state["data"] != run.batches.dataset.fingerprint:
+            raise CheckpointError(f"the data set has changed since {saved.path} was saved")
         _compare(state["versions"], _versions(run))
     except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{saved.path} does not fit this run: {error}") from None

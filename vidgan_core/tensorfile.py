@@ -15,6 +15,7 @@ import re
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -84,7 +85,7 @@ def parts(tensors: Mapping[str, Tensor]) -> list[memoryview]:
     return [memoryview(len(text).to_bytes(8, "little") + text), *pieces]
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a file for reading, unless it is a pipe or a device, which might never end."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
