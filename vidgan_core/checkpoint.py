@@ -15,8 +15,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +25,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from vidgan_core.durable import drop, free, fsync, sha256, write
 from vidgan_core.errors import CheckpointError
 from vidgan_core.tensorfile import (
     Shapes,
@@ -71,7 +71,7 @@ class Checkpoint:
     def _tensors(self, name: str) -> Mapping[str, Tensor]:
         with open_regular(self.path / name) as file:
             data = file.read(self.manifest[name]["size"] + 1)
-        if _sha256([data]) != self.manifest[name]["sha256"]:
+        if sha256([data]) != self.manifest[name]["sha256"]:
             raise CheckpointError(f"{self.path / name} is damaged: its checksum is wrong")
         try:
             return safetensors.torch.load(data)
@@ -99,19 +99,22 @@ def save(
     try:
         _sweep(folder)
         temporary.mkdir(parents=True)
-        manifest = {name: _write(temporary / name, content) for name, content in files.items()}
+        manifest: dict[str, dict[str, Any]] = {}
+        for name, content in files.items():
+            size, digest = write(temporary / name, content)
+            manifest[name] = {"size": size, "sha256": digest}
         manifest[MANIFEST] = _seal(manifest)
-        _write(temporary / MANIFEST, [_json(manifest)])
-        _fsync(temporary)
+        write(temporary / MANIFEST, [_json(manifest)])
+        fsync(temporary)
         if final.exists():  # damaged or given up: the run went on from an earlier one
-            _drop(final)
+            drop(final)
         temporary.rename(final)
-        _fsync(folder)
+        fsync(folder)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise CheckpointError(
             f"can't save {final}: {error.strerror}: it takes {needed} bytes, and "
-            f"{shutil.disk_usage(_there(folder)).free} are free; earlier checkpoints are intact",
+            f"{free(folder)} are free; earlier checkpoints are intact",
             hint="make room or choose another disk, and go on with --resume",
         ) from None
     except BaseException:
@@ -136,7 +139,7 @@ def load(path: Path, files: Sequence[str] = FILES) -> Checkpoint:
             if size != expected.get("size"):
                 raise CheckpointError(
                     f"{path / name} is damaged: it has {size} bytes "
-                    f"instead of {ascii(expected.get('size'))}"
+                    f"instead of {expected.get('size')!a}"
                 )
             if name != STATE:
                 check_memory(str(path / name), size)
@@ -153,7 +156,7 @@ def load(path: Path, files: Sequence[str] = FILES) -> Checkpoint:
 
 def model_hash(model: Mapping[str, Tensor]) -> str:
     """Return the sha256 that model.safetensors has, or would have, with these tensors."""
-    return _sha256(parts(model))
+    return sha256(parts(model))
 
 
 def available(folder: Path) -> list[Path]:
@@ -202,21 +205,14 @@ def prune(folder: Path, keep: int, *, newest: int) -> None:
     """
     drop_after(folder, newest)
     for path in available(folder)[:-keep]:
-        _drop(path)
+        drop(path)
 
 
 def drop_after(folder: Path, step: int) -> None:
     """Delete the checkpoints of later steps."""
     for path in available(folder):
         if step_of(path) > step:
-            _drop(path)
-
-
-def _drop(path: Path) -> None:
-    """Delete a checkpoint, which disappears by one rename: half of one would look damaged."""
-    going = path.with_name(f".tmp-{path.name}-{os.getpid()}-dropped")
-    path.rename(going)
-    shutil.rmtree(going, ignore_errors=True)
+            drop(path)
 
 
 def _sweep(folder: Path) -> None:
@@ -237,39 +233,8 @@ def _manifest(path: Path) -> dict[str, dict[str, Any]]:
 
 def _seal(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Return the manifest's entry for itself, so that damage to it is not taken for another's."""
-    return {"sha256": _sha256([_json(manifest)])}
-
-
-def _write(path: Path, content: Sequence[memoryview]) -> dict[str, Any]:
-    """Write a file, down to the disk, and return its entry in the manifest."""
-    with ThreadPoolExecutor(1) as beside, path.open("wb") as file:
-        digest = beside.submit(_sha256, content)  # while the disk is at work
-        for part in content:
-            file.write(part)
-        file.flush()
-        os.fsync(file.fileno())
-        return {"size": file.tell(), "sha256": digest.result()}
-
-
-def _fsync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _there(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that is there."""
-    return next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    return {"sha256": sha256([_json(manifest)])}
 
 
 def _json(value: Mapping[str, Any]) -> memoryview:
     return memoryview(json.dumps(value, indent=1, sort_keys=True, allow_nan=False).encode())
-
-
-def _sha256(content: Iterable[bytes | memoryview]) -> str:
-    digest = hashlib.sha256()
-    for part in content:
-        digest.update(part)
-    return digest.hexdigest()
