@@ -112,6 +112,14 @@ def said(*path: str, value: Any) -> Callable[[Forge], None]:
     return forge
 
 
+def body(change: Callable[[bytes], bytes]) -> Callable[[Forge], None]:
+    def forge(it: Forge) -> None:
+        it.body = change(it.body)
+        it.model()
+
+    return forge
+
+
 def raw_state(text: str) -> Callable[[Forge], None]:
     return lambda it: it.rewrite(text.encode())
 
@@ -173,8 +181,8 @@ HOSTILE: dict[str, tuple[Callable[[Forge], None], str]] = {
     "negative shape": (declared(shape=[-1, 8]), "impossible shape"),
     "huge shape": (declared(shape=[2**40, 2**40]), "doesn't fit its bytes"),
     "wrong offsets": (declared(data_offsets=[4, 8]), "doesn't fit its bytes"),
-    "bytes that are not there": (lambda it: (setattr(it, "body", it.body[:-4]), it.model()), "declares"),
-    "bytes too many": (lambda it: (setattr(it, "body", it.body + b"x"), it.model()), "declares"),
+    "bytes that are not there": (body(lambda b: b[:-4]), "declares"),
+    "bytes too many": (body(lambda b: b + b"x"), "declares"),
     "another name": (renamed("other"), "should be absent"),
     "larger than memory": (larger_than_memory, "bytes of memory"),
     "weights that are NaN": (not_a_number, "not finite"),
@@ -183,7 +191,7 @@ HOSTILE: dict[str, tuple[Callable[[Forge], None], str]] = {
     "deep state": (raw_state('{"config": ' + "[" * 50 + "]" * 50 + "}"), "nested more than 32"),
     "state with NaN": (raw_state('{"step": NaN}'), "not finite"),
     "state with infinity": (raw_state('{"step": 1e999}'), "not finite"),
-    "option out of bounds": (said("config", "generator", "width", value=0), "greater than or equal"),
+    "option out of bounds": (said("config", "generator", "width", value=0), "greater than"),
     "unknown option": (said("config", "generator", "exec", value="x"), "not permitted"),
     "another width": (said("config", "generator", "width", value=10**6), "tensors differ"),
     "width of 10**30": (said("config", "generator", "width", value=10**30), "does not fit"),
@@ -203,9 +211,8 @@ class Audit:
 
     def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
         writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & 3
-        if self.on and (
-            writes or event.split(".", maxsplit=1)[0] in ("import", "exec", "socket", "subprocess")
-        ):
+        kind = event.partition(".")[0]
+        if self.on and (writes or kind in ("import", "exec", "socket", "subprocess")):
             self.events.append(f"{event} {arguments!r:.200}")
 
 
@@ -233,12 +240,13 @@ def test_a_hostile_file_is_refused_at_once(
     before, peak = resident(), Peak()
     started = time.process_time()
     audit.events.clear()
-    audit.on = True
-    try:
-        with peak, pytest.raises(VidganError, match=message) as error:
-            Sampler.load(it.path, device="cpu", registry=REGISTRY)
-    finally:
-        audit.on = False
+    with peak:
+        audit.on = True
+        try:
+            with pytest.raises(VidganError, match=message) as error:
+                Sampler.load(it.path, device="cpu", registry=REGISTRY)
+        finally:
+            audit.on = False
     assert time.process_time() - started < 2
     assert peak.bytes - before < 200 << 20
     assert not audit.events
@@ -303,16 +311,7 @@ class Peak:
         self.bytes = int(line.split()[1]) * 1024
 
 
-FORBIDDEN_MODULES = {
-    "pickle",
-    "cPickle",
-    "dill",
-    "cloudpickle",
-    "joblib",
-    "shelve",
-    "marshal",
-    "runpy",
-}
+FORBIDDEN = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "runpy"}
 IMPORTERS = {"vidgan_core/plugins.py", "vidgan_core/cli/__init__.py"}
 
 
@@ -366,7 +365,7 @@ def called(node: ast.Call) -> str:
 
 
 def forbidden(name: str, node: ast.AST, path: str) -> bool:
-    if name.partition(".")[0] in FORBIDDEN_MODULES or name in ("eval", "exec", "__import__"):
+    if name.partition(".")[0] in FORBIDDEN or name in ("eval", "exec", "__import__"):
         return True
     last = name.rpartition(".")[2]
     if last == "import_module":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -54,11 +55,16 @@ def generator_of(saved: Checkpoint, registry: Registry) -> tuple[Generator, RunC
     return generator.eval().requires_grad_(False), config
 
 
+@lru_cache
+def _adapter(model: type) -> TypeAdapter[Any]:
+    return TypeAdapter(model)
+
+
 def _checked(model: type, plain: Any) -> Any:
     """Validate JSON against a model; ValueError with all that is wrong."""
     try:
         # JSON mode is strict about types and yet takes a list where a tuple is wanted.
-        return TypeAdapter(model).validate_json(json.dumps(plain), strict=True)
+        return _adapter(model).validate_json(json.dumps(plain), strict=True)
     except ValidationError as error:
         where = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ValueError(where) from None
