@@ -28,6 +28,15 @@ PLACES = ("data", "noise", "loss", "term", "gradient")
 HIT = 2  # the step that is hit
 
 
+@pytest.fixture(autouse=True)
+def alone() -> Iterator[None]:
+    """Threads cost more than they save in networks of this size."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def tiny(loss: str = "minimax", *settings: str) -> RunConfig:
     return small(
         "conv3d",
