@@ -30,6 +30,7 @@ class Counts:
         self.lines: list[tuple[str, str]] = []
         self.outcomes: Counter[str] = Counter()
         self.notes: list[str] = []
+        self.commit = git("rev-parse", "--short", "HEAD")
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         items[:] = [i for i in items if not any(mark in i.name for mark in SKIPPED_SMALL)]
@@ -61,7 +62,7 @@ def page(counts: Counts) -> str:
             "`python tests/reliability.py`; every test asserts that its faults landed.",
             "",
             f"- Date: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
-            f"- Commit: {git('rev-parse', '--short', 'HEAD')}",
+            f"- Commit: {counts.commit}",
             f"- Machine: {platform.system()} {platform.machine()}, {os.cpu_count()} processors, "
             f"Python {platform.python_version()}, torch {torch.__version__}",
             f"- Tests: {outcomes}",
