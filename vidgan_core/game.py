@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -195,7 +196,7 @@ def _spread(video: Tensor) -> Tensor:
     """
     clips = video.detach()
     away: Tensor = torch.linalg.vector_norm(clips - clips.mean(0))
-    return away / clips.numel() ** 0.5
+    return away.div(math.sqrt(clips.numel()))
 
 
 def detached(fake: Fake) -> Fake:
