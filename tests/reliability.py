@@ -38,7 +38,15 @@ ROOMS = {
 
 def run(folder: Path) -> list[ElementTree.Element]:
     """Run all rooms and return their test cases."""
-    command = [sys.executable, "-m", "pytest", "-m", "slow or not slow"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-m",
+        "slow or not slow",
+        "-o",
+        "junit_family=xunit1",
+    ]
     processes = []
     for name, arguments in ROOMS.items():
         places = (f"--junitxml={folder / name}.xml", f"--basetemp={folder / name}")
