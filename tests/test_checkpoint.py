@@ -12,10 +12,9 @@ import torch
 from torch import nn
 
 from vidgan_core import checkpoint
-from vidgan_core.checkpoint import flatten, unflatten
 from vidgan_core.errors import CheckpointError
 from vidgan_core.precision import channels_last
-from vidgan_core.run import load_optimizer
+from vidgan_core.state import flatten, load_optimizer, unflatten
 
 FOLDER = Path("checkpoints")
 
@@ -92,7 +91,7 @@ def test_a_save_that_fails_leaves_the_earlier_ones_and_nothing_else() -> None:
 def test_the_last_ones_are_kept() -> None:
     for step in (1, 2, 10, 100):
         save(step)
-    checkpoint.prune(FOLDER, 2)
+    checkpoint.prune(FOLDER, 2, newest=100)
     assert [p.name for p in checkpoint.available(FOLDER)] == ["step-00000010", "step-00000100"]
 
 

@@ -241,11 +241,11 @@ def test_a_step_that_is_not_finite_is_skipped_counted_and_leaves_no_trace(
     assert trainer.steps_done == 3
 
 
-def test_too_many_skipped_steps_in_a_row_end_the_run_with_advice() -> None:
+def test_too_many_skipped_steps_in_a_row_end_the_run() -> None:
     trainer, *_ = trainer_with([Poison("discriminator", set(range(9)))], max_skipped=3)
     trainer.step()
     trainer.step()
-    with pytest.raises(VidganError, match=r"discriminator's loss.*3 steps in a row.*trainer\.lr"):
+    with pytest.raises(VidganError, match=r"3 steps in a row could not update the discr"):
         trainer.step()
 
 

@@ -14,7 +14,6 @@ from vidgan_core.interfaces import (
     Dataset,
     DataSpec,
     Discriminator,
-    Field,
     Generator,
     Loss,
     Network,
@@ -115,9 +114,3 @@ def _term(name: str, options: dict[str, Any], seed: int, registry: Registry) -> 
 def spec_to_json(spec: DataSpec) -> dict[str, Any]:
     """Return a spec as plain values."""
     return asdict(spec)
-
-
-def spec_from_json(plain: dict[str, Any]) -> DataSpec:
-    """Return the spec that `spec_to_json` wrote."""
-    fields = (Field(**f | {"shape": tuple(f["shape"])}) for f in plain["condition"])
-    return DataSpec(**plain | {"condition": tuple(fields)})

@@ -3,7 +3,7 @@
     checkpoints/step-00000500/model.safetensors   what sampling needs: the EMA generator
                               train.safetensors   what resuming needs besides
                               state.json          counters, config, versions
-                              MANIFEST.json       size and sha256 of each file
+                              MANIFEST.json       size and sha256 of each file, and of itself
 
 A checkpoint is written into a temporary folder, flushed to the disk, and appears by one rename.
 """
@@ -15,8 +15,9 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +25,58 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from vidgan_core.durable import drop, free, fsync, sha256, write
 from vidgan_core.errors import CheckpointError
+from vidgan_core.tensorfile import (
+    Shapes,
+    check_memory,
+    open_regular,
+    parts,
+    read_header,
+    read_json,
+)
 
 MANIFEST = "MANIFEST.json"
 MODEL = "model.safetensors"
 TRAIN = "train.safetensors"
 STATE = "state.json"
+FILES = (MODEL, TRAIN, STATE)
+TO_SAMPLE = (MODEL, STATE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Checkpoint:
-    """A verified checkpoint in memory."""
+    """A checkpoint whose every byte was checked; its tensors are read when they are asked for."""
 
     path: Path
-    model: Mapping[str, Tensor]
-    train: Mapping[str, Tensor]
+    manifest: Mapping[str, Mapping[str, Any]]
     state: Mapping[str, Any]
-    model_hash: str  # sha256 of model.safetensors
+    shapes: Shapes  # of the model's tensors
+
+    @property
+    def model_hash(self) -> str:
+        """The sha256 of model.safetensors."""
+        return str(self.manifest[MODEL]["sha256"])
+
+    @cached_property
+    def model(self) -> Mapping[str, Tensor]:
+        """The EMA generator's tensors. Raises CheckpointError if the file has changed."""
+        return self._tensors(MODEL)
+
+    @cached_property
+    def train(self) -> Mapping[str, Tensor]:
+        """The tensors of networks, terms and optimizers. Raises CheckpointError as `model`."""
+        return self._tensors(TRAIN)
+
+    def _tensors(self, name: str) -> Mapping[str, Tensor]:
+        with open_regular(self.path / name) as file:
+            data = file.read(self.manifest[name]["size"] + 1)
+        if sha256([data]) != self.manifest[name]["sha256"]:
+            raise CheckpointError(f"{self.path / name} is damaged: its checksum is wrong")
+        try:
+            return safetensors.torch.load(data)
+        except SafetensorError as error:
+            raise CheckpointError(f"{self.path / name}: {error}") from None
 
 
 def save(
@@ -53,98 +89,130 @@ def save(
 ) -> Path:
     """Write the checkpoint of a step below `folder` and return its path.
 
-    If anything fails the exception is passed on and earlier checkpoints are as they were.
+    If anything fails the exception is passed on, as a CheckpointError if the disk is to blame,
+    and earlier checkpoints are as they were.
     """
     final = folder / f"step-{step:08d}"
     temporary = folder / f".tmp-{final.name}-{os.getpid()}"
-    _sweep(folder)
-    temporary.mkdir(parents=True)
+    files = {MODEL: parts(model), TRAIN: parts(train), STATE: [_json(state)]}
+    needed = sum(len(part) for content in files.values() for part in content)
     try:
-        files = {
-            MODEL: _tensors(model),
-            TRAIN: _tensors(train),
-            STATE: _json(state),
-        }
-        manifest = {
-            name: {"size": len(data), "sha256": _sha256(data)} for name, data in files.items()
-        }
-        for name, data in {**files, MANIFEST: _json(manifest)}.items():
-            _write(temporary / name, data)
-        _fsync(temporary)
-        if final.exists():  # of a run that went on from an earlier checkpoint
-            shutil.rmtree(final)
+        _sweep(folder)
+        temporary.mkdir(parents=True)
+        manifest: dict[str, dict[str, Any]] = {}
+        for name, content in files.items():
+            size, digest = write(temporary / name, content)
+            manifest[name] = {"size": size, "sha256": digest}
+        manifest[MANIFEST] = _seal(manifest)
+        write(temporary / MANIFEST, [_json(manifest)])
+        fsync(temporary)
+        if final.exists():  # damaged or given up: the run went on from an earlier one
+            drop(final)
         temporary.rename(final)
-        _fsync(folder)
+        fsync(folder)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise CheckpointError(
+            f"can't save {final}: {error.strerror}: it takes {needed} bytes, and "
+            f"{free(folder)} are free; earlier checkpoints are intact",
+            hint="make room or choose another disk, and go on with --resume",
+        ) from None
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     return final
 
 
-def load(path: Path) -> Checkpoint:
-    """Read a checkpoint, every byte checked against the manifest. Raises CheckpointError."""
-    manifest = _parse(path / MANIFEST, _read(path / MANIFEST))
-    files = {}
-    for name in (MODEL, TRAIN, STATE):
-        files[name] = _read(path / name)
-        expected = manifest.get(name)
-        if not isinstance(expected, dict):
-            raise CheckpointError(f"{path / MANIFEST} says nothing of {name}")
-        if len(files[name]) != expected.get("size"):
-            raise CheckpointError(
-                f"{path / name} is damaged: it has {len(files[name])} bytes "
-                f"instead of {expected.get('size')}"
-            )
-        if _sha256(files[name]) != expected.get("sha256"):
-            raise CheckpointError(f"{path / name} is damaged: its checksum is wrong")
-    try:
-        model, train = (safetensors.torch.load(files[name]) for name in (MODEL, TRAIN))
-    except SafetensorError as error:
-        raise CheckpointError(f"{path}: {error}") from None
-    state = _parse(path / STATE, files[STATE])
-    return Checkpoint(path, model, train, state, _sha256(files[MODEL]))
+def load(path: Path, files: Sequence[str] = FILES) -> Checkpoint:
+    """Check every byte of a checkpoint's files against the manifest, in little memory.
+
+    Raises CheckpointError, which names the file, before anything is read whose size or header
+    is not what it should be. Sampling needs the files `TO_SAMPLE` alone.
+    """
+    manifest = _manifest(path / MANIFEST)
+    shapes: dict[str, Shapes] = {}
+    state: dict[str, Any] = {}
+    for name in files:
+        with open_regular(path / name) as file:
+            size = os.fstat(file.fileno()).st_size
+            expected = manifest.get(name, {})
+            if size != expected.get("size"):
+                raise CheckpointError(
+                    f"{path / name} is damaged: it has {size} bytes "
+                    f"instead of {expected.get('size')!a}"
+                )
+            if name != STATE:
+                check_memory(str(path / name), size)
+                header = read_header(path / name, file, size)
+                shapes[name] = {n: entry.shape for n, entry in header.items()}
+            file.seek(0)
+            if hashlib.file_digest(file, "sha256").hexdigest() != expected.get("sha256"):
+                raise CheckpointError(f"{path / name} is damaged: its checksum is wrong")
+            if name == STATE:
+                file.seek(0)
+                state = read_json(path / name, file)
+    return Checkpoint(path, manifest, state, shapes.get(MODEL, {}))
 
 
 def model_hash(model: Mapping[str, Tensor]) -> str:
     """Return the sha256 that model.safetensors has, or would have, with these tensors."""
-    return _sha256(_tensors(model))
+    return sha256(parts(model))
 
 
 def available(folder: Path) -> list[Path]:
     """The checkpoints below `folder`, complete or damaged, oldest first."""
-    return sorted(p for p in folder.glob("step-*") if p.is_dir())
+    return sorted(
+        (p for p in folder.glob("step-*") if p.name[5:].isdecimal() and p.is_dir()), key=step_of
+    )
 
 
-def newest(folder: Path) -> Checkpoint | None:
-    """Return the newest healthy checkpoint, None if none was ever completed.
+def step_of(path: Path) -> int:
+    """Return the step in the name of a checkpoint's folder."""
+    return int(path.name.removeprefix("step-"))
+
+
+def newest(
+    folder: Path,
+    files: Sequence[str] = FILES,
+    accept: Callable[[Checkpoint], bool] = lambda _: True,
+) -> Checkpoint | None:
+    """Return the newest healthy checkpoint that is accepted, None if there is no such.
 
     Says on stderr which newer ones are damaged. Raises CheckpointError if all of them are.
     """
     damaged: list[str] = []
-    for path in reversed(available(folder)):
+    paths = available(folder)
+    for path in reversed(paths):
         try:
-            checkpoint = load(path)
+            checkpoint = load(path, files)
         except CheckpointError as error:
             damaged.append(str(error))
             continue
-        for message in damaged:
-            print(f"warning: {message}; using {path.name} instead", file=sys.stderr)
-        return checkpoint
-    if damaged:
+        if accept(checkpoint):
+            for message in damaged:
+                print(f"warning: {message}; using {path.name} instead", file=sys.stderr)
+            return checkpoint
+    if damaged and len(damaged) == len(paths):
         raise CheckpointError(f"no healthy checkpoint in {folder}: " + "; ".join(damaged))
     return None
 
 
-def prune(folder: Path, keep: int) -> None:
-    """Delete all but the last `keep` checkpoints."""
+def prune(folder: Path, keep: int, *, newest: int) -> None:
+    """Delete all but the last `keep` checkpoints up to the step `newest`, which was just saved.
+
+    Later ones are deleted as well: they are what the run did not go on from, damaged ones above
+    all, and counting them could cost the healthy ones.
+    """
+    drop_after(folder, newest)
     for path in available(folder)[:-keep]:
-        shutil.rmtree(path)
+        drop(path)
 
 
-def _tensors(tensors: Mapping[str, Tensor]) -> bytes:
-    """Serialise tensors in the plain layout, which the format wants, each in its own memory."""
-    plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    return safetensors.torch.save(plain)
+def drop_after(folder: Path, step: int) -> None:
+    """Delete the checkpoints of later steps."""
+    for path in available(folder):
+        if step_of(path) > step:
+            drop(path)
 
 
 def _sweep(folder: Path) -> None:
@@ -153,72 +221,20 @@ def _sweep(folder: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+def _manifest(path: Path) -> dict[str, dict[str, Any]]:
+    with open_regular(path) as file:
+        manifest = read_json(path, file)
+    if manifest.pop(MANIFEST, None) != _seal(manifest):
+        raise CheckpointError(f"{path} is damaged: its checksum is wrong")
+    if not all(isinstance(entry, dict) for entry in manifest.values()):
+        raise CheckpointError(f"{path} does not hold size and sha256 of each file")
+    return manifest
 
 
-def _fsync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _seal(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return the manifest's entry for itself, so that damage to it is not taken for another's."""
+    return {"sha256": sha256([_json(manifest)])}
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path} can't be read: {error.strerror}") from None
-
-
-def _parse(path: Path, data: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path} does not hold an object")
-    return value
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, indent=1, sort_keys=True, allow_nan=False).encode()
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def flatten(optimizer_state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Split `optimizer.state_dict()` into tensors by name and the JSON of the rest."""
-    tensors: dict[str, Tensor] = {}
-    plain: dict[str, Any] = {}
-    for index, entries in optimizer_state["state"].items():
-        for name, value in entries.items():
-            store: dict[str, Any] = tensors if isinstance(value, Tensor) else plain
-            store[f"{index}.{name}"] = value
-    return tensors, {"state": plain, "param_groups": optimizer_state["param_groups"]}
-
-
-def unflatten(tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Put together again what `flatten` took apart."""
-    state: dict[int, dict[str, Any]] = {}
-    for key, value in [*tensors.items(), *plain["state"].items()]:
-        index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = value
-    return {"state": state, "param_groups": plain["param_groups"]}
-
-
-def section(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the tensors named ``prefix.*``, without the prefix."""
-    start = f"{prefix}."
-    return {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
-
-
-def prefixed(prefix: str, tensors: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the tensors under names that start with ``prefix.``."""
-    return {f"{prefix}.{name}": tensor for name, tensor in tensors}
+def _json(value: Mapping[str, Any]) -> memoryview:
+    return memoryview(json.dumps(value, indent=1, sort_keys=True, allow_nan=False).encode())

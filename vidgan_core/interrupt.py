@@ -24,14 +24,17 @@ class Interruption:
 
 @contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Within the block the first signal is remembered; a second one acts as it always does."""
+    """Within the block the first signal is remembered; a second one ends the process at once.
+
+    That is left to the system: a handler in Python would wait for a layer that is being computed.
+    """
     interruption = Interruption()
     codes = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
 
     def remember(number: int, frame: FrameType | None) -> None:
         interruption.code = codes[signal.Signals(number)]
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        for each in codes:
+            signal.signal(each, signal.SIG_DFL)
         print("\nstopping after this step; once more to stop at once", file=sys.stderr)
 
     before = {number: signal.signal(number, remember) for number in codes}

@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 from vidgan_core.errors import ComponentError
 
 
+@lru_cache
 def options_model(component: type) -> type[BaseModel]:
     """Return the model that a component's config table is validated against.
 

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Adam
 
-from vidgan_core import __version__, checkpoint
-from vidgan_core.build import build, build_dataset, conditioned, spec_to_json
-from vidgan_core.checkpoint import Checkpoint, flatten, prefixed, section, unflatten
+from vidgan_core import checkpoint
+from vidgan_core.build import build, build_dataset, conditioned
+from vidgan_core.checkpoint import Checkpoint
 from vidgan_core.config import RunConfig
 from vidgan_core.data import Batches
 from vidgan_core.ema import EMA
-from vidgan_core.errors import CheckpointError
+from vidgan_core.errors import VidganError
 from vidgan_core.game import TwoPlayerGame
-from vidgan_core.plugins import Registry, versions
+from vidgan_core.health import DivergedError
+from vidgan_core.plugins import Registry
 from vidgan_core.precision import channels_last, choose_device, choose_precision
 from vidgan_core.rundir import RunDir
+from vidgan_core.state import gather, restore
 from vidgan_core.trainer import Scalars, Trainer
+
+MAX_ROLLBACKS = 3
 
 
 class Run:
@@ -38,7 +42,8 @@ class Run:
         dataset = build_dataset(config, registry)
         self.parts = build(config, registry, conditioned(dataset, config.condition))
         players = (self.parts.generator, self.parts.discriminator)
-        for module in (*players, *(weighted.term for weighted in self.parts.terms)):
+        terms = [weighted.term for weighted in self.parts.terms]
+        for module in (*players, *terms):
             module.to(self.device, self.precision.storage)
             if config.trainer.channels_last:
                 channels_last(module)
@@ -68,9 +73,11 @@ class Run:
             self.batches,
             seed=config.seed,
             max_skipped=config.trainer.max_skipped,
+            others=terms,
         )
         self.ema = EMA(self.parts.generator, config.trainer.ema)
         self.seconds = 0.0
+        self._saved_at = 0
         self._folder: RunDir | None = None
         self._tick = Tick()
 
@@ -98,21 +105,67 @@ class Run:
         folder.rewind_metrics(self.step)
 
     def fit(self, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Train up to the last step, or until `stop()`; return whether the end was reached."""
-        announce = self.registry.announce
-        announce("vidgan_fit_start", run=self)
-        saved_at = self.step
-        while self.step < self.config.steps and not stop():
-            self._one_step()
-            if self.step % self.config.checkpoint.every == 0:
-                self._save()
-                saved_at = self.step
-        if self.step != saved_at:
-            self._save()
+        """Train up to the last step, or until `stop()`; return whether the end was reached.
+
+        Raises VidganError when the numbers stop being finite and going back does not help.
+        """
+        self.registry.announce("vidgan_fit_start", run=self)
+        try:
+            while not self._advance(stop):
+                pass
+        finally:
+            self.batches.close()
         finished = self.step >= self.config.steps
-        self.batches.close()
-        announce("vidgan_fit_end", run=self, finished=finished)
+        self.registry.announce("vidgan_fit_end", run=self, finished=finished)
         return finished
+
+    def _advance(self, stop: Callable[[], bool]) -> bool:
+        """Train and save as far as that goes; False if the run had to go back on its way."""
+        try:
+            while self.step < self.config.steps and not stop():
+                self._one_step()
+                if self._due():
+                    self._save()
+            if self.step != self._saved_at:
+                self._save()
+        except DivergedError as error:
+            self._roll_back(error)
+            return False
+        return True
+
+    def _due(self) -> bool:
+        """Is it time to save? Not while steps are skipped: what they start from is suspect."""
+        every = self.config.checkpoint.every
+        passed = self.step // every > self._saved_at // every
+        return passed and not self.trainer.skipped_in_a_row
+
+    def _roll_back(self, error: DivergedError) -> None:
+        """Go on from the last healthy checkpoint with other noise, or say what to try."""
+        folder, done = self.folder.checkpoints, self.trainer.stream
+        saved = checkpoint.newest(folder, accept=lambda c: not c.state["skipped_in_a_row"])
+        if saved is None or done == MAX_ROLLBACKS:
+            before = f"went back {done} times in vain" if done else "no checkpoint to go back to"
+            settings = self.config.trainer
+            raise VidganError(
+                f"{error} (loss {self.config.loss.name!r}); {before}",
+                hint=f"try trainer.lr below {settings.lr:g}, another loss, a term that restrains "
+                f"the discriminator, or trainer.precision=fp32 (it is {self.precision.name})",
+            ) from None
+        checkpoint.drop_after(folder, checkpoint.step_of(saved.path))
+        self._restore(saved)
+        self.folder.rewind_metrics(self.step)
+        self.trainer.skipped_in_a_row = 0
+        self.trainer.stream = done + 1
+        print(
+            f"warning: {error}; going back to step {self.step} with other noise "
+            f"({done + 1} of {MAX_ROLLBACKS})",
+            file=sys.stderr,
+        )
+
+    def _restore(self, saved: Checkpoint) -> None:
+        restore(self, saved)
+        self._saved_at = self.step
+        self._tick = Tick(started=self.seconds)
 
     def _one_step(self) -> None:
         started = time.perf_counter()
@@ -133,6 +186,7 @@ class Run:
         clips = self._tick.steps * self.config.data.batch
         return self._tick.means() | {
             "skipped": self.trainer.skipped,
+            "rollbacks": self.trainer.stream,
             "seconds": round(self.seconds, 3),
             "clips_per_second": round(clips / max(seconds, 1e-9), 2),
         }
@@ -143,57 +197,12 @@ class Run:
 
     def _save(self) -> None:
         folder = self.folder.checkpoints
-        model, train, state = self._state()
+        model, train, state = gather(self)
         path = checkpoint.save(folder, self.step, model=model, train=train, state=state)
-        checkpoint.prune(folder, self.config.checkpoint.keep)
+        self._saved_at = self.step
+        if not self.trainer.skipped_in_a_row:
+            checkpoint.prune(folder, self.config.checkpoint.keep, newest=self.step)
         self.registry.announce("vidgan_checkpoint_saved", run=self, path=path)
-
-    def _state(self) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:
-        """Return tensors of the model, tensors of the training, and the rest."""
-        train: dict[str, Tensor] = {}
-        for name, module in self._modules().items():
-            train |= prefixed(name, module.state_dict().items())
-        plain = {}
-        for name, optimizer in self.trainer.optimizers.items():
-            tensors, plain[name] = flatten(optimizer.state_dict())
-            train |= prefixed(f"optimizer.{name}", tensors.items())
-        state = {
-            "step": self.step,
-            "skipped": self.trainer.skipped,
-            "ema_updates": self.ema.updates,
-            "seconds": self.seconds,
-            "optimizers": plain,
-            "spec": spec_to_json(self.parts.spec),
-            "config": self.config.model_dump(mode="json"),
-            "vidgan": __version__,
-            "plugins": dict(versions(self.registry)),
-        }
-        return dict(self.ema.generator.state_dict()), train, state
-
-    def _restore(self, saved: Checkpoint) -> None:
-        """Put every tensor and counter back. Raises CheckpointError if they don't fit."""
-        try:
-            self.ema.generator.load_state_dict(saved.model)
-            for name, module in self._modules().items():
-                module.load_state_dict(section(saved.train, name))
-            for name, optimizer in self.trainer.optimizers.items():
-                tensors = section(saved.train, f"optimizer.{name}")
-                load_optimizer(optimizer, unflatten(tensors, saved.state["optimizers"][name]))
-            self.trainer.steps_done = saved.state["step"]
-            self.trainer.skipped = saved.state["skipped"]
-            self.ema.updates = saved.state["ema_updates"]
-            self.seconds = saved.state["seconds"]
-        except (KeyError, RuntimeError, ValueError, TypeError) as error:
-            raise CheckpointError(f"{saved.path} does not fit this run: {error}") from None
-        self._tick = Tick(started=self.seconds)
-
-    def _modules(self) -> dict[str, torch.nn.Module]:
-        """Everything that is trained or has a state of its own, by the name in a checkpoint."""
-        return {
-            "generator": self.parts.generator,
-            "discriminator": self.parts.discriminator,
-            **{f"term.{weighted.name}": weighted.term for weighted in self.parts.terms},
-        }
 
 
 @dataclass
@@ -215,18 +224,3 @@ class Tick:
     def means(self) -> dict[str, float]:
         """Return the means over the steps in which each scalar was there."""
         return {name: float(total) / self.counts[name] for name, total in self.sums.items()}
-
-
-def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Load an optimizer's state with each tensor laid out in memory as its parameter is.
-
-    A file knows only the plain layout, but fused optimizers walk through parameter and state in
-    storage order: without this a channels-last network would resume with its moments shuffled.
-    """
-    for group in state["param_groups"]:  # JSON has no tuples
-        group |= {k: tuple(v) for k, v in group.items() if isinstance(v, list) and k != "params"}
-    optimizer.load_state_dict(state)
-    for parameter, entries in optimizer.state.items():
-        for name, value in entries.items():
-            if isinstance(value, Tensor) and value.shape == parameter.shape:
-                entries[name] = torch.empty_like(parameter).copy_(value)

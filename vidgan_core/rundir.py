@@ -29,6 +29,7 @@ from vidgan_core.layers import Layers
 from vidgan_core.plugins import Registry, versions
 
 RUNS = Path("runs")
+_UNFINISHED = ".tmp-"
 
 
 class RunDir:
@@ -51,8 +52,6 @@ class RunDir:
         """
         try:
             path = cls._empty(out) if out else cls._next(config)
-            (path / "samples").mkdir()
-            (path / "checkpoints").mkdir()
         except OSError as error:
             raise VidganError(f"can't write to {error.filename}: {error.strerror}") from None
         return cls(path)
@@ -67,9 +66,16 @@ class RunDir:
             raise UsageError(f"{path} is not a run: it has no {folder.config_file.name}")
         return folder
 
+    @staticmethod
+    def is_fresh(path: Path) -> bool:
+        """Is there nothing at a path, or what a run leaves that was killed in its first moment?"""
+        if not path.exists():
+            return True
+        return path.is_dir() and all(p.name.startswith(_UNFINISHED) for p in path.iterdir())
+
     @classmethod
     def _empty(cls, out: Path) -> Path:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if not cls.is_fresh(out):
             raise UsageError(f"{out} is not empty", hint="--resume auto goes on with a run in it")
         out.mkdir(parents=True, exist_ok=True)
         return out
@@ -98,10 +104,12 @@ class RunDir:
         return resolve(layers, registry)
 
     def write_records(self, config: RunConfig, registry: Registry, device: torch.device) -> None:
-        """Write the configuration and the environment."""
-        self.config_file.write_text(config.toml(), "utf-8")
+        """Make the folder a run: write configuration and environment, and make its folders."""
+        _replace(self.config_file, config.toml())
         facts = json.dumps(environment(registry, device), indent=1)
-        self.environment_file.write_text(facts + "\n", "utf-8")
+        _replace(self.environment_file, facts + "\n")
+        self.samples.mkdir(exist_ok=True)
+        self.checkpoints.mkdir(exist_ok=True)
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Add one line to metrics.jsonl."""
@@ -122,7 +130,14 @@ class RunDir:
     def rewind_metrics(self, step: int) -> None:
         """Drop the lines after `step`: the resumed run writes them again."""
         kept = [json.dumps(m) + "\n" for m in self.read_metrics() if m["step"] <= step]
-        self.metrics_file.write_text("".join(kept), "utf-8")
+        _replace(self.metrics_file, "".join(kept))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a text file that is whole at every moment, whatever happens meanwhile."""
+    unfinished = path.with_name(_UNFINISHED + path.name)
+    unfinished.write_text(text, "utf-8")
+    unfinished.replace(path)
 
 
 def environment(registry: Registry, device: torch.device) -> dict[str, Any]:

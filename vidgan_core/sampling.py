@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from vidgan_core import checkpoint
-from vidgan_core.build import build_generator, spec_from_json
-from vidgan_core.checkpoint import Checkpoint
+from vidgan_core.checkpoint import TO_SAMPLE, Checkpoint
 from vidgan_core.config import RunConfig
 from vidgan_core.errors import CheckpointError, UsageError, did_you_mean
 from vidgan_core.game import to_like
 from vidgan_core.interfaces import DataSpec, Generator
 from vidgan_core.plugins import Registry
 from vidgan_core.precision import choose_device
+from vidgan_core.rebuild import generator_of
 from vidgan_core.rng import keyed
 from vidgan_core.rundir import RunDir
 from vidgan_core.video import Mark, make_mark
@@ -44,14 +44,8 @@ class Sampler:
         """Load the EMA generator of a run's folder or of one of its checkpoints."""
         registry = registry or Registry.discover()
         saved = find_checkpoint(Path(run), step)
-        try:
-            config = RunConfig.model_validate(saved.state["config"])
-            spec = spec_from_json(saved.state["spec"])
-            generator = build_generator(config, registry, spec)
-            generator.load_state_dict(saved.model)
-        except (KeyError, ValueError, TypeError, RuntimeError) as error:
-            raise CheckpointError(f"{saved.path} does not fit its generator: {error}") from None
-        generator.eval().requires_grad_(False).to(choose_device(device))
+        generator, config = generator_of(saved, registry)
+        generator.to(choose_device(device))
         return cls(generator, config, saved.state["step"], saved.model_hash)
 
     def mark(self, seed: int) -> Mark:
@@ -131,19 +125,19 @@ def draw_condition(spec: DataSpec, n: int, rng: torch.Generator) -> dict[str, Te
 
 
 def find_checkpoint(path: Path, step: int | None = None) -> Checkpoint:
-    """Return a checkpoint given its own folder, or a run's folder and perhaps a step.
+    """Return a checkpoint to sample from: its own folder, or a run's and perhaps a step.
 
     Raises UsageError where there is no run, CheckpointError where nothing healthy is found.
     """
     if (path / checkpoint.MANIFEST).exists():
-        return checkpoint.load(path)
+        return checkpoint.load(path, TO_SAMPLE)
     folder = RunDir.open(path).checkpoints
     if step is None:
-        if saved := checkpoint.newest(folder):
+        if saved := checkpoint.newest(folder, TO_SAMPLE):
             return saved
         raise CheckpointError(f"{path} has no checkpoint yet")
-    steps = {int(p.name.removeprefix("step-")): p for p in checkpoint.available(folder)}
+    steps = {checkpoint.step_of(p): p for p in checkpoint.available(folder)}
     if step not in steps:
         known = ", ".join(map(str, steps)) or "none"
         raise UsageError(f"{path} has no checkpoint of step {step}", hint=f"there are: {known}")
-    return checkpoint.load(steps[step])
+    return checkpoint.load(steps[step], TO_SAMPLE)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from vidgan_core.errors import VidganError
+from vidgan_core.health import DivergedError, finite, not_finite, watched
 from vidgan_core.interfaces import Tensors
 from vidgan_core.rng import key, keyed, seed_default
 
@@ -69,10 +69,12 @@ class Trainer:
     """Runs the phases, step after step.
 
     A phase freezes every network but its own, takes its objective's gradient, and updates. If
-    the loss or a gradient is not finite the network is not updated, the rest of the step is left
-    out, the buffers that the step's forward passes changed (BatchNorm's) are put back, and the
-    step is counted as skipped.
+    the loss, a gradient or a buffer (BatchNorm's statistics) is not finite the network is not
+    updated, the rest of the step is left out, every buffer that the step changed is put back, and
+    the step is counted as skipped. An update that an earlier phase of the step has made was finite
+    and stays: undoing it would take a copy of weights and moments at every step.
     `batches` maps a position to a batch on the device; position k is the k-th ever asked for.
+    `others` are modules besides the networks whose buffers a step may change (terms).
     """
 
     def __init__(
@@ -83,76 +85,103 @@ class Trainer:
         *,
         seed: int,
         max_skipped: int = 10,
+        others: Sequence[nn.Module] = (),
     ) -> None:
         self.phases = tuple(phases)
         self.optimizers = dict(optimizers)
         self.networks = {phase.name: phase.network for phase in phases}
         self.steps_done = 0
         self.skipped = 0
-        self._skipped_in_a_row = 0
+        self.skipped_in_a_row = 0
+        self.stream = 0  # which of the seed's noise streams; another after each roll back
         self._max_skipped = max_skipped
         self._batches = batches
         self._seed = seed
         self._batches_a_step = sum(phase.new_batch for phase in phases)
         self._trainable = {name: trainable(net) for name, net in self.networks.items()}
-        self._buffers = [b for net in self.networks.values() for b in net.buffers()]
+        modules = (*self.networks.values(), *others)
+        self._buffers = [b for module in modules for b in module.buffers()]
+        self._statistics = [b for b in self._buffers if b.is_floating_point()]
 
     def step(self) -> Scalars | None:
-        """Run the phases once; return their scalars as `phase/name`, or None if one was skipped."""
+        """Run the phases once; return their scalars as `phase/name`, or None if one was skipped.
+
+        Raises DivergedError when too many steps in a row were skipped.
+        """
         scalars: Scalars = {}
         position = self.steps_done * self._batches_a_step
+        seed = key(self._seed, "stream", self.stream) if self.stream else self._seed
         batch: Tensors = {}
         saved = [buffer.clone() for buffer in self._buffers]
         for index, phase in enumerate(self.phases):
             if phase.new_batch:
                 batch = self._batches(position)
                 position += 1
-            results = self._update(phase, Turn(batch, self.steps_done, self._seed, index))
+            turn = Turn(batch, self.steps_done, seed, index)
+            results = self._update(phase, turn)
             if not results:
-                if saved:
-                    torch._foreach_copy_(self._buffers, saved)
-                self._count_skipped(phase)
+                self._put_back(saved)
+                self._count_skipped(phase, turn)
                 return None
             scalars.update({f"{phase.name}/{name}": value for name, value in results.items()})
-        self._skipped_in_a_row = 0
+        self.skipped_in_a_row = 0
         self.steps_done += 1
         return scalars
 
     def _update(self, phase: Phase, turn: Turn) -> Scalars:
         """Update one network; return nothing if that was not possible with finite numbers."""
-        own = self._trainable[phase.name]
+        scalars = self._differentiate(phase, turn)
+        optimizer = self.optimizers[phase.name]
+        gradients = [p.grad for p in self._trainable[phase.name] if p.grad is not None]
+        healthy = finite([scalars["loss"].detach(), *gradients, *self._statistics])
+        if healthy:
+            optimizer.step()
+            phase.after_update(turn.step)
+        optimizer.zero_grad()
+        return {name: value.detach() for name, value in scalars.items()} if healthy else {}
+
+    def _differentiate(self, phase: Phase, turn: Turn) -> Scalars:
+        """Compute a phase's scalars, and the gradients of its network alone."""
         others = [p for name, ps in self._trainable.items() if name != phase.name for p in ps]
         # For what networks draw from torch's default generator: the frames they look at, dropout.
         seed_default(key(turn.seed, turn.step, turn.index, "network"))
         with requires_grad(others, False):
             scalars = phase.objective(turn)
             scalars["loss"].backward()  # type: ignore[no-untyped-call]
-        optimizer = self.optimizers[phase.name]
-        finite = _finite(scalars["loss"], own)
-        if finite:
-            optimizer.step()
-            phase.after_update(turn.step)
-        optimizer.zero_grad()
-        return {name: value.detach() for name, value in scalars.items()} if finite else {}
+        return scalars
 
-    def _count_skipped(self, phase: Phase) -> None:
+    def _put_back(self, saved: list[Tensor]) -> None:
+        if saved:
+            torch._foreach_copy_(self._buffers, saved)
+
+    def _count_skipped(self, phase: Phase, turn: Turn) -> None:
         self.steps_done += 1
         self.skipped += 1
-        self._skipped_in_a_row += 1
-        if self._skipped_in_a_row >= self._max_skipped:
-            raise VidganError(
-                f"step {self.steps_done}: the {phase.name}'s loss or gradient was not finite "
-                f"in {self._skipped_in_a_row} steps in a row",
-                hint="try a lower trainer.lr, another loss, or trainer.precision=fp32",
+        self.skipped_in_a_row += 1
+        if self.skipped_in_a_row >= self._max_skipped:
+            raise DivergedError(
+                f"step {self.steps_done}: {self.skipped_in_a_row} steps in a row could not update "
+                f"the {phase.name} with finite numbers: {self._diagnose(phase, turn)}"
             )
 
+    def _diagnose(self, phase: Phase, turn: Turn) -> str:
+        """Run a phase once more and say what is not finite first: batch, layer, loss or gradient.
 
-def _finite(loss: Tensor, parameters: Sequence[nn.Parameter]) -> bool:
-    """Are the loss and all gradients finite? One reduction, one look from the host.
-
-    The Euclidean norm is used for being 12 times as fast on CPU as the maximum. It overflows where
-    a gradient is beyond 1e19, which no step would survive either.
-    """
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    norm = torch.nn.utils.get_total_norm(gradients)
-    return bool(torch.isfinite(norm + loss.detach()))
+        The networks are left as they were.
+        """
+        if bad := not_finite(turn.batch):
+            return f"the batch's {bad[0]!r} holds numbers that are not finite"
+        saved = [buffer.clone() for buffer in self._buffers]
+        with watched(self.networks) as layers:
+            scalars = self._differentiate(phase, turn)
+        named = phase.network.named_parameters()
+        gradients = not_finite({name: p.grad for name, p in named if p.grad is not None})
+        self.optimizers[phase.name].zero_grad()
+        self._put_back(saved)
+        losses = not_finite({name: value for name, value in scalars.items() if name != "loss"})
+        said = f"its {losses[0]!r} is {scalars[losses[0]].item()}" if losses else ""
+        if layers:
+            said += f"{', ' if said else ''}first in the output of {layers[0]}"
+        elif gradients and not losses:  # a backward pass reaches the last layer first
+            said = f"first in the gradient of {phase.name}.{gradients[-1]}"
+        return said or "it does not happen again when the step is repeated"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vidgan_core.cli.common import as_json, print_facts, print_json
+
+if TYPE_CHECKING:
+    from vidgan_core.checkpoint import Checkpoint
 
 
 @click.command("inspect")
@@ -43,8 +47,16 @@ def _facts(path: Path) -> dict[str, Any]:
 
 def _checkpoint(path: Path) -> dict[str, Any]:
     from vidgan_core import checkpoint
+    from vidgan_core.errors import CheckpointError
 
     saved = checkpoint.load(path)
+    try:
+        return _described(saved)
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is not a checkpoint of a run: {error}") from None
+
+
+def _described(saved: Checkpoint) -> dict[str, Any]:
     config = saved.state["config"]
     return {
         "kind": "checkpoint",
@@ -53,10 +65,10 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         "loss": config["loss"]["name"],
         "data": config["data"]["name"],
         "spec": saved.state["spec"],
-        "parameters": sum(t.numel() for t in saved.model.values()),
+        "parameters": sum(map(math.prod, saved.shapes.values())),
         "skipped": saved.state["skipped"],
         "seconds": round(saved.state["seconds"], 1),
-        "vidgan": saved.state["vidgan"],
+        "vidgan": saved.state["versions"]["vidgan"],
         "model": saved.model_hash,
         "status": "healthy: every file matches the manifest",
     }

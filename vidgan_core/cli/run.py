@@ -159,7 +159,7 @@ def _folder(
     if resume == AUTO:
         if out is None:
             raise UsageError("--resume auto needs --out, the folder to go on in")
-        if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        if RunDir.is_fresh(out):
             return None, None
     elif out is not None and out != Path(resume):
         raise UsageError("--out names another folder than --resume")
@@ -190,6 +190,7 @@ def _train(
     """Build, train, and say where the pictures are."""
     from vidgan_core.interrupt import interruptible
     from vidgan_core.observers.clips import ClipCounts
+    from vidgan_core.observers.collapse import CollapseWatch
     from vidgan_core.observers.metrics import MetricsLog
     from vidgan_core.observers.pictures import SamplePictures
     from vidgan_core.observers.progress import progress
@@ -204,7 +205,8 @@ def _train(
             run.begin(RunDir.create(out, config))
         _introduce(run)
         with progress() as bar:
-            for observer in (ClipCounts(), MetricsLog(), SamplePictures(), bar):
+            watching = (ClipCounts(), MetricsLog(), SamplePictures(), CollapseWatch(), bar)
+            for observer in watching:
                 registry.hooks.register(observer)
             run.fit(interruption)
     stem = run.folder.samples / f"step-{run.step:06d}"

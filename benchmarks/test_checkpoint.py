@@ -1,0 +1,56 @@
+"""Saving against writing the same bytes, flushed to the same disk, in one run."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from vidgan_core import checkpoint
+
+WEIGHTS = 25_000_000  # 100 MB: conv3d's G, D and EMA with Adam's moments are a third of that
+ROUNDS = 7
+
+
+def shortest(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def test_saving_costs_little_more_than_writing(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    model = {"w": torch.randn(WEIGHTS // 4)}
+    train = {f"w{i}": torch.randn(WEIGHTS // 4) for i in range(3)}
+    steps = itertools.count()
+
+    def save() -> None:
+        checkpoint.save(tmp_path / "run", next(steps), model=model, train=train, state={})
+
+    def plain() -> None:
+        for name, tensors in (("model", model), ("train", train)):
+            with (tmp_path / name).open("wb") as file:
+                for tensor in tensors.values():
+                    file.write(tensor.numpy().data)
+                file.flush()
+                os.fsync(file.fileno())
+
+    def clean() -> None:
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        for name in ("model", "train"):
+            (tmp_path / name).unlink(missing_ok=True)
+
+    times: dict[Callable[[], None], list[float]] = {save: [], plain: []}
+    for _ in range(ROUNDS):
+        for work, taken in times.items():
+            clean()
+            taken.append(shortest(work))
+    ratio = min(times[save]) / min(times[plain])
+    benchmark.extra_info["ratio"] = round(ratio, 2)
+    benchmark.pedantic(save, setup=clean, rounds=3)
+    assert ratio <= 1.5

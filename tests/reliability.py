@@ -1,0 +1,126 @@
+"""Write RELIABILITY.md from a run of the long tests: python tests/reliability.py
+
+Each room is a pytest process of its own, all at once. A test's counts are what it gives to
+`record_property`; they are taken from tests that passed, and what did not pass is listed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+# What the long counts repeat is left out.
+ROOMS = {
+    "kill": ("tests/test_kill.py", "-k", "not [20]"),
+    "sigterm": ("tests/test_signals.py", "-k", "SIGTERM and not [10-"),
+    "sigint": ("tests/test_signals.py", "-k", "SIGINT and not [10-"),
+    "files": (
+        "tests/test_damage.py",
+        "tests/test_disk.py",
+        "tests/test_hostile.py",
+        "-k",
+        "not [60]",
+    ),
+    "numbers": ("tests/test_numbers.py",),
+}
+OPTIONS = ("-m", "slow or not slow", "-o", "junit_family=xunit1")
+
+
+def run(folder: Path) -> None:
+    """Run all rooms, each into a report in the folder."""
+    processes = []
+    for name, arguments in ROOMS.items():
+        places = (f"--junitxml={folder / name}.xml", f"--basetemp={folder / name}")
+        command = [sys.executable, "-m", "pytest", *OPTIONS, *arguments, *places]
+        # Networks of this size are slower in threads.
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        processes.append(subprocess.Popen(command, cwd=ROOT, env=environment))
+    for process in processes:
+        process.wait()
+
+
+def read(folder: Path) -> list[ElementTree.Element]:
+    """Return the test cases of all rooms; one that left no report counts as a failed case."""
+    cases: list[ElementTree.Element] = []
+    for name in ROOMS:
+        report = folder / f"{name}.xml"
+        if report.exists():
+            cases += ElementTree.parse(report).iter("testcase")
+        else:
+            cases.append(ElementTree.Element("testcase", name=f"the room {name} did not finish"))
+            ElementTree.SubElement(cases[-1], "failure")
+    return cases
+
+
+def outcome(case: ElementTree.Element) -> str:
+    """Passed, skipped or failed."""
+    if case.find("skipped") is not None:
+        return "skipped"
+    return "passed" if case.find("failure") is None and case.find("error") is None else "failed"
+
+
+def counted(cases: list[ElementTree.Element]) -> Iterator[tuple[str, str]]:
+    """What the tests that passed have counted: the hostile files in one line."""
+    found = [
+        (p.attrib["name"], p.attrib["value"])
+        for case in cases
+        for p in case.iter("property")
+        if outcome(case) == "passed"
+    ]
+    yield from (line for line in found if line[0] != "hostile")
+    refused = sum(name == "hostile" for name, _ in found)
+    tried = sum(case.attrib["name"].startswith("test_a_hostile_file") for case in cases)
+    yield "hostile model files", f"{refused} of {tried} refused"
+
+
+def page(cases: list[ElementTree.Element], commit: str) -> str:
+    """The report as Markdown."""
+    outcomes = Counter(map(outcome, cases))
+    lines = [
+        "# Reliability",
+        "",
+        "What was done to vidgan's runs and files, and how often it cost anything. Written by",
+        "`python tests/reliability.py`; every test asserts that its faults landed.",
+        "",
+        f"- Date: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
+        f"- Commit: {commit}",
+        f"- Machine: {platform.system()} {platform.machine()}, {os.cpu_count()} processors, "
+        f"Python {platform.python_version()}, torch {torch.__version__}",
+        f"- Tests: {', '.join(f'{n} {what}' for what, n in sorted(outcomes.items()))}",
+        "",
+        "| fault | outcome |",
+        "|---|---|",
+        *(f"| {name} | {value} |" for name, value in counted(cases)),
+    ]
+    bad = [f"- {outcome(c)}: {c.attrib['name']}" for c in cases if outcome(c) != "passed"]
+    return "\n".join([*lines, *([""] if bad else []), *bad]) + "\n"
+
+
+def git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def main() -> int:
+    """Run the tests and write the page; 1 if a test has failed."""
+    commit = git("rev-parse", "--short", "HEAD")
+    with tempfile.TemporaryDirectory() as folder:
+        run(Path(folder))
+        cases = read(Path(folder))
+    (ROOT / "RELIABILITY.md").write_text(page(cases, commit), "utf-8")
+    return int(any(outcome(case) == "failed" for case in cases))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
