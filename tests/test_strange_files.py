@@ -135,6 +135,13 @@ STRANGE: dict[str, tuple[Callable[[Path], None], Outcome]] = {
         ),
         ("damaged", "a playlist"),
     ),
+    "list.m3u8": (
+        text(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{outside}/canary.ts\n"
+            "#EXTINF:1,\nhttp://127.0.0.1:{port}/a.ts\n#EXT-X-ENDLIST\n"
+        ),
+        ("other", "a playlist"),
+    ),
     "sdp.mp4": (
         text("v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nm=video {port} RTP/AVP 96\n"),
         ("damaged", "a stream's description"),
@@ -196,7 +203,8 @@ def test_strange_files_are_each_reported_and_touch_nothing_else(
     vidgan: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     OUTSIDE.mkdir()
-    save(OUTSIDE / "canary.mp4", film(6))
+    for name in ("canary.mp4", "canary.ts"):
+        save(OUTSIDE / name, film(6), codec="libx264")
     with nobody_asks() as port:
         monkeypatch.setitem(globals(), "PORT", port)
         for name, (make, _) in STRANGE.items():
