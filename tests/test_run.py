@@ -264,6 +264,25 @@ def test_a_damaged_checkpoint_is_passed_over_and_a_truncated_last_one_is_an_erro
         assert "Traceback" not in result.err
 
 
+def test_a_run_is_trained_by_one_process_at_a_time(vidgan: Command) -> None:
+    process = spawn("run", *TINY, "--steps", 100000, "--out", "out", "--set", "log.every=1")
+    wait_for(lambda: Path("out/metrics.jsonl").exists())
+    result = vidgan("run", "--resume", "out", "--steps", 100000)
+    process.kill()
+    process.communicate()
+    assert result.code == 2
+    assert "another process is training in out" in result.err
+
+
+def test_fewer_steps_than_are_done_are_refused_and_change_nothing(vidgan: Command) -> None:
+    vidgan("run", *TINY, "--out", "out", "--steps", 3)
+    before = Path("out/config.toml").read_text()
+    result = vidgan("run", "--resume", "out", "--steps", 2)
+    assert result.code == 2
+    assert "out has done 3 steps, --steps asks for fewer" in result.err
+    assert Path("out/config.toml").read_text() == before
+
+
 def test_load_samples_from_python(vidgan: Command) -> None:
     vidgan("run", *TINY, "--out", "out", "--steps", 2, "--set", "checkpoint.every=1")
     sampler = vidgan_core.load("out")

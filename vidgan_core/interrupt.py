@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -35,7 +36,8 @@ def interruptible() -> Iterator[Interruption]:
         interruption.code = codes[signal.Signals(number)]
         for each in codes:
             signal.signal(each, signal.SIG_DFL)
-        print("\nstopping after this step; once more to stop at once", file=sys.stderr)
+        # print may be in the middle of something, and is not made to be entered twice.
+        os.write(sys.stderr.fileno(), b"\nstopping after this step; once more to stop at once\n")
 
     before = {number: signal.signal(number, remember) for number in codes}
     try:

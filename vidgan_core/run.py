@@ -18,7 +18,7 @@ from vidgan_core.checkpoint import Checkpoint
 from vidgan_core.config import RunConfig
 from vidgan_core.data import Batches
 from vidgan_core.ema import EMA
-from vidgan_core.errors import VidganError
+from vidgan_core.errors import UsageError, VidganError
 from vidgan_core.game import TwoPlayerGame
 from vidgan_core.health import DivergedError
 from vidgan_core.plugins import Registry
@@ -79,6 +79,7 @@ class Run:
         self.seconds = 0.0
         self._saved_at = 0
         self._folder: RunDir | None = None
+        self._lock: object = None
         self._tick = Tick()
 
     @property
@@ -93,15 +94,21 @@ class Run:
         return self._folder
 
     def begin(self, folder: RunDir) -> None:
-        """Start in a fresh folder."""
+        """Start in a fresh folder, which is this process's alone from here on."""
+        self._lock = folder.lock()
         self._folder = folder
         folder.write_records(self.config, self.registry, self.device)
 
     def resume(self, folder: RunDir, saved: Checkpoint | None) -> None:
-        """Go on in a folder, from a checkpoint if one was ever completed."""
-        self.begin(folder)
+        """Go on in a folder, from a checkpoint if one was ever completed.
+
+        Raises UsageError if the run is past its last step; nothing is written before it all fits.
+        """
         if saved:
             self._restore(saved)
+        if self.step > self.config.steps:
+            raise UsageError(f"{folder.path} has done {self.step} steps, --steps asks for fewer")
+        self.begin(folder)
         folder.rewind_metrics(self.step)
 
     def fit(self, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -113,10 +120,11 @@ class Run:
         try:
             while not self._advance(stop):
                 pass
+            finished = self.step >= self.config.steps
+            self.registry.announce("vidgan_fit_end", run=self, finished=finished)
         finally:
             self.batches.close()
-        finished = self.step >= self.config.steps
-        self.registry.announce("vidgan_fit_end", run=self, finished=finished)
+            self._lock = None
         return finished
 
     def _advance(self, stop: Callable[[], bool]) -> bool:
@@ -126,7 +134,7 @@ class Run:
                 self._one_step()
                 if self._due():
                     self._save()
-            if self.step != self._saved_at:
+            if self.step != self._saved_at or not checkpoint.available(self.folder.checkpoints):
                 self._save()
         except DivergedError as error:
             self._roll_back(error)

@@ -66,6 +66,22 @@ class RunDir:
             raise UsageError(f"{path} is not a run: it has no {folder.config_file.name}")
         return folder
 
+    def lock(self) -> object:
+        """Keep other processes from training in this folder, as long as the result lives.
+
+        Raises UsageError if one does already. Systems without flock (Windows) are not kept.
+        """
+        try:
+            import fcntl
+        except ImportError:
+            return None
+        handle = _Handle(self.path)
+        try:
+            fcntl.flock(handle.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"another process is training in {self.path}") from None
+        return handle
+
     @staticmethod
     def is_fresh(path: Path) -> bool:
         """Is there nothing at a path, or what a run leaves that was killed in its first moment?"""
@@ -131,6 +147,16 @@ class RunDir:
         """Drop the lines after `step`: the resumed run writes them again."""
         kept = [json.dumps(m) + "\n" for m in self.read_metrics() if m["step"] <= step]
         _replace(self.metrics_file, "".join(kept))
+
+
+class _Handle:
+    """An open folder, closed when nothing refers to it any more."""
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor = os.open(path, os.O_RDONLY)
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
 
 
 def _replace(path: Path, text: str) -> None:

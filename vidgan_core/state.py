@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from vidgan_core import __version__
 from vidgan_core.build import spec_to_json
 from vidgan_core.checkpoint import Checkpoint
 from vidgan_core.errors import CheckpointError
@@ -105,8 +104,13 @@ def components(config: RunConfig, registry: Registry) -> dict[str, dict[str, str
 
 
 def _versions(run: Run) -> dict[str, str]:
-    """Return the versions that the numbers may depend on."""
-    return {"vidgan": __version__, "torch": str(torch.__version__), **versions(run.registry)}
+    """Return what the numbers may depend on that the configuration does not settle."""
+    return {
+        "torch": str(torch.__version__),
+        "device": run.device.type,
+        "precision": run.precision.name,
+        **versions(run.registry),
+    }
 
 
 def _compare(before: Mapping[str, str], now: Mapping[str, str]) -> None:

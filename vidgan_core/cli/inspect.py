@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from vidgan_core.checkpoint import Checkpoint
 
 
+PARTS = ("generator", "discriminator", "loss", "data")
+
+
 @click.command("inspect")
 @click.argument("path", type=click.Path(path_type=Path))
 @as_json
@@ -65,7 +68,7 @@ def _described(saved: Checkpoint) -> dict[str, Any]:
         "loss": config["loss"]["name"],
         "data": config["data"]["name"],
         "spec": saved.state["spec"],
-        "parameters": sum(map(math.prod, saved.shapes.values())),
+        "weights and statistics": sum(map(math.prod, saved.shapes.values())),
         "skipped": saved.state["skipped"],
         "seconds": round(saved.state["seconds"], 1),
         "vidgan": saved.state["versions"]["vidgan"],
@@ -78,11 +81,15 @@ def _run(path: Path) -> dict[str, Any]:
     import tomllib
 
     from vidgan_core import checkpoint
-    from vidgan_core.errors import CheckpointError
+    from vidgan_core.errors import CheckpointError, UsageError
     from vidgan_core.rundir import RunDir
 
     folder = RunDir.open(path)
-    config = tomllib.loads(folder.config_file.read_text("utf-8"))
+    try:
+        config = tomllib.loads(folder.config_file.read_text("utf-8"))
+        named = {part: config[part]["name"] for part in PARTS}
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(f"{path} is not a run: {folder.config_file.name} is not one's") from None
     states = {}
     for each in checkpoint.available(folder.checkpoints):
         try:
@@ -94,9 +101,9 @@ def _run(path: Path) -> dict[str, Any]:
     lines = folder.read_metrics()
     return {
         "kind": "run",
-        **{part: config[part]["name"] for part in ("generator", "discriminator", "loss", "data")},
-        "terms": sorted(config["term"]),
-        "steps": f"{lines[-1]['step'] if lines else 0} of {config['steps']}",
+        **named,
+        "terms": sorted(config.get("term", {})),
+        "steps": f"{lines[-1]['step'] if lines else 0} of {config.get('steps')}",
         "checkpoints": states,
         "samples": sorted(p.name for p in folder.samples.iterdir()),
         "metrics": lines[-1] if lines else {},

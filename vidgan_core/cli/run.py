@@ -210,7 +210,8 @@ def _train(
                 registry.hooks.register(observer)
             run.fit(interruption)
     stem = run.folder.samples / f"step-{run.step:06d}"
-    click.echo(f"{stem}.mp4 (and .gif, .png), {run.folder.curves_file}")
+    curves = f", {run.folder.curves_file}" if run.folder.curves_file.exists() else ""
+    click.echo(f"{stem}.mp4 (and .gif, .png){curves}")
     return interruption.code
 
 
