@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+from films import film, save
+
 from vidgan_core.testing import (
     DatasetSuite,
     DiscriminatorSuite,
@@ -33,4 +36,10 @@ class TestTerms(TermSuite):
 
 
 class TestDatasets(DatasetSuite):
-    pass
+    @pytest.fixture(autouse=True, scope="class")
+    def clips(self, tmp_path_factory: pytest.TempPathFactory) -> None:
+        """`folder` needs one."""
+        folder = tmp_path_factory.mktemp("clips")
+        for seed in range(8):
+            save(str(folder / f"{seed}.mp4"), film(24, seed=seed))
+        type(self).options = {"path": str(folder), "held_out": 0.5}

@@ -169,12 +169,13 @@ def _folder(
 
 
 def _refuse_changes(before: RunConfig, now: RunConfig) -> None:
-    """A run may go on to another number of steps and is otherwise what it was."""
+    """A run may go on to other steps with other workers, and is otherwise what it was."""
     from vidgan_core.errors import UsageError
     from vidgan_core.layers import flat
 
     old, new = flat(before.model_dump(mode="json")), flat(now.model_dump(mode="json"))
-    changed = [k for k in sorted({*old, *new}) if old.get(k) != new.get(k) and k != "steps"]
+    free = {"steps", "data.workers"}
+    changed = [k for k in sorted({*old, *new} - free) if old.get(k) != new.get(k)]
     if changed:
         what = ", ".join(f"{k} from {old.get(k)} to {new.get(k)}" for k in changed)
         raise UsageError(f"can't resume with another configuration: {what}")
@@ -197,8 +198,8 @@ def _train(
     from vidgan_core.run import Run
     from vidgan_core.rundir import RunDir
 
+    run = Run(config, registry)  # may look into a folder of films for long: Ctrl-C ends that
     with interruptible() as interruption:
-        run = Run(config, registry)
         if folder:
             run.resume(folder, saved)
         else:
