@@ -8,9 +8,10 @@ from collections.abc import Callable
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from vidgan_core.config import RunConfig, resolve
+from vidgan_core.config import RunConfig
 from vidgan_core.layers import Layers
 from vidgan_core.plugins import Registry
+from vidgan_core.resolve import resolve
 
 REGISTRY = Registry.discover()
 GENERATORS = REGISTRY.names("generator")

@@ -15,11 +15,12 @@ from fresh import make_environment
 
 from vidgan_core.cli import main
 from vidgan_core.component import Kind
-from vidgan_core.config import RunConfig, resolve
+from vidgan_core.config import RunConfig
 from vidgan_core.interfaces import DataSpec
 from vidgan_core.layers import Layers
 from vidgan_core.options import options_model
 from vidgan_core.plugins import Provided, Registry
+from vidgan_core.resolve import resolve
 
 # Small enough that a step takes milliseconds; every architecture can do this shape.
 SMALL = DataSpec(frames=8, height=32, width=32)

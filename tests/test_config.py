@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from conftest import REGISTRY, configured
 
-from vidgan_core.config import resolve
 from vidgan_core.errors import ConfigError
 from vidgan_core.layers import Layers
+from vidgan_core.resolve import resolve
 
 
 def problems(*settings: str, **names: str) -> list[str]:

@@ -77,8 +77,8 @@ def test_every_key_of_the_configuration_is_explained() -> None:
 def test_the_example_configuration_is_valid_and_says_the_defaults() -> None:
     from conftest import configured
 
-    from vidgan_core.config import resolve
     from vidgan_core.layers import Layers
+    from vidgan_core.resolve import resolve
 
     example = tomllib.loads(re.findall(r"```toml\n(.*?)```", CONFIG_PAGE, re.DOTALL)[0])
     layers = Layers()

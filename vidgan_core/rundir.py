@@ -23,10 +23,11 @@ from typing import Any
 import torch
 
 from vidgan_core import __version__
-from vidgan_core.config import RunConfig, resolve
+from vidgan_core.config import RunConfig
 from vidgan_core.errors import UsageError, VidganError
 from vidgan_core.layers import Layers
 from vidgan_core.plugins import Registry, versions
+from vidgan_core.resolve import resolve
 
 RUNS = Path("runs")
 _UNFINISHED = ".tmp-"

@@ -80,8 +80,8 @@ def show(
 
 def _build(data: str, settings: tuple[str, ...], no_plugins: bool) -> Dataset:
     from vidgan_core.build import build_dataset
-    from vidgan_core.config import resolve
     from vidgan_core.layers import Layers
+    from vidgan_core.resolve import resolve
 
     registry = discover(no_plugins)
     layers = Layers()

@@ -79,7 +79,7 @@ def command(
     """
     registry = discover(no_plugins)
     layers = _layers(terms, data, file, settings, flags, _resumed_config(resume))
-    from vidgan_core.config import resolve
+    from vidgan_core.resolve import resolve
 
     config = resolve(layers, registry)
     if dry_run:

@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import pytest
 
-from vidgan_core.config import resolve
 from vidgan_core.installed import canonical
 from vidgan_core.layers import Layers
 from vidgan_core.plugins import Plugin, Registry
+from vidgan_core.resolve import resolve
 from vidgan_core.run import Run
 from vidgan_core.rundir import RunDir
 from vidgan_core.testing.suite import registry
