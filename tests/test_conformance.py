@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from vidgan_core.testing import (
     DatasetSuite,
     DiscriminatorSuite,
@@ -10,6 +12,8 @@ from vidgan_core.testing import (
     PluginSuite,
     TermSuite,
 )
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class TestPlugins(PluginSuite):
