@@ -180,3 +180,12 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of a fresh environment with vidgan, made once."""
     return make_environment(tmp_path_factory.mktemp("fresh"))
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Networks this small spend most of their time on threads that wait for one another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

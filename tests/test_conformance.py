@@ -14,6 +14,8 @@ from vidgan_core.testing import (
     TermSuite,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 class TestPlugins(PluginSuite):
     pass

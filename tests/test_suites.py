@@ -6,10 +6,8 @@ Each wrong component breaks one property: exactly the check of that property mus
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 
 import pytest
-import torch
 from wrong.datasets import DATASETS, RightDataset
 from wrong.discriminators import DISCRIMINATORS, RightDiscriminator
 from wrong.generators import GENERATORS, RightGenerator
@@ -26,6 +24,8 @@ from vidgan_core.testing import (
     Suite,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CASES: list[tuple[Suite, type, str | None]] = [
     (GeneratorSuite(), RightGenerator, None),
     (DiscriminatorSuite(), RightDiscriminator, None),
@@ -38,15 +38,6 @@ CASES: list[tuple[Suite, type, str | None]] = [
     *((Terms(), wrong, check) for wrong, check in TERMS.items()),
     *((DatasetSuite(), wrong, check) for wrong, check in DATASETS.items()),
 ]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small spend most of their time on threads that wait for one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def checks(suite: Suite) -> list[str]:
