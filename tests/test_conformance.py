@@ -39,9 +39,10 @@ class TestTerms(TermSuite):
 
 class TestDatasets(DatasetSuite):
     @pytest.fixture(autouse=True, scope="class")
-    def clips(self, tmp_path_factory: pytest.TempPathFactory) -> None:
+    @classmethod
+    def clips(cls, tmp_path_factory: pytest.TempPathFactory) -> None:
         """`folder` needs one."""
         folder = tmp_path_factory.mktemp("clips")
         for seed in range(8):
             save(str(folder / f"{seed}.mp4"), film(24, seed=seed))
-        type(self).options = {"path": str(folder), "held_out": 0.5}
+        cls.options = {"path": str(folder), "held_out": 0.5}

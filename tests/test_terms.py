@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from conftest import REGISTRY, components, small
 from torch import Tensor
 
+from vidgan_core import checkpoint
 from vidgan_core.interfaces import (
     DataSpec,
     Discriminator,
@@ -17,8 +20,9 @@ from vidgan_core.interfaces import (
     Term,
     Verdict,
 )
-from vidgan_core.plugins import Provided
+from vidgan_core.plugins import Provided, Registry
 from vidgan_core.run import Run
+from vidgan_core.rundir import RunDir
 
 SPEC = DataSpec(3, 2, 4, 4)
 PIXELS = 3 * 2 * 4 * 4
@@ -148,7 +152,12 @@ def test_every_term_trains_with_every_discriminator(provided: Provided, architec
 
 def test_a_terms_state_is_kept_over_a_resume() -> None:
     """The averages of `lecam` are part of a checkpoint."""
-    run = Run(small("conv3d", "minimax", "term.lecam.weight=0.1"), REGISTRY)
-    run.trainer.step()
-    assert "term.lecam" in run._modules()
-    assert run.parts.terms[0].term.state_dict()["averages"].abs().sum() > 0
+    config = small("conv3d", "minimax", "term.lecam.weight=0.1", "steps=1")
+    run = Run(config, Registry.discover())
+    run.begin(RunDir.create(Path("out"), config))
+    assert run.fit()
+    saved = checkpoint.newest(Path("out/checkpoints"))
+    assert saved
+    averages = run.parts.terms[0].term.state_dict()["averages"]
+    assert averages.abs().min() > 0
+    assert torch.equal(saved.train["term.lecam.averages"], averages)
