@@ -218,27 +218,33 @@ def trainer_with(terms: list[Term], **options: int) -> tuple[Trainer, nn.Module,
     return trainer, parts.generator, parts.discriminator
 
 
+def moments(trainer: Trainer) -> list[Tensor]:
+    states = [s for adam in trainer.optimizers.values() for s in adam.state.values()]
+    return [tensor.clone() for state in states for tensor in state.values()]
+
+
 def snapshot(*networks: nn.Module) -> list[Tensor]:
     return [t.clone() for network in networks for t in network.state_dict().values()]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
+@pytest.mark.parametrize("good", [0, 1, 2], ids=lambda good: f"after-{good}")
 def test_a_step_that_is_not_finite_is_skipped_counted_and_leaves_no_trace(
-    player: str, value: float
+    player: str, value: float, good: int
 ) -> None:
-    trainer, generator, discriminator = trainer_with([Poison(player, {1}, value)])
-    assert trainer.step() is not None
-    before = snapshot(generator, discriminator)
+    """Weights, buffers and moments of both networks are what they were before it."""
+    trainer, generator, discriminator = trainer_with([Poison(player, {good}, value)])
+    for _ in range(good):
+        assert trainer.step() is not None
+    before = [*snapshot(generator, discriminator), *moments(trainer)]
     assert trainer.step() is None
     assert trainer.skipped == 1
-    after = snapshot(generator, discriminator)
-    assert all(torch.isfinite(tensor).all() for tensor in after)
-    # A bad first phase leaves the second one out as well; in a bad second one the first is done.
-    kept = len(before) if player == "discriminator" else len(generator.state_dict())
-    assert all(torch.equal(a, b) for a, b in zip(before[:kept], after[:kept], strict=True))
+    after = [*snapshot(generator, discriminator), *moments(trainer)]
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert trainer.step() is not None
-    assert trainer.steps_done == 3
+    assert trainer.steps_done == good + 2
+    assert not torch.equal(before[0], snapshot(generator)[0])
 
 
 def test_too_many_skipped_steps_in_a_row_end_the_run() -> None:

@@ -65,14 +65,46 @@ def requires_grad(parameters: Sequence[nn.Parameter], flag: bool) -> Iterator[No
             parameter.requires_grad_(was)
 
 
+class Undo:
+    """What an update changes, kept to put it back: a network's weights and its moments.
+
+    It takes as much memory as they do, and the time to copy them.
+    """
+
+    def __init__(self, parameters: Sequence[nn.Parameter], optimizer: Optimizer) -> None:
+        self._parameters = list(parameters)
+        self._optimizer = optimizer
+        self._kept: list[Tensor] = []
+
+    @torch.no_grad()
+    def keep(self) -> None:
+        """Copy everything as it is now."""
+        tensors = self._tensors()
+        if len(self._kept) == len(tensors):
+            torch._foreach_copy_(self._kept, tensors)
+        else:  # the first time, and once more when the optimizer has made its moments
+            self._kept = [tensor.clone() for tensor in tensors]
+
+    @torch.no_grad()
+    def put_back(self) -> None:
+        """Make everything what it was when it was kept."""
+        if len(self._tensors()) > len(self._kept):
+            self._optimizer.state.clear()  # there were no moments before the first update
+        torch._foreach_copy_(self._tensors(), self._kept)
+
+    def _tensors(self) -> list[Tensor]:
+        states = self._optimizer.state.values()
+        moments = [t for state in states for t in state.values() if isinstance(t, Tensor)]
+        return [*self._parameters, *moments]
+
+
 class Trainer:
     """Runs the phases, step after step.
 
     A phase freezes every network but its own, takes its objective's gradient, and updates. If
-    the loss, a gradient or a buffer (BatchNorm's statistics) is not finite the network is not
-    updated, the rest of the step is left out, every buffer that the step changed is put back, and
-    the step is counted as skipped. An update that an earlier phase of the step has made was finite
-    and stays: undoing it would take a copy of weights and moments at every step.
+    the loss, a gradient or a buffer (BatchNorm's statistics) is not finite the whole step is
+    skipped and counted: the rest of it is left out, and weights, moments and buffers are put back
+    as they were before it, those that an earlier phase had updated included.
     `batches` maps a position to a batch on the device; position k is the k-th ever asked for.
     `others` are modules besides the networks whose buffers a step may change (terms).
     """
@@ -99,6 +131,9 @@ class Trainer:
         self._seed = seed
         self._batches_a_step = sum(phase.new_batch for phase in phases)
         self._trainable = {name: trainable(net) for name, net in self.networks.items()}
+        # The last phase's update is never undone: nothing comes after it.
+        undone = {phase.name for phase in phases[:-1]}
+        self._undo = {n: Undo(self._trainable[n], self.optimizers[n]) for n in sorted(undone)}
         modules = (*self.networks.values(), *others)
         self._buffers = [b for module in modules for b in module.buffers()]
         self._statistics = [b for b in self._buffers if b.is_floating_point()]
@@ -113,6 +148,8 @@ class Trainer:
         seed = key(self._seed, "stream", self.stream) if self.stream else self._seed
         batch: Tensors = {}
         saved = [buffer.clone() for buffer in self._buffers]
+        for undo in self._undo.values():
+            undo.keep()
         for index, phase in enumerate(self.phases):
             if phase.new_batch:
                 batch = self._batches(position)
@@ -120,6 +157,8 @@ class Trainer:
             turn = Turn(batch, self.steps_done, seed, index)
             results = self._update(phase, turn)
             if not results:
+                for undo in self._undo.values():
+                    undo.put_back()
                 self._put_back(saved)
                 self._count_skipped(phase, turn)
                 return None
