@@ -58,7 +58,7 @@ def bare_step(run: Run) -> Callable[[], None]:
 @pytest.mark.parametrize(
     ("generator", "settings", "rounds"),
     [
-        ("conv3d", (), 12),
+        ("conv3d", (), 30),
         ("mlp", ("data.frames=1", "data.size=8", "data.batch=1"), 300),
     ],
     ids=["conv3d", "smallest-mlp"],
