@@ -93,9 +93,10 @@ class Undo:
         torch._foreach_copy_(self._tensors(), self._kept)
 
     def _tensors(self) -> list[Tensor]:
-        states = self._optimizer.state.values()
-        moments = [t for state in states for t in state.values() if isinstance(t, Tensor)]
-        return [*self._parameters, *moments]
+        """Weights and moments, in an order that loading a state can't change."""
+        states = [self._optimizer.state.get(p, {}) for p in self._parameters]
+        moments = [state[name] for state in states for name in sorted(state)]
+        return [*self._parameters, *(m for m in moments if isinstance(m, Tensor))]
 
 
 class Trainer:
