@@ -21,11 +21,9 @@ from faults import (
     wait_for,
 )
 
-from vidgan_core.config import DataTable
-
 KILLED = -9
 A_LIFE = 10  # kills of one and the same run
-WORKERS = [0, 2] if "workers" in DataTable.model_fields else [0]
+WORKERS = (0, 2)
 
 
 @pytest.mark.parametrize("kills", [20, pytest.param(100, marks=pytest.mark.slow)])
