@@ -112,12 +112,10 @@ class RunDir:
             else:
                 return path
 
-    def read_config(self, registry: Registry, *, steps: int | None = None) -> RunConfig:
-        """Return the run's configuration, perhaps with another number of steps."""
+    def read_config(self, registry: Registry) -> RunConfig:
+        """Return the run's configuration."""
         layers = Layers()
         layers.add_file(self.config_file)
-        if steps is not None:
-            layers.add(("steps",), steps, "--steps")
         return resolve(layers, registry)
 
     def write_records(self, config: RunConfig, registry: Registry, device: torch.device) -> None:
