@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-Kind = Literal["generator", "discriminator", "loss", "term", "dataset"]
+Kind = Literal[
+    "generator", "discriminator", "loss", "term", "dataset", "augment", "features", "metric"
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 

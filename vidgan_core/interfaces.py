@@ -1,4 +1,4 @@
-"""What a plugin implements: generators, discriminators, losses, terms and data sets.
+"""What a plugin implements: one base class for each kind of component.
 
 A video is a float tensor (B, C, T, H, W) in [-1, 1]: batch, channels, frames, height, width.
 The options of a component are the keyword-only parameters of its constructor, with annotations,
@@ -21,13 +21,19 @@ from vidgan_core.errors import ShapeError
 
 __all__ = [
     "BASES",
+    "Augment",
+    "Better",
+    "ClipSet",
     "DataSpec",
     "Dataset",
     "Discriminator",
+    "Evidence",
     "Fake",
+    "Features",
     "Field",
     "Generator",
     "Loss",
+    "Metric",
     "Network",
     "Play",
     "Player",
@@ -39,6 +45,7 @@ __all__ = [
 
 Tensors = Mapping[str, Tensor]
 Player = Literal["generator", "discriminator"]
+Better = Literal["lower", "higher"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +186,93 @@ class Term(nn.Module):
             """Typed as `forward` is."""
 
 
+class Augment(nn.Module, ABC):
+    """Changes what the discriminator sees, real and fake clips alike, differentiably.
+
+    It is wrapped round every call of the discriminator, those of terms included.
+    """
+
+    @abstractmethod
+    def forward(self, video: Tensor) -> Tensor:
+        """Return `video` (B, C, T, H, W) changed; draws come from torch's default generator."""
+
+    if TYPE_CHECKING:
+
+        def __call__(self, video: Tensor) -> Tensor:
+            """Typed as `forward` is."""
+
+
+class Features(nn.Module, ABC):
+    """Clips to vectors, for metrics. Frozen, and in the same version always the same function.
+
+    The constructor takes the `DataSpec` and raises ShapeError for clips that it can't look at.
+    """
+
+    def __init__(self, spec: DataSpec) -> None:
+        super().__init__()
+        self.spec = spec
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """A hash of the weights and of every option that changes the vectors."""
+
+    @abstractmethod
+    def forward(self, video: Tensor) -> Tensor:
+        """Map `video` (B, C, T, H, W) in [-1, 1] to (B, D): row i is a function of clip i alone."""
+
+    if TYPE_CHECKING:
+
+        def __call__(self, video: Tensor) -> Tensor:
+            """Typed as `forward` is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSet:
+    """Some clips as a metric sees them: N rows everywhere, in the same order."""
+
+    video: Tensor  # (N, C, T, H, W) uint8
+    features: Tensor | None = None  # (N, D) float64, of the features that the metric asked for
+    condition: Tensors = field(default_factory=dict)  # such as "class" (N,) int64
+
+    def __len__(self) -> int:
+        return len(self.video)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a metric judges: generated clips, and real ones that training has not seen.
+
+    `train` holds the clips of the training split, for a metric that `needs` it. Row i of `fake`
+    belongs to row i of `real` for a metric that needs "pairs". `generator` is there for one that
+    needs it and measures the network itself.
+    """
+
+    real: ClipSet
+    fake: ClipSet
+    train: ClipSet | None = None
+    generator: Generator | None = None
+
+
+class Metric(ABC):
+    """Numbers about generated clips. A smaller set of them is less certain, not another number."""
+
+    better: ClassVar[Mapping[str, Better]]  # the numbers' names, and which way is better
+    needs: ClassVar[frozenset[str]] = frozenset()  # of features, train, class, pairs, generator
+    least: ClassVar[int] = 2  # the fewest clips on each side that it can say anything about
+
+    @abstractmethod
+    def measure(self, evidence: Evidence) -> Mapping[str, float]:
+        """Return every number that `better` names: a pure function of the evidence."""
+
+
 BASES: Mapping[Kind, type] = {
     "generator": Generator,
     "discriminator": Discriminator,
     "loss": Loss,
     "term": Term,
     "dataset": Dataset,
+    "augment": Augment,
+    "features": Features,
+    "metric": Metric,
 }
