@@ -165,7 +165,8 @@ class TwoPlayerGame:
         return [w for w in self.terms if w.term.player == player and step % w.every == 0]
 
     def _condition(self, batch: Tensors) -> Tensors:
-        return {field.name: batch[field.name] for field in self.generator.spec.condition}
+        names = [field.name for field in self.generator.spec.condition]
+        return {name: batch[name] for name in (*names, "time") if name in batch}
 
     def _output(self, verdict: Verdict) -> Tensor:
         """D(x) as the loss reads it, averaged over critics."""

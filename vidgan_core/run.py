@@ -56,6 +56,7 @@ class Run:
             dtype=self.precision.storage,
             workers=int(dataset.slow) if workers == "auto" else workers,
             max_lost=config.data.max_lost,
+            few=self.parts.few,
         )
         game = TwoPlayerGame(
             *players,
