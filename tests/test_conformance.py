@@ -8,8 +8,10 @@ from films import film, save
 from vidgan_core.testing import (
     DatasetSuite,
     DiscriminatorSuite,
+    FeaturesSuite,
     GeneratorSuite,
     LossSuite,
+    MetricSuite,
     PluginSuite,
     TermSuite,
 )
@@ -34,6 +36,14 @@ class TestLosses(LossSuite):
 
 
 class TestTerms(TermSuite):
+    pass
+
+
+class TestFeatures(FeaturesSuite):
+    pass
+
+
+class TestMetrics(MetricSuite):
     pass
 
 

@@ -97,7 +97,7 @@ class Network(nn.Module):
         self.stem = Convolution(weights, "_conv_stem", "_bn0", stride=2)
         blocks: list[nn.Module] = []
         channels = STEM
-        for repeats, kernel, stride, expansion, out in STAGES:
+        for repeats, _, stride, expansion, out in STAGES:
             for repeat in range(repeats):
                 name = f"_blocks.{len(blocks)}."
                 first = stride if repeat == 0 else 1
@@ -143,9 +143,9 @@ class Convolution(nn.Conv2d):
         out, into, size, _ = kernel.shape
         groups = out if into == 1 else 1
         super().__init__(into * groups, out, size, stride, groups=groups)
-        statistics = (weights[f"{norm}.{name}"] for name in ("running_mean", "running_var"))
+        mean, variance = weights[f"{norm}.running_mean"], weights[f"{norm}.running_var"]
         gain, bias = weights[f"{norm}.weight"], weights[f"{norm}.bias"]
-        folded = fuse_conv_bn_weights(kernel, None, *statistics, EPSILON, gain, bias)
+        folded = fuse_conv_bn_weights(kernel, None, mean, variance, EPSILON, gain, bias)
         self.weight, self.bias = folded
 
     def forward(self, maps: Tensor) -> Tensor:

@@ -19,8 +19,10 @@ from vidgan_core.plugins import Plugin, Registry
 from vidgan_core.testing import (
     DatasetSuite,
     DiscriminatorSuite,
+    FeaturesSuite,
     GeneratorSuite,
     LossSuite,
+    MetricSuite,
     PluginSuite,
     Subject,
     TermSuite,
@@ -49,6 +51,14 @@ class TestTerm(TermSuite):
 
 class TestDataset(DatasetSuite):
     """Every data set."""
+
+
+class TestFeatures(FeaturesSuite):
+    """Every kind of features."""
+
+
+class TestMetric(MetricSuite):
+    """Every metric."""
 
 
 class Report:
