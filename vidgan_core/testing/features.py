@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar, get_args
+from typing import Any, ClassVar, get_args
 
 import pytest
 import torch
@@ -63,7 +63,7 @@ class FeaturesSuite(Suite):
             assert len(vectors) == CLIPS
             assert vectors.isfinite().all()
             lengths.add(vectors.shape[1])
-        assert len(lengths) == 1, "they look at none of the shapes" if not lengths else lengths
+        assert len(lengths) == 1, f"lengths: {lengths or 'they look at none of the shapes'}"
 
     def test_refusal(self, subject: Subject) -> None:
         """Clips that they can't look at are a ShapeError that says which ones they can."""
@@ -71,7 +71,9 @@ class FeaturesSuite(Suite):
             try:
                 self.features(subject, DataSpec(3, *shape))
             except ShapeError as error:
-                assert "must be" in str(error), str(error)
+                message = str(error)
+                assert "must be" in message, message
+                assert any(c.isdecimal() for c in message.partition("must be")[2]), message
 
     def test_determinism(self, subject: Subject) -> None:
         """The same clip is the same vector to the last bit: no draws, nothing remembered."""
@@ -107,7 +109,8 @@ class FeaturesSuite(Suite):
         assert features.fingerprint == self.features(subject).fingerprint
         for name, field in options_model(subject.load()).model_fields.items():
             if type(field.default) is int:
-                other = subject.make(self.spec, **{**self.options, name: field.default + 1})
+                changed: dict[str, Any] = {**self.options, name: field.default + 1}
+                other = subject.make(self.spec, **changed)
                 assert other.fingerprint != features.fingerprint, f"{name} makes no difference"
 
     def test_claims(self, subject: Subject) -> None:
