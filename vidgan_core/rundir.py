@@ -6,6 +6,7 @@ runs/00007-conv3d-minimax-skvideo/
   metrics.jsonl      one line a tick
   samples/           step-000500.mp4, .gif and .png
   checkpoints/       step-00000500/
+  eval/              step-00000500.json
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class RunDir:
         self.curves_file = path / "curves.png"
         self.samples = path / "samples"
         self.checkpoints = path / "checkpoints"
+        self.evaluations = path / "eval"
 
     @classmethod
     def create(cls, out: Path | None, config: RunConfig) -> RunDir:
