@@ -224,8 +224,8 @@ def mark_best(folder: Path, best: Best) -> None:
 def prune(folder: Path, keep: int, *, newest: int) -> None:
     """Delete all but the last `keep` checkpoints up to the step `newest`, which was just saved.
 
-    The best one is kept as well. Later ones are deleted as well: they are what the run did not go on from, damaged ones above
-    all, and counting them could cost the healthy ones.
+    The best one is kept as well. Later ones are deleted: they are what the run did not go on
+    from, damaged ones above all, and counting them could cost the healthy ones.
     """
     drop_after(folder, newest)
     spared = best(folder)

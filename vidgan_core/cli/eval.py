@@ -11,6 +11,7 @@ from vidgan_core.cli.common import (
     as_json,
     device,
     discover,
+    name_data,
     no_plugins,
     print_json,
     print_table,
@@ -20,8 +21,10 @@ from vidgan_core.cli.common import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from vidgan_core.evaluation.store import Evaluation
+    from vidgan_core.config import RunConfig
     from vidgan_core.evaluation.prepare import Terms
+    from vidgan_core.evaluation.sanity import Check
+    from vidgan_core.evaluation.store import Evaluation
     from vidgan_core.plugins import Registry
 
 
@@ -101,14 +104,15 @@ def command(
     with interruptible() as interruption, suppress(Stopped), watching(interruption) as watch:
         terms = replace(terms, watch=watch)
         if sanity:
-            check = check_metrics(target, options["settings"], registry, terms, _say)
+            config = _data_config(target, options["settings"], registry)
+            check = check_metrics(config, registry, terms, _say)
         else:
             for evaluation in _evaluations(target, against, registry, terms, options):
                 found.append(evaluation)
     if found:
         _print(found, options["as_json"])
     elif sanity and not interruption():
-        _print_check(check, out, options["as_json"])
+        return _report(check, out, options["as_json"])
     return interruption.code
 
 
@@ -170,3 +174,38 @@ def _print(found: Sequence[Evaluation], as_json: bool) -> None:
     print_table(table(found))
     for line in common(found):
         _say(line)
+
+
+def _data_config(data: str, settings: tuple[str, ...], registry: Registry) -> RunConfig:
+    """Return the configuration of a data set, every film of a folder in its train split."""
+    from vidgan_core.layers import Layers
+    from vidgan_core.resolve import resolve
+
+    layers = Layers()
+    name_data(layers, data)
+    if layers.said("data", "name") == "folder":
+        layers.add(("data", "held_out"), 0, "--sanity")
+    for setting in settings:
+        layers.add_setting(setting)
+    return resolve(layers, registry)
+
+
+def _report(check: Check, out: Path | None, as_json: bool) -> int:
+    """Print what the metrics made of degraded clips. Raises CheckError where they fell short."""
+    from dataclasses import asdict
+
+    from vidgan_core.errors import CheckError
+    from vidgan_core.evaluation.sanity import table
+
+    if as_json:
+        print_json(asdict(check))
+    else:
+        print_table(table(check))
+    if out:
+        from vidgan_core.evaluation.plots import sanity_chart
+
+        sanity_chart(check, out)
+        _say(str(out))
+    if failures := check.failures():
+        raise CheckError("; ".join(failures))
+    return 0

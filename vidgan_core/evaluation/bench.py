@@ -108,12 +108,12 @@ class Bench:
     ) -> Evidence:
         """Return what one metric is given."""
         needs = asked.metric.needs
-        sides = [
+        real, made = (
             side.clip_set(asked.features, video="video" in needs, frames="frame-features" in needs)
             for side in (self._reference, fake)
-        ]
+        )
         train = self._train.clip_set(asked.features) if self._train and "train" in needs else None
-        return Evidence(*sides, train, generator)
+        return Evidence(real, made, train, generator)
 
     def values(self, asked: Asked, evidence: Evidence) -> Mapping[str, float]:
         """Return a metric's numbers. Raises VidganError if one is not finite."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from vidgan_core.dataset import Dataset
@@ -32,7 +34,6 @@ def cut(dataset: Dataset, parts: int) -> list[list[int]]:
     return dealt
 
 
-def spread(numbers: list[int], count: int) -> list[int]:
+def spread(numbers: Sequence[int], count: int) -> list[int]:
     """Return `count` of the numbers, evenly spread over all of them."""
-    places = np.linspace(0, len(numbers) - 1, count).round().astype(int) if count else []
-    return [numbers[place] for place in places]
+    return [numbers[int(place)] for place in np.linspace(0, len(numbers) - 1, count).round()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -32,7 +32,7 @@ class Terms:
     n: int | None = None
     seed: int = 0
     split: Split = "test"
-    device: torch.device = torch.device("cpu")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     watch: Watch = unwatched
 
 
@@ -74,16 +74,15 @@ def prepare(config: RunConfig, registry: Registry, spec: DataSpec, terms: Terms)
 
 
 def clips_each(
-    asked: int | None, halves: Sequence[Sequence[int]], who: str
+    asked: int | None, sides: Sequence[Sequence[int]], who: str, default: int = DEFAULT_N
 ) -> tuple[int, list[str]]:
     """Return how many clips each side has, and what to say of it."""
-    most = min(map(len, halves))
+    most = min(map(len, sides))
     offer = f"{who} gives {most} clips for each side that share no scene"
     if most < 2:
         raise UsageError(f"{offer}: too few", hint=HINT)
     if asked is None:
-        said = [f"n is {most}: {offer}"] if most < DEFAULT_N else []
-        return min(most, DEFAULT_N), said
+        return min(most, default), [f"n is {most}: {offer}"] if most < default else []
     if asked > most:
         raise UsageError(f"-n {asked}: {offer}", hint=f"-n {most}, or {HINT}")
     return asked, []
