@@ -54,7 +54,18 @@ def resolve(layers: Layers, registry: Registry) -> RunConfig:
     problems += found
     if problems:
         raise ConfigError(_unique(problems))
-    return RunConfig.model_validate(config)
+    return _best_is_measured(RunConfig.model_validate(config), layers)
+
+
+def _best_is_measured(config: RunConfig, layers: Layers) -> RunConfig:
+    """Refuse to keep the best checkpoint where checkpoints are not measured."""
+    best, every, saved = config.checkpoint.best, config.eval.every, config.checkpoint.every
+    if best and (not every or every % saved):
+        what = f"eval.every must be a multiple of checkpoint.every, {saved}"
+        place = ("eval", "every") if every else ("checkpoint", "best")
+        got = json.dumps(every or best)
+        raise ConfigError([Problem(".".join(place), what, got, layers.source(place))])
+    return config
 
 
 def _with_defaults(layers: Layers, registry: Registry) -> dict[str, Any]:

@@ -61,6 +61,11 @@ class Bench:
         if real.other:
             self._find_floors(real.other)
 
+    @property
+    def names(self) -> list[str]:
+        """The names of all numbers."""
+        return [asked.label(name) for asked in self.choice.asked for name in asked.metric.better]
+
     def gather(self, clips: Clips) -> Gathered:
         """Gather what the metrics need of some clips."""
         if clips.spec != self._real.reference.spec:
