@@ -109,7 +109,7 @@ def command(
         else:
             for evaluation in _evaluations(target, against, registry, terms, options):
                 found.append(evaluation)
-    if found:
+    if any(evaluation.numbers for evaluation in found):
         _print(found, options["as_json"])
     elif sanity and not interruption():
         return _report(check, out, options["as_json"])

@@ -79,6 +79,8 @@ class Bench:
 
         Raises VidganError if a clip, a feature or a number is not finite.
         """
+        if not self.choice.asked:
+            return []
         fake = self.gather(clips)
         numbers: list[Number] = []
         for done, asked in enumerate(self.choice.asked):

@@ -49,7 +49,7 @@ def evaluate_folders(
         )
     sides = [list(range(len(truth)))] if paired else cut(truth, 2)
     judged = list(range(len(made)))
-    n, notes = clips_each(terms.n, [*sides, judged], "the smaller folder")
+    n, notes = clips_each(terms.n, terms.at_most, [*sides, judged], "the smaller folder")
     have = {"pairs"} if paired else set[str]()
     if made.fields and truth.fields:
         have.add("class")

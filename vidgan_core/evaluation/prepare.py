@@ -25,11 +25,12 @@ HINT = "--split train, more data, or a larger part of it held out"
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How to evaluate. `n` None: `DEFAULT_N`, or what the real clips offer; else exactly n."""
+    """How to evaluate: `n` clips on each side, or for None up to `at_most`, what there are."""
 
     metrics: tuple[str, ...] = ("fast",)
     features: tuple[str, ...] = ()
     n: int | None = None
+    at_most: int = DEFAULT_N
     seed: int = 0
     split: Split = "test"
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -59,7 +60,7 @@ def prepare(config: RunConfig, registry: Registry, spec: DataSpec, terms: Terms)
     train = dataset if terms.split == "train" else build_dataset(config, registry, "train")
     who = f"the {terms.split} split of {config.data.name}"
     halves = cut(dataset, 2)
-    n, notes = clips_each(terms.n, halves, who)
+    n, notes = clips_each(terms.n, terms.at_most, halves, who)
     if terms.split == "test":
         have.add("train")
     choice = Chooser(registry, config, plain(spec), have).choose(terms.metrics, terms.features, n)
@@ -74,7 +75,7 @@ def prepare(config: RunConfig, registry: Registry, spec: DataSpec, terms: Terms)
 
 
 def clips_each(
-    asked: int | None, sides: Sequence[Sequence[int]], who: str, default: int = DEFAULT_N
+    asked: int | None, at_most: int, sides: Sequence[Sequence[int]], who: str
 ) -> tuple[int, list[str]]:
     """Return how many clips each side has, and what to say of it."""
     most = min(map(len, sides))
@@ -82,7 +83,7 @@ def clips_each(
     if most < 2:
         raise UsageError(f"{offer}: too few", hint=HINT)
     if asked is None:
-        return min(most, default), [f"n is {most}: {offer}"] if most < default else []
+        return min(most, at_most), [f"n is {most}: {offer}"] if most < at_most else []
     if asked > most:
         raise UsageError(f"-n {asked}: {offer}", hint=f"-n {most}, or {HINT}")
     return asked, []

@@ -54,7 +54,7 @@ def evaluate_run(
         numbers = prepared.bench.measure(clips, generator)
         evaluation = Evaluation(saved.state["step"], saved.model_hash, tuple(numbers))
         run = RunDir(saved.path.parent.parent)
-        stored = run.config_file.is_file() and saved.path.parent == run.checkpoints
+        stored = numbers and run.config_file.is_file() and saved.path.parent == run.checkpoints
         yield evaluation, store.write(run.evaluations, evaluation) if stored else None
 
 

@@ -150,7 +150,7 @@ def check_metrics(
     dataset = build_dataset(long, registry, terms.split)
     parts = cut(dataset, 3)
     who = f"the {terms.split} split of {config.data.name}, in clips of {longer['frames']} frames,"
-    n, notes = clips_each(terms.n, parts, who, DEFAULT_N)
+    n, notes = clips_each(terms.n, DEFAULT_N, parts, who)
     lab = Lab(dataset, parts, n, terms.seed)
     have = {"train", *(field.name for field in dataset.fields)}
     choice = Chooser(registry, config, lab.spec, have).choose(terms.metrics, terms.features, n)

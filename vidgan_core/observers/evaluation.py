@@ -79,7 +79,7 @@ def _prepare(run: Run) -> Prepared:
     terms = Terms(
         metrics=tuple(word.strip() for word in config.metrics.split(",")),
         features=tuple(config.features),
-        n=config.n,
+        at_most=config.n,
         seed=run.config.seed,
         split=config.split,
         device=run.device,
