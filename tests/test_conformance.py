@@ -6,6 +6,7 @@ import pytest
 from films import film, save
 
 from vidgan_core.testing import (
+    AugmentSuite,
     DatasetSuite,
     DiscriminatorSuite,
     GeneratorSuite,
@@ -34,6 +35,10 @@ class TestLosses(LossSuite):
 
 
 class TestTerms(TermSuite):
+    pass
+
+
+class TestAugments(AugmentSuite):
     pass
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vidgan_core.augmented import Augmented, Strength
 from vidgan_core.errors import UsageError
 from vidgan_core.interfaces import (
     Discriminator,
@@ -30,12 +31,20 @@ from vidgan_core.trainer import Phase, Scalars, Turn, requires_grad, trainable
 
 @dataclass(frozen=True, slots=True)
 class Weighted:
-    """A term with its name, weight and interval: every k-th step, k times as strong."""
+    """A term with its name, weight and interval: every k-th step, k times as strong.
+
+    The weight may be a function of the step.
+    """
 
     name: str
     term: Term
-    weight: float = 1.0
+    weight: float | Callable[[int], float] = 1.0
     every: int = 1
+
+    def strength(self, step: int) -> float:
+        """Return what its value is multiplied by at a step."""
+        weight = self.weight(step) if callable(self.weight) else self.weight
+        return weight * self.every
 
 
 class TwoPlayerGame:
@@ -44,6 +53,7 @@ class TwoPlayerGame:
     A step is `d_steps` updates of the discriminator, each on a fresh batch, and one of the
     generator. With `reuse_fakes` the generator's phase judges the fakes of the discriminator's
     last update again instead of making new ones, which saves a forward pass of the generator.
+    Whoever asks the discriminator, a term included, asks it through `augments`.
     """
 
     def __init__(
@@ -52,6 +62,7 @@ class TwoPlayerGame:
         discriminator: Discriminator,
         loss: Loss,
         terms: Sequence[Weighted] = (),
+        augments: Sequence[Strength] = (),
         *,
         d_steps: int = 1,
         reuse_fakes: bool = True,
@@ -61,6 +72,8 @@ class TwoPlayerGame:
         self.discriminator = discriminator
         self.loss = loss
         self.terms = tuple(terms)
+        self.augments = tuple(augments)
+        self.judge = Augmented(discriminator, augments) if augments else discriminator
         self.d_steps = d_steps
         self.reuse_fakes = reuse_fakes
         self.autocast = autocast
@@ -100,6 +113,7 @@ class TwoPlayerGame:
         pairs = zip(real_verdict.scores, play.fake_verdict.scores, strict=True)
         loss = torch.stack([self.loss.discriminator(real, fake) for real, fake in pairs]).sum()
         return self._objective("discriminator", loss, play, turn.step) | {
+            **self._adapt(real_verdict, play.fake_verdict, len(fake.video)),
             "real": self._output(real_verdict),
             "fake": self._output(play.fake_verdict),
             "accuracy": _accuracy(real_verdict, play.fake_verdict),
@@ -109,7 +123,8 @@ class TwoPlayerGame:
         noise, fake = self._kept or self._generate(turn)
         self._kept = None
         real_verdict = None
-        if self.loss.needs_real:
+        due = self._due("generator", turn.step)
+        if self.loss.needs_real or any(weighted.term.needs_real for weighted in due):
             with torch.no_grad():
                 real_verdict = self._judge(turn.batch["video"], self._condition(turn.batch))
         play = self._play(turn, noise, fake, real_verdict)
@@ -129,14 +144,14 @@ class TwoPlayerGame:
 
     def _judge(self, video: Tensor, condition: Tensors) -> Verdict:
         with self.autocast():
-            verdict = self.discriminator(video, condition)
+            verdict = self.judge(video, condition)
         return replace(verdict, scores=tuple(full(scores) for scores in verdict.scores))
 
     def _play(self, turn: Turn, noise: Tensors, fake: Fake, real: Verdict | None) -> Play:
         condition = self._condition(turn.batch)
         return Play(
             generator=self.generator,
-            discriminator=self.discriminator,
+            discriminator=self.judge,
             batch=turn.batch,
             condition=condition,
             noise=noise,
@@ -152,7 +167,7 @@ class TwoPlayerGame:
             value = weighted.term(play)
             if value is not None:
                 scalars[weighted.name] = value
-                loss = loss + weighted.weight * weighted.every * value
+                loss = loss + weighted.strength(step) * value
         return {"loss": loss} | scalars
 
     def _after_update(self, player: Player, step: int) -> None:
@@ -163,6 +178,13 @@ class TwoPlayerGame:
 
     def _due(self, player: Player, step: int) -> list[Weighted]:
         return [w for w in self.terms if w.term.player == player and step % w.every == 0]
+
+    def _adapt(self, real: Verdict, fake: Verdict, clips: int) -> Scalars:
+        """Tell adaptive augmentations how sure the discriminator is; return how likely they act."""
+        adaptive = [strength for strength in self.augments if strength.target]
+        for strength in adaptive:
+            strength.observe(_sureness(real, fake, self.loss.boundary), clips)
+        return {f"{strength.name}.p": strength.p.clone() for strength in adaptive}
 
     def _condition(self, batch: Tensors) -> Tensors:
         return {field.name: batch[field.name] for field in self.generator.spec.condition}
@@ -187,6 +209,16 @@ def _accuracy(real: Verdict, fake: Verdict) -> Tensor:
     """How often a real score is above a fake one, which any loss wants, averaged over critics."""
     pairs = zip(real.scores, fake.scores, strict=True)
     return torch.stack([(r > f).float().mean() for r, f in pairs]).mean()
+
+
+def _sureness(real: Verdict, fake: Verdict, boundary: float | None) -> Tensor:
+    """Mean sign of the real scores, 1 where all are judged real, averaged over critics.
+
+    Where a loss only compares scores, it is with the mean fake one, as in relativistic averages.
+    """
+    pairs = zip(real.scores, fake.scores, strict=True)
+    above = [r.detach() - (f.detach().mean() if boundary is None else boundary) for r, f in pairs]
+    return torch.stack([score.sign().mean() for score in above]).mean()
 
 
 def _spread(video: Tensor) -> Tensor:

