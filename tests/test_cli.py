@@ -94,9 +94,9 @@ def test_more_frames_than_the_clips_have(vidgan: Command) -> None:
 
 def test_a_condition_that_nobody_takes_or_gives(vidgan: Command) -> None:
     refused(
-        vidgan("run", *TINY, "--set", 'condition=["class"]'),
+        vidgan("run", *TINY, "--gen", "vgan", "--set", 'condition=["class"]'),
         2,
-        "generator 'conv3d' can't be conditioned on 'class'",
+        "generator 'vgan' can't be conditioned on 'class'",
     )
     refused(
         vidgan("run", *TINY, "--set", 'condition=["clas"]'),

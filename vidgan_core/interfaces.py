@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from vidgan_core.component import Kind
 from vidgan_core.dataset import Dataset, DataSpec, Field, Split
 from vidgan_core.errors import ShapeError
+from vidgan_core.latent import spherical
 
 __all__ = [
     "BASES",
@@ -93,6 +94,13 @@ class Generator(Network, ABC):
     @abstractmethod
     def forward(self, noise: Tensors, condition: Tensors, *, frames: int | None = None) -> Fake:
         """Make the video of shape (n, C, frames, H, W) that belongs to `noise`."""
+
+    def between(self, start: Tensors, end: Tensors, share: Tensor) -> Tensors:
+        """Return noise on the way from `start` to `end`, one row each: a row a share (n,) of it.
+
+        Right for normal noise; a generator that draws other noise has its own way.
+        """
+        return {name: spherical(start[name], end[name], share) for name in start}
 
     def fixed_frames(self, frames: int | None) -> int:
         """Return `spec.frames`, for a generator whose layers fix it; refuse any other wish."""

@@ -54,6 +54,11 @@ AUTO = "auto"
 @click.option("-c", "--config", "file", type=click.Path(path_type=Path), help="TOML file.")
 @settings
 @click.option("--steps", type=int, help="How many steps to train (default: 300).")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Save and stop after this much training, if --steps are not done before.",
+)
 @click.option("--batch", type=int, help="Clips a batch (default: 8).")
 @click.option("--seed", type=int, help="Seed of everything random (default: 0).")
 @click.option(
@@ -78,6 +83,7 @@ def command(
     settings: tuple[str, ...],
     out: Path | None,
     resume: str | None,
+    minutes: float | None,
     dry_run: bool,
     no_plugins: bool,
     **flags: Any,
@@ -98,7 +104,7 @@ def command(
         click.echo(config.toml(), nl=False)
         return 0
     folder, saved = _folder(config, registry, out, resume)
-    return _train(config, registry, folder, out, saved)
+    return _train(config, registry, folder, out, saved, minutes)
 
 
 def _layers(
@@ -200,6 +206,7 @@ def _train(
     folder: RunDir | None,
     out: Path | None,
     saved: Checkpoint | None,
+    minutes: float | None,
 ) -> int:
     """Build, train, and say where the pictures are."""
     from vidgan_core.interrupt import interruptible
@@ -210,6 +217,9 @@ def _train(
     from vidgan_core.observers.progress import progress
     from vidgan_core.run import Run
     from vidgan_core.rundir import RunDir
+
+    def over(run: Run) -> bool:
+        return minutes is not None and run.seconds >= minutes * 60
 
     run = Run(config, registry)  # may look into a folder of films for long: Ctrl-C ends that
     with interruptible() as interruption:
@@ -222,7 +232,7 @@ def _train(
             watching = (ClipCounts(), MetricsLog(), SamplePictures(), CollapseWatch(), bar)
             for observer in watching:
                 registry.hooks.register(observer)
-            run.fit(interruption)
+            run.fit(lambda: interruption() or over(run))
     stem = run.folder.samples / f"step-{run.step:06d}"
     curves = f", {run.folder.curves_file}" if run.folder.curves_file.exists() else ""
     click.echo(f"{stem}.mp4 (and .gif, .png){curves}")
