@@ -66,3 +66,13 @@ class Augmented(Discriminator):
         for strength in self.strengths:
             video = strength(video)
         return self.discriminator(video, condition)
+
+
+def sureness(real: Verdict, fake: Verdict, boundary: float | None) -> Tensor:
+    """Mean sign of the real scores, 1 where all are judged real, averaged over critics.
+
+    Where a loss only compares scores, it is with the mean fake one, as in relativistic averages.
+    """
+    pairs = zip(real.scores, fake.scores, strict=True)
+    above = [r.detach() - (f.detach().mean() if boundary is None else boundary) for r, f in pairs]
+    return torch.stack([score.sign().mean() for score in above]).mean()

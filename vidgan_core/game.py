@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vidgan_core.augmented import Augmented, Strength
+from vidgan_core.augmented import Augmented, Strength, sureness
 from vidgan_core.errors import UsageError
 from vidgan_core.interfaces import (
     Discriminator,
@@ -183,7 +183,7 @@ class TwoPlayerGame:
         """Tell adaptive augmentations how sure the discriminator is; return how likely they act."""
         adaptive = [strength for strength in self.augments if strength.target]
         for strength in adaptive:
-            strength.observe(_sureness(real, fake, self.loss.boundary), clips)
+            strength.observe(sureness(real, fake, self.loss.boundary), clips)
         return {f"{strength.name}.p": strength.p.clone() for strength in adaptive}
 
     def _condition(self, batch: Tensors) -> Tensors:
@@ -209,16 +209,6 @@ def _accuracy(real: Verdict, fake: Verdict) -> Tensor:
     """How often a real score is above a fake one, which any loss wants, averaged over critics."""
     pairs = zip(real.scores, fake.scores, strict=True)
     return torch.stack([(r > f).float().mean() for r, f in pairs]).mean()
-
-
-def _sureness(real: Verdict, fake: Verdict, boundary: float | None) -> Tensor:
-    """Mean sign of the real scores, 1 where all are judged real, averaged over critics.
-
-    Where a loss only compares scores, it is with the mean fake one, as in relativistic averages.
-    """
-    pairs = zip(real.scores, fake.scores, strict=True)
-    above = [r.detach() - (f.detach().mean() if boundary is None else boundary) for r, f in pairs]
-    return torch.stack([score.sign().mean() for score in above]).mean()
 
 
 def _spread(video: Tensor) -> Tensor:

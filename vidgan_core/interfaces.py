@@ -62,7 +62,8 @@ class Verdict:
     """What a discriminator returns.
 
     `scores`: one tensor (B, ...) of logits a critic, a scalar a clip or a grid of patches.
-    `features`: intermediate activations; `extras`: anything else that terms may ask for.
+    `features`: intermediate activations, batch first, such as what each critic's last layer reads;
+    `extras`: anything else that terms may ask for.
     """
 
     scores: tuple[Tensor, ...]
