@@ -7,29 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidgan_core.cli.common import device, discover, name_data, no_plugins, settings
+from vidgan_core.cli.common import device, discover, no_plugins, settings
+from vidgan_core.cli.said import AUTO, add_flags, written
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from vidgan_core.checkpoint import Checkpoint
     from vidgan_core.config import RunConfig
-    from vidgan_core.layers import Layers
     from vidgan_core.plugins import Registry
     from vidgan_core.rundir import RunDir
-
-# Which value of the configuration a flag sets.
-FLAGS = {
-    "gen": ("generator", "name"),
-    "disc": ("discriminator", "name"),
-    "loss": ("loss", "name"),
-    "steps": ("steps",),
-    "batch": ("data", "batch"),
-    "seed": ("seed",),
-    "device": ("trainer", "device"),
-    "precision": ("trainer", "precision"),
-}
-AUTO = "auto"
 
 
 @click.command("run")
@@ -94,8 +79,8 @@ def command(
     --resume goes on from there.
     """
     registry = discover(no_plugins)
-    layers = _files(file, resume, registry)
-    _add_flags(layers, {"term": terms, "augment": augments}, data, settings, flags)
+    layers = written(file, resume, registry)
+    add_flags(layers, {"term": terms, "augment": augments}, data, settings, flags)
     from vidgan_core.resolve import resolve
 
     config = resolve(layers, registry)
@@ -105,45 +90,6 @@ def command(
         return 0
     folder, saved = _folder(config, registry, out, resume)
     return _train(config, registry, folder, out, saved, minutes)
-
-
-def _files(file: str | None, resume: str | None, registry: Registry) -> Layers:
-    """Start with what is written down: the run to go on with, then a file or a recipe."""
-    from vidgan_core.layers import Layers
-    from vidgan_core.recipes import PREFIX, find_recipe
-    from vidgan_core.rundir import RunDir
-
-    layers = Layers()
-    if resume not in (None, AUTO):
-        layers.add_file(RunDir.open(Path(str(resume))).config_file)
-    if file and file.startswith(PREFIX):
-        layers.add_text(find_recipe(registry, file.removeprefix(PREFIX)).text, file)
-    elif file:
-        layers.add_file(Path(file))
-    return layers
-
-
-def _add_flags(
-    layers: Layers,
-    named: Mapping[str, tuple[str, ...]],
-    data: str | None,
-    settings: tuple[str, ...],
-    flags: dict[str, Any],
-) -> None:
-    """Lay the command line over it; flags by the names in `FLAGS`."""
-    for name, place in FLAGS.items():
-        if flags[name] is not None:
-            layers.add(place, flags[name], f"--{name}")
-    if data is not None:
-        name_data(layers, data)
-    for table, names in named.items():
-        if "none" in names:
-            layers.values[table] = {}
-        for name in names:
-            if name != "none":
-                layers.add((table, name), {}, f"--{table}")
-    for setting in settings:
-        layers.add_setting(setting)
 
 
 def _try_out(config: RunConfig, registry: Registry) -> None:
