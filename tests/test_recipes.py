@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import GOOD, REGISTRY, TINY, Result, small_options
+from fresh import execute
 
 from vidgan_core.config import RunConfig
 from vidgan_core.errors import ComponentError
@@ -94,6 +95,11 @@ def test_they_are_listed_with_the_components(vidgan: Command) -> None:
     rows = [r for r in json.loads(vidgan("plugins", "--json").out) if r["kind"] == "recipe"]
     assert [row["name"] for row in rows] == [recipe.name for recipe in RECIPES]
     assert {row["distribution"] for row in rows} == {"vidgan"}
+
+
+def test_they_are_in_the_wheel(python: Path) -> None:
+    listed = json.loads(execute(python, "-m", "vidgan_core", "plugins", "--json"))
+    assert {r["name"] for r in listed if r["kind"] == "recipe"} >= {r.name for r in RECIPES}
 
 
 @pytest.fixture
