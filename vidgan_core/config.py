@@ -117,6 +117,9 @@ class TrainerTable(Table):
     precision: Literal["auto", "fp32", "bf16", "fp64"] = "auto"
     channels_last: bool = True
     reuse_fakes: bool = True
+    accumulate: Positive = 1
+    sync_batchnorm: bool = False
+    compile: bool = False
     max_skipped: Positive = 10
 
 

@@ -53,6 +53,8 @@ class TwoPlayerGame:
     A step is `d_steps` updates of the discriminator, each on a fresh batch, and one of the
     generator. With `reuse_fakes` the generator's phase judges the fakes of the discriminator's
     last update again instead of making new ones, which saves a forward pass of the generator.
+    Their graph is kept until then; without `keep_graphs` they are made a second time, of the same
+    noise, which takes less memory where a batch comes in parts.
     Whoever asks the discriminator, a term included, asks it through `augments`.
     """
 
@@ -66,6 +68,7 @@ class TwoPlayerGame:
         *,
         d_steps: int = 1,
         reuse_fakes: bool = True,
+        keep_graphs: bool = True,
         autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
         self.generator = generator
@@ -76,9 +79,10 @@ class TwoPlayerGame:
         self.judge = Augmented(discriminator, augments) if augments else discriminator
         self.d_steps = d_steps
         self.reuse_fakes = reuse_fakes
+        self.keep_graphs = keep_graphs
         self.autocast = autocast
         self._thawed = trainable(generator)
-        self._kept: tuple[Tensors, Fake] | None = None
+        self._kept: dict[int, tuple[Tensors, Fake | None]] = {}  # by the part of the batch
         self._check_terms()
 
     def phases(self) -> list[Phase]:
@@ -105,9 +109,12 @@ class TwoPlayerGame:
 
     def _discriminator_phase(self, turn: Turn, *, keep: bool) -> Scalars:
         # The trainer has frozen the generator. Fakes that its own phase is to reuse need its graph.
-        with requires_grad(self._thawed, keep), torch.set_grad_enabled(keep):
-            noise, fake = self._generate(turn)
-        self._kept = (noise, fake) if keep else None
+        graph = keep and self.keep_graphs
+        with requires_grad(self._thawed, graph), torch.set_grad_enabled(graph):
+            noise = self._noise(turn)
+            fake = self._generate(turn, noise)
+        if keep:
+            self._kept[turn.part] = noise, fake if graph else None
         real_verdict = self._judge(turn.batch["video"], self._condition(turn.batch))
         play = self._play(turn, noise, detached(fake), real_verdict)
         pairs = zip(real_verdict.scores, play.fake_verdict.scores, strict=True)
@@ -120,8 +127,11 @@ class TwoPlayerGame:
         }
 
     def _generator_phase(self, turn: Turn) -> Scalars:
-        noise, fake = self._kept or self._generate(turn)
-        self._kept = None
+        if turn.part in self._kept:
+            noise, kept = self._kept.pop(turn.part)
+        else:
+            noise, kept = self._noise(turn), None
+        fake = kept or self._generate(turn, noise)
         real_verdict = None
         due = self._due("generator", turn.step)
         if self.loss.needs_real or any(weighted.term.needs_real for weighted in due):
@@ -134,13 +144,15 @@ class TwoPlayerGame:
         loss = torch.stack([self.loss.generator(real, fake) for real, fake in pairs]).sum()
         return self._objective("generator", loss, play, turn.step) | {"spread": _spread(fake.video)}
 
-    def _generate(self, turn: Turn) -> tuple[Tensors, Fake]:
+    def _noise(self, turn: Turn) -> Tensors:
         real = turn.batch["video"]
-        drawn = self.generator.noise(len(real), turn.rng("noise"))
-        noise = {name: to_like(part, real) for name, part in drawn.items()}
+        drawn = self.generator.noise(len(real) * turn.parts, turn.rng("noise"))
+        return {name: to_like(turn.own(noise), real) for name, noise in drawn.items()}
+
+    def _generate(self, turn: Turn, noise: Tensors) -> Fake:
         with self.autocast():
             fake = self.generator(noise, self._condition(turn.batch))
-        return noise, replace(fake, video=full(fake.video))
+        return replace(fake, video=full(fake.video))
 
     def _judge(self, video: Tensor, condition: Tensors) -> Verdict:
         with self.autocast():

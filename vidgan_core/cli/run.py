@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,13 @@ import click
 
 from vidgan_core.cli.common import device, discover, no_plugins, settings
 from vidgan_core.cli.said import AUTO, add_flags, written
+from vidgan_core.errors import Exit
+from vidgan_core.ranks import check_parts, processes
 
 if TYPE_CHECKING:
     from vidgan_core.checkpoint import Checkpoint
     from vidgan_core.config import RunConfig
+    from vidgan_core.distributed import Peers
     from vidgan_core.plugins import Registry
     from vidgan_core.rundir import RunDir
 
@@ -58,6 +62,7 @@ if TYPE_CHECKING:
 )
 @device
 @click.option("--precision", help="auto, fp32, bf16 or fp64.")
+@click.option("--nproc", type=click.IntRange(1), help="Processes that share every batch.")
 @click.option("--dry-run", is_flag=True, help="Print the configuration and create nothing.")
 @no_plugins
 def command(
@@ -69,6 +74,7 @@ def command(
     out: Path | None,
     resume: str | None,
     minutes: float | None,
+    nproc: int | None,
     dry_run: bool,
     no_plugins: bool,
     **flags: Any,
@@ -78,6 +84,10 @@ def command(
     Writes samples, curves and checkpoints into a new folder in ./runs. Ctrl-C saves and stops;
     --resume goes on from there.
     """
+    if nproc and nproc > 1 and not dry_run and processes() == 1:
+        from vidgan_core.launch import launch
+
+        return launch(nproc, sys.argv[1:])  # this command once more, in each of them
     registry = discover(no_plugins)
     layers = written(file, resume, registry)
     add_flags(layers, {"term": terms, "augment": augments}, data, settings, flags)
@@ -85,11 +95,16 @@ def command(
 
     config = resolve(layers, registry)
     if dry_run:
+        check_parts(config.data.batch, nproc or 1, config.trainer.accumulate)
         _try_out(config, registry)
         click.echo(config.toml(), nl=False)
         return 0
-    folder, saved = _folder(config, registry, out, resume)
-    return _train(config, registry, folder, out, saved, minutes)
+    from vidgan_core.distributed import joined
+
+    with joined() as peers:
+        found = peers.lead(lambda: _folder(config, registry, out, resume))
+        folder, saved = found or (None, None)
+        return _train(config, registry, folder, out, saved, minutes, peers)
 
 
 def _try_out(config: RunConfig, registry: Registry) -> None:
@@ -152,6 +167,7 @@ def _train(
     out: Path | None,
     saved: Checkpoint | None,
     minutes: float | None,
+    peers: Peers,
 ) -> int:
     """Build, train, and say where the pictures are."""
     from vidgan_core.interrupt import interruptible
@@ -166,22 +182,29 @@ def _train(
     def over(run: Run) -> bool:
         return minutes is not None and run.seconds >= minutes * 60
 
-    run = Run(config, registry)  # may look into a folder of films for long: Ctrl-C ends that
-    with interruptible() as interruption:
+    def begin() -> None:
         if folder:
             run.resume(folder, saved)
         else:
             run.begin(RunDir.create(out, config))
         _introduce(run)
+
+    run = Run(config, registry, peers)  # may look into a folder for long: Ctrl-C ends that
+    with interruptible() as interruption:
+        peers.lead(begin)
+        run.meet()
         with progress() as bar:
             watching = (ClipCounts(), MetricsLog(), SamplePictures(), CollapseWatch(), bar)
             for observer in watching:
                 registry.hooks.register(observer)
-            run.fit(lambda: interruption() or over(run))
+            finished = run.fit(lambda: interruption() or over(run)) or over(run)
+    if not peers.leads:
+        return interruption.code
     stem = run.folder.samples / f"step-{run.step:06d}"
     curves = f", {run.folder.curves_file}" if run.folder.curves_file.exists() else ""
     click.echo(f"{stem}.mp4 (and .gif, .png){curves}")
-    return interruption.code
+    # Where another process was told to stop, this one was not.
+    return interruption.code or (Exit.OK if finished else Exit.TERMINATED)
 
 
 def _introduce(run: Any) -> None:
@@ -196,6 +219,6 @@ def _introduce(run: Any) -> None:
         f"{config.discriminator.name} ({millions[1]:.2f} M), {config.loss.name}, "
         f"{len(run.batches.dataset)} clips of {parts.spec} from {config.data.name}, "
         f"{where} {config.steps} steps of {config.data.batch} on {run.device.type} "
-        f"in {run.precision.name}",
+        f"in {run.precision.name}" + (f", {run.peers.size} processes" * (run.peers.size > 1)),
         err=True,
     )
