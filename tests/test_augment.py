@@ -164,14 +164,18 @@ def test_whoever_asks_the_discriminator_asks_through_the_augmentation() -> None:
 
 
 def test_strength_follows_the_sign_of_the_real_scores() -> None:
-    """Karras et al. 2020: every 4 updates by 4 * batch / ramp, up above the target, else down."""
-    strength = Strength("any", Affine(), p=0.25, target=0.6, ramp=640)
+    """Karras et al. 2020: every 4 updates by 4 / ramp, up above the target, else down."""
+    strength = Strength("any", Affine(), p=0.25, target=0.6, ramp=40)
     seen = []
     for sign in [1.0] * 16 + [0.5] * 8 + [1.0, 1.0, 1.0, -1.0] + [-1.0] * 16:
-        strength.observe(torch.tensor(sign), clips=16)
+        strength.observe(torch.tensor(sign))
         seen.append(round(strength.p.item(), 4))
     assert seen[::4] == [0.0, 0.1, 0.2, 0.25, 0.25, 0.15, 0.05, 0.0, 0.0, 0.0, 0.0]
     assert seen[3::4] == [0.1, 0.2, 0.25, 0.25, 0.15, 0.05, 0.0, 0.0, 0.0, 0.0, 0.0]
+    in_parts = Strength("any", Affine(), target=0.6, ramp=40, parts=2)
+    for _ in range(16):
+        in_parts.observe(torch.tensor(1.0))
+    assert in_parts.p == pytest.approx(0.2)
     fixed = Strength("any", Affine(), p=0.25)
     assert fixed.p == 0.25
 
@@ -222,3 +226,18 @@ def test_it_is_named_refused_and_left_out_as_terms_are(vidgan: Command) -> None:
     result = vidgan("run", "-c", "a.toml", "--dry-run", "--augment", "none")
     assert "cutout" not in result.out
     assert "augment.diffaugment.cutout" in vidgan("plugins", "info", "diffaugment").out
+
+
+def test_the_ramp_is_counted_in_clips_of_the_whole_batch() -> None:
+    """However a batch is cut into parts, 4 steps of 4 clips are 16 of the 160 that the ramp has."""
+    for settings in ((), ("trainer.accumulate=2",)):
+        adaptive = ("augment.diffaugment.target=0.01", "augment.diffaugment.ramp=160")
+        run = Run(small("conv3d", "minimax", *adaptive, *settings), REGISTRY)
+        with torch.no_grad():
+            list(run.parts.discriminator.parameters())[-1].fill_(9.0)  # all clips look real to it
+        for _ in range(4):
+            scalars = run.trainer.step()
+        assert scalars
+        assert "discriminator/diffaugment.p" in scalars
+        assert run.parts.augments[0].p.item() == pytest.approx(0.1)
+        run.batches.close()

@@ -18,24 +18,32 @@ class Strength(nn.Module):
     Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data", section 3:
     r_t, the mean sign of the scores of real clips, is near 1 for a discriminator that has learnt
     them by heart. Every few updates p moves towards where r_t is `target`, by as much as takes it
-    from 0 to 1 within `ramp` clips. It starts at 0 and never exceeds `p`. A target of 0 leaves
-    it at `p`.
+    from 0 to 1 within `ramp` updates, each observed in `parts` of its batch. It starts at 0 and
+    never exceeds `p`. A target of 0 leaves it at `p`.
     """
 
     p: Tensor
     heard: Tensor
 
     def __init__(
-        self, name: str, augment: Augment, p: float = 1.0, target: float = 0.0, ramp: int = 100_000
+        self,
+        name: str,
+        augment: Augment,
+        p: float = 1.0,
+        target: float = 0.0,
+        *,
+        ramp: float = 1000.0,
+        parts: int = 1,
     ) -> None:
         super().__init__()
         self.name = name
         self.augment = augment
         self.limit = p
         self.target = target
-        self.ramp = ramp
+        self.change = INTERVAL / ramp
+        self.interval = INTERVAL * parts
         self.register_buffer("p", torch.tensor(0.0 if target else p))
-        self.register_buffer("heard", torch.zeros(2))  # sum of the signs, number of updates
+        self.register_buffer("heard", torch.zeros(2))  # sum of the signs, and their number
 
     def forward(self, video: Tensor) -> Tensor:
         """Augment `video` (B, C, T, H, W), in its own precision."""
@@ -43,12 +51,12 @@ class Strength(nn.Module):
             return self.augment(video, self.p)
 
     @torch.no_grad()
-    def observe(self, sign: Tensor, clips: int) -> None:
-        """Take notice of r_t (), the mean sign of the scores of `clips` real clips; adapt p."""
+    def observe(self, sign: Tensor) -> None:
+        """Take notice of r_t (), the mean sign of the scores of some real clips; adapt p."""
         self.heard += torch.stack([sign.to(self.heard.dtype), torch.ones_like(self.heard[1])])
-        total, updates = self.heard
-        due = updates == INTERVAL
-        change = torch.sign(total / INTERVAL - self.target) * (INTERVAL * clips / self.ramp)
+        total, count = self.heard
+        due = count == self.interval
+        change = torch.sign(total / self.interval - self.target) * self.change
         self.p.copy_(torch.where(due, (self.p + change).clamp(0, self.limit), self.p))
         self.heard.mul_(~due)
 

@@ -141,7 +141,14 @@ def _augments(config: RunConfig, registry: Registry) -> Iterator[Strength]:
         seed_default(key(config.seed, "weights", "augment", name))
         target = registry.load("augment", name)
         augment = cast(Augment, target(**typed(target, table.options)))
-        yield Strength(name, augment, table.p, table.target, table.ramp)
+        yield Strength(
+            name,
+            augment,
+            table.p,
+            table.target,
+            ramp=table.ramp / config.data.batch,
+            parts=config.trainer.accumulate,
+        )
 
 
 def spec_to_json(spec: DataSpec) -> dict[str, Any]:

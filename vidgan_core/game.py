@@ -120,7 +120,7 @@ class TwoPlayerGame:
         pairs = zip(real_verdict.scores, play.fake_verdict.scores, strict=True)
         loss = torch.stack([self.loss.discriminator(real, fake) for real, fake in pairs]).sum()
         return self._objective("discriminator", loss, play, turn.step) | {
-            **self._adapt(real_verdict, play.fake_verdict, len(fake.video)),
+            **self._adapt(real_verdict, play.fake_verdict),
             "real": self._output(real_verdict),
             "fake": self._output(play.fake_verdict),
             "accuracy": _accuracy(real_verdict, play.fake_verdict),
@@ -191,11 +191,11 @@ class TwoPlayerGame:
     def _due(self, player: Player, step: int) -> list[Weighted]:
         return [w for w in self.terms if w.term.player == player and step % w.every == 0]
 
-    def _adapt(self, real: Verdict, fake: Verdict, clips: int) -> Scalars:
+    def _adapt(self, real: Verdict, fake: Verdict) -> Scalars:
         """Tell adaptive augmentations how sure the discriminator is; return how likely they act."""
         adaptive = [strength for strength in self.augments if strength.target]
         for strength in adaptive:
-            strength.observe(sureness(real, fake, self.loss.boundary), clips)
+            strength.observe(sureness(real, fake, self.loss.boundary))
         return {f"{strength.name}.p": strength.p.clone() for strength in adaptive}
 
     def _condition(self, batch: Tensors) -> Tensors:
