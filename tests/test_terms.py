@@ -194,6 +194,16 @@ def test_every_term_trains_with_every_discriminator(provided: Provided, architec
         assert run.trainer.step()
 
 
+@pytest.mark.parametrize("loss", REGISTRY.names("loss"))
+@pytest.mark.parametrize("generator", REGISTRY.names("generator"))
+def test_every_generator_trains_with_every_loss_under_r1(generator: str, loss: str) -> None:
+    run = Run(small(generator, loss, "term.r1.every=2", "data.batch=2"), REGISTRY)
+    scalars = [run.trainer.step() for _ in range(3)]
+    assert all(scalars)
+    assert ["discriminator/r1" in (each or {}) for each in scalars] == [True, False, True]
+    run.batches.close()
+
+
 def test_a_terms_state_is_kept_over_a_resume() -> None:
     """The averages of `lecam` are part of a checkpoint."""
     config = small("conv3d", "minimax", "term.lecam.weight=0.1", "steps=1")
