@@ -97,6 +97,7 @@ class Conv3dDiscriminator(Discriminator):
     """
 
     takes = frozenset({"class"})
+    gives = frozenset({"features"})
 
     def __init__(self, spec: DataSpec, *, width: Width = 32) -> None:
         super().__init__(spec)
@@ -120,7 +121,7 @@ class Conv3dDiscriminator(Discriminator):
     def forward(self, video: Tensor, condition: Tensors) -> Verdict:
         """Score each clip."""
         phi = self.layers[:-1](video)  # (B, 8*width, t, h, w)
-        return Verdict((self.projection(self.layers[-1](phi), phi, condition),))
+        return Verdict((self.projection(self.layers[-1](phi), phi, condition),), (phi,))
 
 
 def initialise(module: nn.Module) -> None:

@@ -82,6 +82,7 @@ class ModernDiscriminator(Discriminator):
     """8x8 patches at stride 4, three grids of residual blocks, one score (B, 1) a clip."""
 
     takes = frozenset({"class"})
+    gives = frozenset({"features"})
 
     def __init__(self, spec: DataSpec, *, width: Width = 64, depth: Depth = 2) -> None:
         super().__init__(spec)
@@ -97,4 +98,4 @@ class ModernDiscriminator(Discriminator):
     def forward(self, video: Tensor, condition: Tensors) -> Verdict:
         """Score each clip."""
         phi = self.basis(self.trunk(self.from_pixels(video))).flatten(1)  # (B, 2*width)
-        return Verdict((self.projection(self.score(phi), phi, condition),))
+        return Verdict((self.projection(self.score(phi), phi, condition),), (phi,))

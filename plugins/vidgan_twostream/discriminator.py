@@ -25,6 +25,7 @@ class TwoStreamDiscriminator(Discriminator):
     """Scores (B*k, 1, h, w) of k frames a clip, in patches, and (B, 1, t, h, w) of the clip."""
 
     takes = frozenset({"class"})
+    gives = frozenset({"features"})
 
     def __init__(
         self,
@@ -51,12 +52,11 @@ class TwoStreamDiscriminator(Discriminator):
         """Score frames and clip. In training the frames are drawn, else evenly spaced."""
         frames = self.spatial[:-1](self._frames(video))  # (B*k, 4*width, h, w)
         clips = self.temporal[:-1](video)  # (B, 8*width, t, h, w)
-        return Verdict(
-            (
-                self.of_frames(self.spatial[-1](frames), frames, condition),
-                self.of_clips(self.temporal[-1](clips), clips, condition),
-            )
+        scores = (
+            self.of_frames(self.spatial[-1](frames), frames, condition),
+            self.of_clips(self.temporal[-1](clips), clips, condition),
         )
+        return Verdict(scores, (frames, clips))
 
     def _frames(self, video: Tensor) -> Tensor:
         """Pick frames of every clip: (B, C, T, H, W) -> (B*k, C, H, W)."""

@@ -13,11 +13,14 @@ import click
 
 from vidgan_core import __version__
 from vidgan_core.errors import ConfigError, Exit, VidganError, did_you_mean, explained
+from vidgan_core.ranks import local_rank
 
 # In the order in which one needs them, so that --help needs to import none of them.
 COMMANDS = {
     "run": "Train a GAN on clips.",
     "sample": "Make clips with a trained generator.",
+    "eval": "Measure generated clips against real ones.",
+    "compare": "Put runs side by side, as a table and a page.",
     "data": "Check your own videos, and see them as training does.",
     "plugins": "List what there is to train with, and from where.",
     "inspect": "Say what a run, checkpoint, video or picture is.",
@@ -69,8 +72,8 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except ConfigError as error:
-        _complain(*map(str, error.problems))
+    except ConfigError as error:  # the same in every process of a run
+        _complain(*map(str, error.problems * (local_rank() == 0)))
         sys.exit(error.code)
     except VidganError as error:
         _complain(str(error))
