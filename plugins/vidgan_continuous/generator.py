@@ -8,6 +8,7 @@ frames of a clip are enough to train on, and any length and frame rate can be ma
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated
 
@@ -119,6 +120,13 @@ class ContinuousGenerator(Generator):
             x, images = stage(x, images, styles[number >= half])
         # (n*T, C, H, W) -> (n, T, C, H, W) -> (n, C, T, H, W)
         return Fake(torch.tanh(images).view(n, length, *images.shape[1:]).transpose(1, 2))
+
+    def windows(
+        self, noise: Tensors, condition: Tensors, *, size: int, frames: int | None = None
+    ) -> Iterator[Tensor]:
+        """Yield the video in windows of time: no frame needs the ones before it."""
+        for time in torch.split(self._time(noise, condition, frames), size, dim=1):
+            yield self(noise, {**condition, "time": time}).video
 
     def _time(self, noise: Tensors, condition: Tensors, frames: int | None) -> Tensor:
         if "time" in condition:
