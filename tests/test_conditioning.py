@@ -97,6 +97,9 @@ def test_a_walk_leads_from_one_noise_to_another(vidgan: Callable[..., Result]) -
     steps = (walk[1:] - walk[:-1]).flatten(1).norm(dim=1)
     assert steps.max() < (walk[-1] - walk[0]).norm()
     assert torch.equal(*sampler.sample(2, walk=True, hold=["z"]))
+    refused = vidgan("sample", "run", "--rate", 2)
+    assert refused.code == 2
+    assert "another frame rate needs a generator that takes times" in refused.err
     for out in ("walk.mp4", "walk.png"):
         assert vidgan("sample", "run", "--walk", "-n", 3, "-o", out).code == 0
 
