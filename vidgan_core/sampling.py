@@ -14,13 +14,15 @@ from vidgan_core.checkpoint import TO_SAMPLE, Checkpoint
 from vidgan_core.config import RunConfig
 from vidgan_core.errors import CheckpointError, UsageError, did_you_mean
 from vidgan_core.game import to_like
-from vidgan_core.interfaces import DataSpec, Generator
+from vidgan_core.interfaces import DataSpec, Generator, Tensors
 from vidgan_core.plugins import Registry
-from vidgan_core.precision import choose_device
+from vidgan_core.precision import channels_last, choose_device
 from vidgan_core.rebuild import generator_of
 from vidgan_core.rng import keyed
 from vidgan_core.rundir import RunDir
 from vidgan_core.video import Mark, make_mark
+
+WINDOW = 4_000_000  # numbers of a window of all clips: about 16 MB, and 20 times that on the way
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Sampler:
         saved = find_checkpoint(Path(run), step)
         generator, config = generator_of(saved, registry)
         generator.to(choose_device(device))
+        if config.trainer.channels_last:
+            channels_last(generator)
         return cls(generator, config, saved.state["step"], saved.model_hash)
 
     def mark(self, seed: int) -> Mark:
@@ -81,6 +85,20 @@ class Sampler:
         """Yield the clips of `sample` in parts of `batch`."""
         return in_batches(self.generator, n, seed=seed, frames=frames, hold=hold, batch=batch)
 
+    @torch.no_grad()
+    def in_windows(
+        self, n: int, *, seed: int = 0, frames: int | None = None, hold: Collection[str] = ()
+    ) -> Iterator[Tensor]:
+        """Yield the clips of `sample` in windows (n, C, t, H, W) of time, for films of any length.
+
+        A generator that makes its frames one after another takes the memory of one window.
+        """
+        noise, condition = draw(self.generator, n, seed=seed, frames=frames, hold=hold)
+        spec = self.generator.spec
+        size = max(1, WINDOW // (n * spec.channels * spec.height * spec.width))
+        for video in self.generator.windows(noise, condition, size=size, frames=frames):
+            yield video.float().cpu()
+
 
 def sample(generator: Generator, n: int, *, seed: int, batch: int = 16) -> Tensor:
     """Return `n` clips of a generator in eval mode; see `Sampler.sample`."""
@@ -98,6 +116,18 @@ def in_batches(
     batch: int = 16,
 ) -> Iterator[Tensor]:
     """Yield the clips of `sample` in parts, so that any number of them fits the memory."""
+    drawn = draw(generator, n, seed=seed, frames=frames, hold=hold)
+    for start in range(0, n, batch):
+        noise, condition = (
+            {name: part[start : start + batch] for name, part in whole.items()} for whole in drawn
+        )
+        yield generator(noise, condition, frames=frames).video.float().cpu()
+
+
+def draw(
+    generator: Generator, n: int, *, seed: int, frames: int | None, hold: Collection[str]
+) -> tuple[Tensors, Tensors]:
+    """Return noise and condition of `n` clips, where and as the generator's weights are."""
     weight = next(generator.parameters())
     noise = dict(generator.noise(n, keyed(seed, "sample"), frames=frames))
     for name in hold:
@@ -105,12 +135,10 @@ def in_batches(
             raise UsageError(f"there is no noise {name!r} to hold", hint=did_you_mean(name, noise))
         noise[name] = noise[name][:1].expand_as(noise[name])
     condition = draw_condition(generator.spec, n, keyed(seed, "sample", "condition"))
-    for start in range(0, n, batch):
-        noise_part, condition_part = (
-            {name: to_like(part[start : start + batch], weight) for name, part in whole.items()}
-            for whole in (noise, condition)
-        )
-        yield generator(noise_part, condition_part, frames=frames).video.float().cpu()
+    return (
+        {name: to_like(part, weight) for name, part in noise.items()},
+        {name: to_like(part, weight) for name, part in condition.items()},
+    )
 
 
 def draw_condition(spec: DataSpec, n: int, rng: torch.Generator) -> dict[str, Tensor]:
