@@ -20,13 +20,16 @@ def trained(generator: str, accumulate: int, *settings: str, steps: int = 3) -> 
     return run
 
 
-@pytest.mark.parametrize("accumulate", [2, 4])
 @pytest.mark.parametrize(
-    "settings",
-    [(), ("trainer.reuse_fakes=false",), ("trainer.d_steps=2",)],
-    ids=["reuse", "new fakes", "d_steps=2"],
+    ("generator", "settings", "accumulate"),
+    [
+        ("mlp", (), 4),
+        ("modern", (), 2),
+        ("modern", ("trainer.reuse_fakes=false",), 4),
+        ("modern", ("trainer.d_steps=2",), 2),
+    ],
+    ids=["mlp", "reuse", "new fakes", "d_steps=2"],
 )
-@pytest.mark.parametrize("generator", ["mlp", "modern"])
 def test_parts_are_the_whole_where_there_is_no_batchnorm(
     generator: str, settings: tuple[str, ...], accumulate: int
 ) -> None:
@@ -47,7 +50,7 @@ def test_every_generator_trains_in_parts(generator: str) -> None:
     """With BatchNorm as well, each part of which is normalised by itself."""
     run = Run(small(generator, "minimax", "trainer.accumulate=2"), REGISTRY)
     before = [p.clone() for p in run.parts.generator.parameters()]
-    assert run.trainer.step()
+    assert all(run.trainer.step() for _ in range(3))  # some layers start at zero
     after = run.parts.generator.parameters()
     assert all(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
