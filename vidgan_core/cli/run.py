@@ -99,12 +99,12 @@ def command(
         _try_out(config, registry)
         click.echo(config.toml(), nl=False)
         return 0
-    from vidgan_core.distributed import joined
+    from vidgan_core.distributed import meet
 
-    with joined() as peers:
-        found = peers.lead(lambda: _folder(config, registry, out, resume, peers.size))
-        folder, saved = found or (None, None)
-        return _train(config, registry, folder, out, saved, peers, profile=profile)
+    peers = meet()
+    found = peers.lead(lambda: _folder(config, registry, out, resume, peers.size))
+    folder, saved = found or (None, None)
+    return _train(config, registry, folder, out, saved, peers, profile=profile)
 
 
 def _layers(
