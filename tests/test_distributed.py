@@ -16,9 +16,18 @@ from random import Random
 import pytest
 import torch
 from conftest import GOOD, spawn
-from faults import LIVELY, assert_identical, final_state, finish, start_peers, wait_for
+from faults import (
+    LIVELY,
+    assert_identical,
+    call_peers,
+    final_state,
+    finish,
+    start_peers,
+    wait_for,
+)
 
 from vidgan_core import checkpoint
+from vidgan_core.distributed import meet
 
 PAIRS = {
     "mlp": ("--set", "data.frames=2", "--set", "data.size=8"),
@@ -96,6 +105,41 @@ def test_both_have_the_same_part_of_the_work_whatever_the_run_goes_through() -> 
              ("three", "one")]  # fmt: skip
     for name in ("discriminator/loss", "discriminator/r1", "generator/loss"):
         assert lines[0][name] == pytest.approx(lines[1][name], rel=1e-9)
+
+
+def averaged(rank: int) -> dict[str, object]:
+    """What one of two processes has after reducing gradients that only some of them have."""
+    peers = meet()
+    shapes = [(3,), (2, 3, 4, 4, 4), (2,), (2,)]
+    parameters = [torch.nn.Parameter(torch.zeros(shape)) for shape in shapes]
+    for parameter in parameters[: 2 + rank]:  # the third: here or there; the last: nowhere
+        parameter.grad = torch.arange(parameter.numel()).view(parameter.shape) * (1.0 + rank)
+    parameters[1].data = parameters[1].data.to(memory_format=torch.channels_last_3d)
+    parameters[1].grad = parameters[1].grad.to(memory_format=torch.channels_last_3d)
+    before = [torch.tensor([0.1, 0.7]), torch.ones(2)]
+    now = [before[0].clone(), before[1] + 2 * rank]
+    assert not peers.agree(rank == 1)
+    scalars = peers.reduce(parameters, now, before, {"a": torch.tensor(3.0 + rank)})
+    return {
+        "gradients": [p.grad if p.grad is None else p.grad.tolist() for p in parameters],
+        "statistics": [tensor.tolist() for tensor in now],
+        "a": scalars["a"].item(),
+        "stop": peers.agree(False),
+    }
+
+
+def test_what_all_have_is_averaged_and_what_nobody_has_stays_away() -> None:
+    results = [json.loads(text) for text in call_peers(averaged)]
+    assert results[0] == results[1]
+    halves = [torch.arange(n) * 1.5 for n in (3, 2 * 3 * 64)]
+    first, second, third, fourth = results[0]["gradients"]
+    assert first == halves[0].tolist()
+    assert second == halves[1].view(2, 3, 4, 4, 4).tolist()
+    assert third == [0.0, 1.0]
+    assert fourth is None
+    assert results[0]["statistics"] == [torch.tensor([0.1, 0.7]).tolist(), [2.0, 2.0]]
+    assert results[0]["a"] == 3.5
+    assert results[0]["stop"] is True
 
 
 def test_what_is_not_finite_in_one_process_is_skipped_by_all(
