@@ -83,3 +83,15 @@ def test_a_disk_that_takes_no_more_ends_the_run_with_one_line(vidgan: Command) -
     newest = checkpoint.newest(folder.checkpoints)
     assert newest
     assert newest.state["step"] == 1
+
+
+def test_a_limited_run_saves_and_goes_on_from_there(vidgan: Command) -> None:
+    arguments = ("run", *TINY, "--out", "out", "--resume", "auto")
+    assert vidgan(*arguments, "--steps", 100_000, "--minutes", 1e-4).code == 0
+    folder = RunDir.open(Path("out"))
+    step = checkpoint.step_of(checkpoint.available(folder.checkpoints)[-1])
+    assert 0 < step < 100_000
+    assert vidgan(*arguments, "--steps", step + 1, "--minutes", 1e-4).code == 0  # spent already
+    assert checkpoint.step_of(checkpoint.available(folder.checkpoints)[-1]) == step
+    assert vidgan(*arguments, "--steps", step + 1, "--minutes", 1).code == 0
+    assert checkpoint.step_of(checkpoint.available(folder.checkpoints)[-1]) == step + 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 
 import pytest
+from wrong.augments import AUGMENTS, RightAugment
 from wrong.datasets import DATASETS, RightDataset
 from wrong.discriminators import DISCRIMINATORS, RightDiscriminator
 from wrong.generators import GENERATORS, RightGenerator
@@ -16,6 +17,7 @@ from wrong.terms import TERMS, RightTerm, Terms
 
 from vidgan_core.component import Component
 from vidgan_core.testing import (
+    AugmentSuite,
     DatasetSuite,
     DiscriminatorSuite,
     GeneratorSuite,
@@ -32,11 +34,13 @@ CASES: list[tuple[Suite, type, str | None]] = [
     (Losses(), RightLoss, None),
     (Terms(), RightTerm, None),
     (DatasetSuite(), RightDataset, None),
+    (AugmentSuite(), RightAugment, None),
     *((GeneratorSuite(), wrong, check) for wrong, check in GENERATORS.items()),
     *((DiscriminatorSuite(), wrong, check) for wrong, check in DISCRIMINATORS.items()),
     *((Losses(), wrong, check) for wrong, check in LOSSES.items()),
     *((Terms(), wrong, check) for wrong, check in TERMS.items()),
     *((DatasetSuite(), wrong, check) for wrong, check in DATASETS.items()),
+    *((AugmentSuite(), wrong, check) for wrong, check in AUGMENTS.items()),
 ]
 
 
@@ -71,7 +75,7 @@ def test_exactly_the_check_of_the_broken_property_fails(
 
 @pytest.mark.parametrize(
     "suite",
-    [GeneratorSuite(), DiscriminatorSuite(), Losses(), Terms(), DatasetSuite()],
+    [GeneratorSuite(), DiscriminatorSuite(), Losses(), Terms(), DatasetSuite(), AugmentSuite()],
     ids=lambda suite: suite.kind,
 )
 def test_every_check_is_tested(suite: Suite) -> None:

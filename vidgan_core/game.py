@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vidgan_core.augmented import Augmented, Strength, sureness
 from vidgan_core.errors import UsageError
 from vidgan_core.interfaces import (
     Discriminator,
@@ -30,12 +31,20 @@ from vidgan_core.trainer import Phase, Scalars, Turn, requires_grad, trainable
 
 @dataclass(frozen=True, slots=True)
 class Weighted:
-    """A term with its name, weight and interval: every k-th step, k times as strong."""
+    """A term with its name, weight and interval: every k-th step, k times as strong.
+
+    The weight may be a function of the step.
+    """
 
     name: str
     term: Term
-    weight: float = 1.0
+    weight: float | Callable[[int], float] = 1.0
     every: int = 1
+
+    def strength(self, step: int) -> float:
+        """Return what its value is multiplied by at a step."""
+        weight = self.weight(step) if callable(self.weight) else self.weight
+        return weight * self.every
 
 
 class TwoPlayerGame:
@@ -46,6 +55,7 @@ class TwoPlayerGame:
     last update again instead of making new ones, which saves a forward pass of the generator.
     Their graph is kept until then; without `keep_graphs` they are made a second time, of the same
     noise, which takes less memory where a batch comes in parts.
+    Whoever asks the discriminator, a term included, asks it through `augments`.
     """
 
     def __init__(
@@ -54,6 +64,7 @@ class TwoPlayerGame:
         discriminator: Discriminator,
         loss: Loss,
         terms: Sequence[Weighted] = (),
+        augments: Sequence[Strength] = (),
         *,
         d_steps: int = 1,
         reuse_fakes: bool = True,
@@ -64,6 +75,8 @@ class TwoPlayerGame:
         self.discriminator = discriminator
         self.loss = loss
         self.terms = tuple(terms)
+        self.augments = tuple(augments)
+        self.judge = Augmented(discriminator, augments) if augments else discriminator
         self.d_steps = d_steps
         self.reuse_fakes = reuse_fakes
         self.keep_graphs = keep_graphs
@@ -107,6 +120,7 @@ class TwoPlayerGame:
         pairs = zip(real_verdict.scores, play.fake_verdict.scores, strict=True)
         loss = _sum([self.loss.discriminator(real, fake) for real, fake in pairs])
         return self._objective("discriminator", loss, play, turn.step) | {
+            **self._adapt(real_verdict, play.fake_verdict),
             "real": self._output(real_verdict),
             "fake": self._output(play.fake_verdict),
             "accuracy": _accuracy(real_verdict, play.fake_verdict),
@@ -119,7 +133,8 @@ class TwoPlayerGame:
             noise, kept = self._noise(turn), None
         fake = kept or self._generate(turn, noise)
         real_verdict = None
-        if self.loss.needs_real:
+        due = self._due("generator", turn.step)
+        if self.loss.needs_real or any(weighted.term.needs_real for weighted in due):
             with torch.no_grad():
                 real_verdict = self._judge(turn.batch["video"], self._condition(turn.batch))
         play = self._play(turn, noise, fake, real_verdict)
@@ -141,14 +156,14 @@ class TwoPlayerGame:
 
     def _judge(self, video: Tensor, condition: Tensors) -> Verdict:
         with self.autocast():
-            verdict = self.discriminator(video, condition)
+            verdict = self.judge(video, condition)
         return replace(verdict, scores=tuple(full(scores) for scores in verdict.scores))
 
     def _play(self, turn: Turn, noise: Tensors, fake: Fake, real: Verdict | None) -> Play:
         condition = self._condition(turn.batch)
         return Play(
             generator=self.generator,
-            discriminator=self.discriminator,
+            discriminator=self.judge,
             batch=turn.batch,
             condition=condition,
             noise=noise,
@@ -164,7 +179,7 @@ class TwoPlayerGame:
             value = weighted.term(play)
             if value is not None:
                 scalars[weighted.name] = value
-                loss = loss + weighted.weight * weighted.every * value
+                loss = loss + weighted.strength(step) * value
         return {"loss": loss} | scalars
 
     def _after_update(self, player: Player, step: int) -> None:
@@ -175,6 +190,13 @@ class TwoPlayerGame:
 
     def _due(self, player: Player, step: int) -> list[Weighted]:
         return [w for w in self.terms if w.term.player == player and step % w.every == 0]
+
+    def _adapt(self, real: Verdict, fake: Verdict) -> Scalars:
+        """Tell adaptive augmentations how sure the discriminator is; return how likely they act."""
+        adaptive = [strength for strength in self.augments if strength.target]
+        for strength in adaptive:
+            strength.observe(sureness(real, fake, self.loss.boundary))
+        return {f"{strength.name}.p": strength.p.clone() for strength in adaptive}
 
     def _condition(self, batch: Tensors) -> Tensors:
         return {field.name: batch[field.name] for field in self.generator.spec.condition}

@@ -8,9 +8,9 @@ defaults and bounds from `annotated_types`: that signature is the schema of its 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from vidgan_core.component import Kind
 from vidgan_core.dataset import Dataset, DataSpec, Field, Split
 from vidgan_core.errors import ShapeError
+from vidgan_core.latent import spherical
 
 __all__ = [
     "BASES",
@@ -26,7 +27,9 @@ __all__ = [
     "ClipSet",
     "DataSpec",
     "Dataset",
+    "Defect",
     "Discriminator",
+    "ErrorBy",
     "Evidence",
     "Fake",
     "Features",
@@ -46,6 +49,19 @@ __all__ = [
 Tensors = Mapping[str, Tensor]
 Player = Literal["generator", "discriminator"]
 Better = Literal["lower", "higher"]
+ErrorBy = Literal["bootstrap", "halves", "own"]
+Defect = Literal[  # what `vidgan eval --sanity` does to real clips
+    "noise",
+    "blur",
+    "jpeg",
+    "colour",
+    "frozen",
+    "shuffled",
+    "speed",
+    "classes",
+    "duplicates",
+    "copies",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +77,8 @@ class Verdict:
     """What a discriminator returns.
 
     `scores`: one tensor (B, ...) of logits a critic, a scalar a clip or a grid of patches.
-    `features`: intermediate activations; `extras`: anything else that terms may ask for.
+    `features`: intermediate activations, batch first, such as what each critic's last layer reads;
+    `extras`: anything else that terms may ask for.
     """
 
     scores: tuple[Tensor, ...]
@@ -103,6 +120,13 @@ class Generator(Network, ABC):
         """
         yield self(noise, condition, frames=frames).video
 
+    def between(self, start: Tensors, end: Tensors, share: Tensor) -> Tensors:
+        """Return noise on the way from `start` to `end`, one row each: a row a share (n,) of it.
+
+        Right for normal noise; a generator that draws other noise has its own way.
+        """
+        return {name: spherical(start[name], end[name], share) for name in start}
+
     def fixed_frames(self, frames: int | None) -> int:
         """Return `spec.frames`, for a generator whose layers fix it; refuse any other wish."""
         if frames not in (None, self.spec.frames):
@@ -138,6 +162,8 @@ class Loss(ABC):
     """
 
     needs_real: ClassVar[bool] = False  # does the generator's loss read the real scores?
+    # The score of a clip that is as likely real as fake; None: scores only mean something compared.
+    boundary: ClassVar[float | None] = 0.0
 
     @abstractmethod
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -157,8 +183,8 @@ class Play:
     """One player's move as its terms see it.
 
     `batch` holds the real clips, `fake` the generated ones (detached in the discriminator's
-    move), the verdicts are the discriminator's on both; `real` is None in a generator's move
-    whose loss doesn't read it.
+    move), the verdicts are the discriminator's on both; the real one is None in a generator's move
+    where neither the loss nor a term reads it.
     """
 
     generator: Generator
@@ -180,6 +206,7 @@ class Term(nn.Module):
 
     player: ClassVar[Player]
     needs: ClassVar[frozenset[str]] = frozenset()  # such as {"generator.mask"}: see Network.gives
+    needs_real: ClassVar[bool] = False  # does a generator's term read the real clips' verdict?
 
     def forward(self, play: Play) -> Tensor | None:
         """Return the scalar that the player minimises as well; None: nothing to add."""
@@ -198,16 +225,21 @@ class Term(nn.Module):
 class Augment(nn.Module, ABC):
     """Changes what the discriminator sees, real and fake clips alike, differentiably.
 
-    It is wrapped round every call of the discriminator, those of terms included.
+    It is wrapped round every call of the discriminator, those of terms included, so it has to be
+    differentiable twice. Options are the keyword-only parameters of the constructor.
     """
 
     @abstractmethod
-    def forward(self, video: Tensor) -> Tensor:
-        """Return `video` (B, C, T, H, W) changed; draws come from torch's default generator."""
+    def forward(self, video: Tensor, p: Tensor) -> Tensor:
+        """Return `video` (B, C, T, H, W) with each change made to each clip with probability `p`.
+
+        `p` () is in [0, 1]; at 0 the result equals the video. Draws come from torch's default
+        generator, each clip's apart, and hold for all frames of a clip.
+        """
 
     if TYPE_CHECKING:
 
-        def __call__(self, video: Tensor) -> Tensor:
+        def __call__(self, video: Tensor, p: Tensor) -> Tensor:
             """Typed as `forward` is."""
 
 
@@ -215,7 +247,10 @@ class Features(nn.Module, ABC):
     """Clips to vectors, for metrics. Frozen, and in the same version always the same function.
 
     The constructor takes the `DataSpec` and raises ShapeError for clips that it can't look at.
+    `sees` names the defects that move the vectors.
     """
+
+    sees: ClassVar[frozenset[Defect]] = frozenset()
 
     def __init__(self, spec: DataSpec) -> None:
         super().__init__()
@@ -238,10 +273,14 @@ class Features(nn.Module, ABC):
 
 @dataclass(frozen=True, slots=True)
 class ClipSet:
-    """Some clips as a metric sees them: N rows everywhere, in the same order."""
+    """Some clips as a metric sees them: N rows everywhere, in the same order.
+
+    The video of a metric that does not need it is on the meta device: a shape without content.
+    """
 
     video: Tensor  # (N, C, T, H, W) uint8
     features: Tensor | None = None  # (N, D) float64, of the features that the metric asked for
+    frame_features: Tensor | None = None  # (N, T, D) float32: those of each frame as a clip of one
     condition: Tensors = field(default_factory=dict)  # such as "class" (N,) int64
 
     def __len__(self) -> int:
@@ -254,25 +293,49 @@ class Evidence:
 
     `train` holds the clips of the training split, for a metric that `needs` it. Row i of `fake`
     belongs to row i of `real` for a metric that needs "pairs". `generator` is there for one that
-    needs it and measures the network itself.
+    needs it and measures the network itself; `step` then takes one training step of its run,
+    where that is known.
     """
 
     real: ClipSet
     fake: ClipSet
     train: ClipSet | None = None
     generator: Generator | None = None
+    step: Callable[[], object] | None = None
 
 
 class Metric(ABC):
-    """Numbers about generated clips. A smaller set of them is less certain, not another number."""
+    """Numbers about generated clips. A smaller set of them is less certain, not another number.
+
+    `needs` is of video, features, frame-features, train, class, pairs, generator; the training
+    clips come without video. `sees` names the defects that make its numbers worse, where its
+    features see them too; a `distance` is zero where the distributions are the same. `error` is
+    how the error of its numbers is found: from "bootstrap" samples of the clips; from random
+    "halves" of them, whose spread is that of the whole (the delete-half jackknife, Shao & Wu
+    1989), where a clip that is there twice would be its own neighbour; or it is the metric's
+    "own".
+    """
 
     better: ClassVar[Mapping[str, Better]]  # the numbers' names, and which way is better
-    needs: ClassVar[frozenset[str]] = frozenset()  # of features, train, class, pairs, generator
+    needs: ClassVar[frozenset[str]] = frozenset()
     least: ClassVar[int] = 2  # the fewest clips on each side that it can say anything about
+    fast: ClassVar[bool] = True  # is it worth its time at every evaluation?
+    distance: ClassVar[bool] = False
+    sees: ClassVar[frozenset[Defect]] = frozenset()
+    error: ClassVar[ErrorBy] = "bootstrap"
+
+    @property
+    def features(self) -> Mapping[str, Mapping[str, Any]]:
+        """The features, with their options, that it is defined on alone; none: any will do."""
+        return {}
 
     @abstractmethod
     def measure(self, evidence: Evidence) -> Mapping[str, float]:
-        """Return every number that `better` names: a pure function of the evidence."""
+        """Return every number that `better` names: a pure function of the evidence.
+
+        With an "own" error, also NAME_error for each NAME whose standard error is known.
+        Raises UsageError for features that are not finite.
+        """
 
 
 BASES: Mapping[Kind, type] = {

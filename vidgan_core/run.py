@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.optim import Adam
 
@@ -29,7 +28,7 @@ from vidgan_core.ranks import check_parts
 from vidgan_core.rundir import RunDir
 from vidgan_core.state import check_same, gather, prefixed, restore, share
 from vidgan_core.tick import Tick
-from vidgan_core.trainer import Trainer
+from vidgan_core.trainer import Phase, Trainer
 
 MAX_ROLLBACKS = 3
 
@@ -41,10 +40,7 @@ class Run:
     """
 
     def __init__(self, config: RunConfig, registry: Registry, peers: Peers = ALONE) -> None:
-        """Build everything. Nothing is written before `begin`.
-
-        Raises UsageError if the batch can't be shared out evenly.
-        """
+        """Build everything. Nothing is written before `begin`."""
         check_parts(config.data.batch, peers.size, config.trainer.accumulate)
         self.config = config
         self.registry = registry
@@ -54,8 +50,8 @@ class Run:
         dataset = build_dataset(config, registry)
         self.parts = build(config, registry, conditioned(dataset, config.condition))
         players = (self.parts.generator, self.parts.discriminator)
-        terms = [weighted.term for weighted in self.parts.terms]
-        for module in (*players, *terms):
+        others = (*(weighted.term for weighted in self.parts.terms), *self.parts.augments)
+        for module in (*players, *others):
             module.to(self.device, self.precision.storage)
             if config.trainer.channels_last:
                 channels_last(module)
@@ -77,24 +73,25 @@ class Run:
             *players,
             self.parts.loss,
             self.parts.terms,
+            self.parts.augments,
             d_steps=config.trainer.d_steps,
             reuse_fakes=config.trainer.reuse_fakes,
             keep_graphs=config.trainer.accumulate == 1,
             autocast=lambda: self.precision.autocast(self.device),
         )
         phases = game.phases()
-        optimizers = {phase.name: self._optimizer(phase.network) for phase in phases}
+        optimizers = {phase.name: self._optimizer(phase) for phase in phases}
         self.trainer = Trainer(
             phases,
             optimizers,
             self.batches,
             seed=config.seed,
             max_skipped=config.trainer.max_skipped,
-            others=terms,
+            others=others,
             accumulate=config.trainer.accumulate,
             peers=peers,
         )
-        self.ema = EMA(self.parts.generator, config.trainer.ema)
+        self.ema = EMA(self.parts.generator, config.ema_decay)
         if config.trainer.compile:
             for network in players:
                 network.compile()
@@ -207,6 +204,7 @@ class Run:
 
     def _one_step(self) -> None:
         started = time.perf_counter()
+        self._set_rates()
         scalars = self.trainer.step()
         if scalars is not None:
             self.ema.update()
@@ -233,9 +231,16 @@ class Run:
             "clips_per_second": round(clips / max(seconds, 1e-9), 2),
         }
 
-    def _optimizer(self, network: torch.nn.Module) -> Adam:
+    def _optimizer(self, phase: Phase) -> Adam:
         settings = self.config.trainer
-        return Adam(network.parameters(), settings.lr, settings.betas, fused=True)
+        own = settings.d_betas if phase.name == "discriminator" else ()
+        return Adam(phase.network.parameters(), settings.lr, own or settings.betas, fused=True)
+
+    def _set_rates(self) -> None:
+        """Set the learning rates of the step that comes."""
+        for name, optimizer in self.trainer.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = self.config.rate(name, self.step)
 
     def _save(self) -> None:
         model, train, state = gather(self)

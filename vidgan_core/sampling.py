@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vidgan_core import checkpoint
 from vidgan_core.checkpoint import TO_SAMPLE, Checkpoint
+from vidgan_core.conditioning import CLASS, count_classes
 from vidgan_core.config import RunConfig
 from vidgan_core.errors import CheckpointError, UsageError, did_you_mean
 from vidgan_core.game import to_like
@@ -63,15 +64,23 @@ class Sampler:
         seed: int = 0,
         frames: int | None = None,
         hold: Collection[str] = (),
+        classes: Sequence[int] = (),
+        walk: bool = False,
         batch: int = 16,
     ) -> Tensor:
         """Return `n` clips (n, C, T, H, W) in [-1, 1] on the CPU.
 
         `frames` asks for another length, where the generator can; `hold` names parts of the noise
-        (such as "content") that all clips share.
+        (such as "content") that all clips share; `classes` are given to the clips by turns, at
+        random without them; with `walk` the clips lie on the way from the first noise to the last.
         """
-        parts = self.in_batches(n, seed=seed, frames=frames, hold=hold, batch=batch)
-        return torch.cat(list(parts))
+        return torch.cat(
+            list(
+                self.in_batches(
+                    n, seed=seed, frames=frames, hold=hold, classes=classes, walk=walk, batch=batch
+                )
+            )
+        )
 
     def in_batches(
         self,
@@ -80,29 +89,49 @@ class Sampler:
         seed: int = 0,
         frames: int | None = None,
         hold: Collection[str] = (),
+        classes: Sequence[int] = (),
+        walk: bool = False,
         batch: int = 16,
     ) -> Iterator[Tensor]:
         """Yield the clips of `sample` in parts of `batch`."""
-        return in_batches(self.generator, n, seed=seed, frames=frames, hold=hold, batch=batch)
+        return in_batches(
+            self.generator,
+            n,
+            seed=seed,
+            frames=frames,
+            hold=hold,
+            classes=classes,
+            walk=walk,
+            batch=batch,
+        )
 
     @torch.no_grad()
     def in_windows(
-        self, n: int, *, seed: int = 0, frames: int | None = None, hold: Collection[str] = ()
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        frames: int | None = None,
+        hold: Collection[str] = (),
+        classes: Sequence[int] = (),
+        walk: bool = False,
     ) -> Iterator[Tensor]:
         """Yield the clips of `sample` in windows (n, C, t, H, W) of time, for films of any length.
 
         A generator that makes its frames one after another takes the memory of one window.
         """
-        noise, condition = draw(self.generator, n, seed=seed, frames=frames, hold=hold)
+        noise, condition = draw(self.generator, n, seed, frames, hold, classes, walk)
         spec = self.generator.spec
         size = max(1, WINDOW // (n * spec.channels * spec.height * spec.width))
         for video in self.generator.windows(noise, condition, size=size, frames=frames):
             yield video.float().cpu()
 
 
-def sample(generator: Generator, n: int, *, seed: int, batch: int = 16) -> Tensor:
+def sample(
+    generator: Generator, n: int, *, seed: int, classes: Sequence[int] = (), batch: int = 16
+) -> Tensor:
     """Return `n` clips of a generator in eval mode; see `Sampler.sample`."""
-    return torch.cat(list(in_batches(generator, n, seed=seed, batch=batch)))
+    return torch.cat(list(in_batches(generator, n, seed=seed, classes=classes, batch=batch)))
 
 
 @torch.no_grad()
@@ -113,10 +142,12 @@ def in_batches(
     seed: int,
     frames: int | None = None,
     hold: Collection[str] = (),
+    classes: Sequence[int] = (),
+    walk: bool = False,
     batch: int = 16,
 ) -> Iterator[Tensor]:
     """Yield the clips of `sample` in parts, so that any number of them fits the memory."""
-    drawn = draw(generator, n, seed=seed, frames=frames, hold=hold)
+    drawn = draw(generator, n, seed, frames, hold, classes, walk)
     for start in range(0, n, batch):
         noise, condition = (
             {name: part[start : start + batch] for name, part in whole.items()} for whole in drawn
@@ -125,31 +156,54 @@ def in_batches(
 
 
 def draw(
-    generator: Generator, n: int, *, seed: int, frames: int | None, hold: Collection[str]
+    generator: Generator,
+    n: int,
+    seed: int,
+    frames: int | None,
+    hold: Collection[str],
+    classes: Sequence[int],
+    walk: bool,
 ) -> tuple[Tensors, Tensors]:
     """Return noise and condition of `n` clips, where and as the generator's weights are."""
     weight = next(generator.parameters())
     noise = dict(generator.noise(n, keyed(seed, "sample"), frames=frames))
+    condition = draw_condition(generator.spec, n, keyed(seed, "sample", "condition"), classes)
+    if walk:
+        first, last = ({name: part[[row]] for name, part in noise.items()} for row in (0, -1))
+        noise = dict(generator.between(first, last, torch.linspace(0, 1, n)))
+        if not classes:  # what changes is the noise
+            condition = {name: part[:1].expand_as(part) for name, part in condition.items()}
     for name in hold:
         if name not in noise:
             raise UsageError(f"there is no noise {name!r} to hold", hint=did_you_mean(name, noise))
         noise[name] = noise[name][:1].expand_as(noise[name])
-    condition = draw_condition(generator.spec, n, keyed(seed, "sample", "condition"))
     return (
         {name: to_like(part, weight) for name, part in noise.items()},
         {name: to_like(part, weight) for name, part in condition.items()},
     )
 
 
-def draw_condition(spec: DataSpec, n: int, rng: torch.Generator) -> dict[str, Tensor]:
-    """Return random labels for the fields of a condition. UsageError for what is no label."""
+def draw_condition(
+    spec: DataSpec, n: int, rng: torch.Generator, classes: Sequence[int] = ()
+) -> dict[str, Tensor]:
+    """Return labels for the fields of a condition: random, or the classes that are named by turns.
+
+    Raises UsageError for a field that is no label, and for a class that there is not.
+    """
+    known = count_classes(spec)
+    if unknown := [c for c in classes if not 0 <= c < known]:
+        hint = f"there are {known}, from 0" if known else "the generator was trained without any"
+        raise UsageError(f"there is no class {unknown[0]}", hint=hint)
     for field in spec.condition:
         if field.classes is None:
             raise UsageError(f"can't make up the condition {field.name!r}: it is no class")
-    return {
+    drawn = {
         field.name: torch.randint(field.classes or 1, (n, *field.shape), generator=rng)
         for field in spec.condition
     }
+    if classes:
+        drawn[CLASS] = torch.tensor([classes[i % len(classes)] for i in range(n)])
+    return drawn
 
 
 def find_checkpoint(path: Path, step: int | None = None) -> Checkpoint:

@@ -132,6 +132,7 @@ def components(config: RunConfig, registry: Registry) -> dict[str, dict[str, str
         "loss": registry.get("loss", config.loss.name),
         "data": registry.get("dataset", config.data.name),
         **{f"term.{name}": registry.get("term", name) for name in config.term},
+        **{f"augment.{name}": registry.get("augment", name) for name in config.augment},
     }
     return {
         table: {
@@ -171,6 +172,7 @@ def _modules(run: Run) -> dict[str, torch.nn.Module]:
         "generator": run.parts.generator,
         "discriminator": run.parts.discriminator,
         **{f"term.{weighted.name}": weighted.term for weighted in run.parts.terms},
+        **{f"augment.{strength.name}": strength for strength in run.parts.augments},
     }
 
 

