@@ -18,11 +18,13 @@ from vidgan_core.errors import CheckpointError, UsageError, did_you_mean
 from vidgan_core.game import to_like
 from vidgan_core.interfaces import DataSpec, Generator, Tensors
 from vidgan_core.plugins import Registry
-from vidgan_core.precision import choose_device
+from vidgan_core.precision import channels_last, choose_device
 from vidgan_core.rebuild import generator_of
 from vidgan_core.rng import keyed
 from vidgan_core.rundir import RunDir
 from vidgan_core.video import Mark, make_mark
+
+WINDOW = 4_000_000  # numbers of a window of all clips: about 16 MB, and 20 times that on the way
 
 
 class Wishes(TypedDict, total=False):
@@ -65,6 +67,8 @@ class Sampler:
         saved = find_checkpoint(Path(run), step)
         generator, config = generator_of(saved, registry)
         generator.to(choose_device(device))
+        if config.trainer.channels_last:
+            channels_last(generator)
         return cls(generator, config, saved.state["step"], saved.model_hash)
 
     def mark(self, seed: int) -> Mark:
@@ -78,6 +82,18 @@ class Sampler:
     def in_batches(self, n: int, *, batch: int = 16, **wishes: Unpack[Wishes]) -> Iterator[Tensor]:
         """Yield the clips of `sample` in parts of `batch`."""
         return in_batches(self.generator, n, batch=batch, **wishes)
+
+    @torch.no_grad()
+    def in_windows(self, n: int, **wishes: Unpack[Wishes]) -> Iterator[Tensor]:
+        """Yield the clips of `sample` in windows (n, C, t, H, W) of time, for films of any length.
+
+        A generator that makes its frames one after another takes the memory of one window.
+        """
+        noise, condition = draw(self.generator, n, **wishes)
+        spec, frames = self.generator.spec, wishes.get("frames")
+        size = max(1, WINDOW // (n * spec.channels * spec.height * spec.width))
+        for video in self.generator.windows(noise, condition, size=size, frames=frames):
+            yield video.float().cpu()
 
 
 def sample(generator: Generator, n: int, *, batch: int = 16, **wishes: Unpack[Wishes]) -> Tensor:

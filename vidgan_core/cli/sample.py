@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,9 +82,25 @@ def command(
     write = _writer(out)  # refuses a format that it doesn't know before any work is done
     sampler = Sampler.load(run, step=step, device=device or "auto", registry=discover(no_plugins))
     wishes = Wishes(seed=seed, frames=frames, hold=hold, classes=classes, walk=walk, rate=rate)
-    fps = fps or sampler.config.samples.fps * rate
-    write(sampler.in_batches(count, batch=batch, **wishes), fps, sampler.mark(seed))
+    fps, mark = fps or sampler.config.samples.fps * rate, sampler.mark(seed)
+    if frames and out.suffix.lower() == ".mp4":
+        _write_film(out, sampler.in_windows(count, **wishes), fps, mark)
+    else:
+        write(sampler.in_batches(count, batch=batch, **wishes), fps, mark)
     click.echo(out)
+
+
+def _write_film(out: Path, windows: Iterable[Tensor], fps: float, mark: Mark) -> None:
+    """Write windows of time as they come, and say how fast that was."""
+    from vidgan_core.pictures import grid, to_frames
+    from vidgan_core.video import write_long_mp4
+
+    started = time.monotonic()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    films = (grid(to_frames(window)) for window in windows)
+    count = write_long_mp4(out, films, fps=fps, mark=mark)
+    rate = count / (time.monotonic() - started)
+    click.echo(f"{count} frames, {rate:.0f} frames/s", err=True)
 
 
 def _writer(out: Path) -> Callable[[Iterable[Tensor], float, Mark], None]:
