@@ -48,7 +48,7 @@ class Run:
         self.device = choose_device(config.trainer.device)
         self.precision = choose_precision(config.trainer.precision, self.device)
         dataset = build_dataset(config, registry)
-        self.parts = build(config, registry, conditioned(dataset, config.condition))
+        self.parts = build(config, registry, conditioned(dataset, config))
         players = (self.parts.generator, self.parts.discriminator)
         others = (*(weighted.term for weighted in self.parts.terms), *self.parts.augments)
         for module in (*players, *others):
