@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 
 import pytest
+from wrong.augments import AUGMENTS, RightAugment
 from wrong.datasets import DATASETS, RightDataset
 from wrong.discriminators import DISCRIMINATORS, RightDiscriminator
 from wrong.features import FEATURES, RightFeatures
@@ -18,6 +19,7 @@ from wrong.terms import TERMS, RightTerm, Terms
 
 from vidgan_core.component import Component
 from vidgan_core.testing import (
+    AugmentSuite,
     DatasetSuite,
     DiscriminatorSuite,
     FeaturesSuite,
@@ -36,6 +38,7 @@ CASES: list[tuple[Suite, type, str | None]] = [
     (Losses(), RightLoss, None),
     (Terms(), RightTerm, None),
     (DatasetSuite(), RightDataset, None),
+    (AugmentSuite(), RightAugment, None),
     (FeaturesSuite(), RightFeatures, None),
     (MetricSuite(), RightMetric, None),
     *((GeneratorSuite(), wrong, check) for wrong, check in GENERATORS.items()),
@@ -43,6 +46,7 @@ CASES: list[tuple[Suite, type, str | None]] = [
     *((Losses(), wrong, check) for wrong, check in LOSSES.items()),
     *((Terms(), wrong, check) for wrong, check in TERMS.items()),
     *((DatasetSuite(), wrong, check) for wrong, check in DATASETS.items()),
+    *((AugmentSuite(), wrong, check) for wrong, check in AUGMENTS.items()),
     *((FeaturesSuite(), wrong, check) for wrong, check in FEATURES.items()),
     *((MetricSuite(), wrong, check) for wrong, check in METRICS.items()),
 ]
@@ -81,7 +85,7 @@ def test_exactly_the_check_of_the_broken_property_fails(
     "suite",
     [
         *(GeneratorSuite(), DiscriminatorSuite(), Losses(), Terms(), DatasetSuite()),
-        *(FeaturesSuite(), MetricSuite()),
+        *(AugmentSuite(), FeaturesSuite(), MetricSuite()),
     ],
     ids=lambda suite: suite.kind,
 )
