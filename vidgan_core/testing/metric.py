@@ -169,7 +169,8 @@ class MetricSuite(Suite):
         try:
             numbers = self.measured(subject, self.evidence(good, bad))
         except UsageError as error:
-            assert "finite" in str(error), str(error)
+            message = str(error)
+            assert "finite" in message, message
         else:
             raise AssertionError(f"not refused: {dict(numbers)}")
 
