@@ -18,7 +18,7 @@ from vidgan_core.evaluation.gather import Watch, unwatched
 from vidgan_core.interfaces import DataSpec, Split
 from vidgan_core.plugins import Registry
 
-MOST_TRAIN = 4  # times n: how many training clips are looked at for copies
+MOST_TRAIN = 2  # times n: how many training clips are looked at for copies
 DEFAULT_N = 2048
 HINT = "--split train, more data, or a larger part of it held out"
 

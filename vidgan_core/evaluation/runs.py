@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from vidgan_core import checkpoint
@@ -11,6 +11,7 @@ from vidgan_core.checkpoint import Checkpoint
 from vidgan_core.config import RunConfig
 from vidgan_core.errors import CheckpointError, UsageError, printable
 from vidgan_core.evaluation import store
+from vidgan_core.evaluation.bench import Step
 from vidgan_core.evaluation.clips import fake
 from vidgan_core.evaluation.prepare import Prepared, Terms, prepare
 from vidgan_core.evaluation.store import Evaluation
@@ -18,8 +19,10 @@ from vidgan_core.layers import Layers
 from vidgan_core.plugins import Registry
 from vidgan_core.rebuild import generator_of
 from vidgan_core.resolve import resolve
+from vidgan_core.run import Run
 from vidgan_core.rundir import RunDir
 from vidgan_core.sampling import find_checkpoint
+from vidgan_core.trainer import Trainer
 
 FREE = ("data", "metric", "features")  # tables that an evaluation may set
 
@@ -51,11 +54,23 @@ def evaluate_run(
                 say(note)
         generator.to(terms.device)
         clips = fake(generator, prepared.n, terms.seed, f"step {saved.state['step']}'s")
-        numbers = prepared.bench.measure(clips, generator)
+        step = training_step(config, registry, terms)
+        numbers = prepared.bench.measure(clips, generator, step)
         evaluation = Evaluation(saved.state["step"], saved.model_hash, tuple(numbers))
         run = RunDir(saved.path.parent.parent)
         stored = numbers and run.config_file.is_file() and saved.path.parent == run.checkpoints
         yield evaluation, store.write(run.evaluations, evaluation) if stored else None
+
+
+def training_step(config: RunConfig, registry: Registry, terms: Terms) -> Step:
+    """Return what takes a step of a run that begins when it is called first."""
+
+    @cache
+    def trainer() -> Trainer:
+        there = config.trainer.model_copy(update={"device": str(terms.device)})
+        return Run(config.model_copy(update={"trainer": there}), registry).trainer
+
+    return lambda: trainer().step()
 
 
 def with_settings(config: RunConfig, settings: Sequence[str], registry: Registry) -> RunConfig:

@@ -185,7 +185,7 @@ def _rows(lab: Lab, bench: Bench) -> Iterator[Row]:
             found: dict[str, Any] = {}
             for asked in bench.choice.asked:
                 values = bench.values(asked, bench.evidence(asked, gathered))
-                found |= {asked.label(name): values[name] for name in asked.metric.better}
+                found |= {asked.label(name): value for name, value in values.items()}
             yield Row(degradation.name, strength, degradation.meaning, found)
 
 

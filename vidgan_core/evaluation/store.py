@@ -82,7 +82,7 @@ def table(evaluations: Sequence[Evaluation]) -> list[list[str]]:
 def common(evaluations: Sequence[Evaluation]) -> list[str]:
     """Return, a line each, the rest of the protocols: what all numbers share."""
     numbers = [number for evaluation in evaluations for number in evaluation.numbers]
-    hashes = sorted({(n.name.partition("-")[2] or n.name, n.features) for n in numbers})
+    hashes = sorted({(n.name.rpartition("-")[2], n.features) for n in numbers})
     first = numbers[0]
     return [
         f"data {first.data[:16]}, {first.split} split, seed {first.seed}, vidgan {first.version}",
