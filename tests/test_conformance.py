@@ -6,6 +6,7 @@ import pytest
 from films import film, save
 
 from vidgan_core.testing import (
+    AugmentSuite,
     DatasetSuite,
     DiscriminatorSuite,
     FeaturesSuite,
@@ -44,6 +45,10 @@ class TestFeatures(FeaturesSuite):
 
 
 class TestMetrics(MetricSuite):
+    pass
+
+
+class TestAugments(AugmentSuite):
     pass
 
 

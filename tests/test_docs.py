@@ -29,7 +29,7 @@ def rows(page: str, heading: str) -> dict[str, str]:
 
 
 HEADINGS = {"generator": "Generators", "discriminator": "Discriminators", "loss": "Losses",
-            "term": "Terms", "dataset": "Data sets"}  # fmt: skip
+            "term": "Terms", "dataset": "Data sets", "augment": "Augmentations"}  # fmt: skip
 IN_TREE = [p for p in REGISTRY.all() if p.provider.distribution == "vidgan"]
 
 

@@ -20,7 +20,7 @@ from vidgan_core.scaffold import HOOKS, SUITES
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "examples/vidgan-hello"
 FLAGS = {"generator": "--gen", "discriminator": "--disc", "loss": "--loss", "term": "--term",
-         "dataset": "--data"}  # fmt: skip
+         "dataset": "--data", "augment": "--augment"}  # fmt: skip
 HELLO = ("generator", "discriminator", "loss", "hooks")  # what the example has
 # One distribution holds every kind; each kind by itself is a slow test.
 TOGETHER = {"whole": tuple(SUITES)}

@@ -27,18 +27,24 @@ class Fetcher:
     dataset: Dataset
     batch: int
     seed: int
+    part: int = 0  # of `parts` equal ones of each batch, the one that is made
+    parts: int = 1
 
     def indices(self, position: int) -> list[int]:
         """Return which items make up batch number `position`."""
-        places = range(position * self.batch, (position + 1) * self.batch)
-        return [self._index(place) for place in places]
+        return [self._index(place) for place in self._places(position)]
 
     def __call__(self, position: int) -> tuple[Arrays, list[ClipError]]:
         """Return batch number `position`, and what could not be read on the way."""
         lost: list[ClipError] = []
-        places = range(position * self.batch, (position + 1) * self.batch)
-        items = [self._item(place, lost) for place in places]
+        items = [self._item(place, lost) for place in self._places(position)]
         return {name: np.stack([item[name] for item in items]) for name in items[0]}, lost
+
+    def _places(self, position: int) -> range:
+        """Return where in the endless row of shuffled epochs the clips of a batch stand."""
+        rows = self.batch // self.parts
+        start = position * self.batch + self.part * rows
+        return range(start, start + rows)
 
     def _item(self, place: int, lost: list[ClipError]) -> Mapping[str, Any]:
         """Return the item of a place, or the next best if its file is lost."""

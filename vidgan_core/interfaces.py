@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from vidgan_core.component import Kind
 from vidgan_core.dataset import Dataset, DataSpec, Field, Split
 from vidgan_core.errors import ShapeError
+from vidgan_core.latent import spherical
 
 __all__ = [
     "BASES",
@@ -76,7 +77,8 @@ class Verdict:
     """What a discriminator returns.
 
     `scores`: one tensor (B, ...) of logits a critic, a scalar a clip or a grid of patches.
-    `features`: intermediate activations; `extras`: anything else that terms may ask for.
+    `features`: intermediate activations, batch first, such as what each critic's last layer reads;
+    `extras`: anything else that terms may ask for.
     """
 
     scores: tuple[Tensor, ...]
@@ -108,6 +110,13 @@ class Generator(Network, ABC):
     @abstractmethod
     def forward(self, noise: Tensors, condition: Tensors, *, frames: int | None = None) -> Fake:
         """Make the video of shape (n, C, frames, H, W) that belongs to `noise`."""
+
+    def between(self, start: Tensors, end: Tensors, share: Tensor) -> Tensors:
+        """Return noise on the way from `start` to `end`, one row each: a row a share (n,) of it.
+
+        Right for normal noise; a generator that draws other noise has its own way.
+        """
+        return {name: spherical(start[name], end[name], share) for name in start}
 
     def fixed_frames(self, frames: int | None) -> int:
         """Return `spec.frames`, for a generator whose layers fix it; refuse any other wish."""
@@ -144,6 +153,8 @@ class Loss(ABC):
     """
 
     needs_real: ClassVar[bool] = False  # does the generator's loss read the real scores?
+    # The score of a clip that is as likely real as fake; None: scores only mean something compared.
+    boundary: ClassVar[float | None] = 0.0
 
     @abstractmethod
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -163,8 +174,8 @@ class Play:
     """One player's move as its terms see it.
 
     `batch` holds the real clips, `fake` the generated ones (detached in the discriminator's
-    move), the verdicts are the discriminator's on both; `real` is None in a generator's move
-    whose loss doesn't read it.
+    move), the verdicts are the discriminator's on both; the real one is None in a generator's move
+    where neither the loss nor a term reads it.
     """
 
     generator: Generator
@@ -186,6 +197,7 @@ class Term(nn.Module):
 
     player: ClassVar[Player]
     needs: ClassVar[frozenset[str]] = frozenset()  # such as {"generator.mask"}: see Network.gives
+    needs_real: ClassVar[bool] = False  # does a generator's term read the real clips' verdict?
 
     def forward(self, play: Play) -> Tensor | None:
         """Return the scalar that the player minimises as well; None: nothing to add."""
@@ -204,16 +216,21 @@ class Term(nn.Module):
 class Augment(nn.Module, ABC):
     """Changes what the discriminator sees, real and fake clips alike, differentiably.
 
-    It is wrapped round every call of the discriminator, those of terms included.
+    It is wrapped round every call of the discriminator, those of terms included, so it has to be
+    differentiable twice. Options are the keyword-only parameters of the constructor.
     """
 
     @abstractmethod
-    def forward(self, video: Tensor) -> Tensor:
-        """Return `video` (B, C, T, H, W) changed; draws come from torch's default generator."""
+    def forward(self, video: Tensor, p: Tensor) -> Tensor:
+        """Return `video` (B, C, T, H, W) with each change made to each clip with probability `p`.
+
+        `p` () is in [0, 1]; at 0 the result equals the video. Draws come from torch's default
+        generator, each clip's apart, and hold for all frames of a clip.
+        """
 
     if TYPE_CHECKING:
 
-        def __call__(self, video: Tensor) -> Tensor:
+        def __call__(self, video: Tensor, p: Tensor) -> Tensor:
             """Typed as `forward` is."""
 
 

@@ -14,6 +14,7 @@ import torch
 from annotated_types import Ge, doc
 from torch import nn
 
+from vidgan_core.conditioning import ClassEmbedding
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Fake, Generator, Tensors
 
@@ -22,7 +23,12 @@ Width = Annotated[int, Ge(1), doc("channels next to the pixels, doubled at each 
 
 
 class TwoStreamGenerator(Generator):
-    """GRU over per-frame noise, then a 2D decoder for every (content, motion) pair."""
+    """GRU over per-frame noise, then a 2D decoder for every (content, motion) pair.
+
+    A class is a vector as long as the content code beside it, the same for all frames.
+    """
+
+    takes = frozenset({"class"})
 
     def __init__(
         self,
@@ -41,11 +47,12 @@ class TwoStreamGenerator(Generator):
             )
         self.content = content
         self.motion = motion
+        self.label = ClassEmbedding(spec, content)
         self.recurrent = nn.GRU(motion, motion, batch_first=True)
         channels = [8 * width, 4 * width, 2 * width, width]
         block = (spec.height // shrink, spec.width // shrink)
         layers: list[nn.Module] = [
-            nn.ConvTranspose2d(content + motion, channels[0], block, bias=False),
+            nn.ConvTranspose2d(content + self.label.size + motion, channels[0], block, bias=False),
             nn.BatchNorm2d(channels[0]),
             nn.ReLU(inplace=True),
         ]
@@ -77,8 +84,8 @@ class TwoStreamGenerator(Generator):
         start = motion[:, 0].contiguous()[None]  # (n, motion) -> (1, n, motion)
         paths, _ = self.recurrent(motion[:, 1:], start)  # (n, T, motion)
         n, length, _ = paths.shape
-        content = noise["content"][:, None].expand(-1, length, -1)
-        codes = torch.cat([content, paths], dim=2)  # (n, T, content + motion)
+        content = self.label(noise["content"], condition)[:, None].expand(-1, length, -1)
+        codes = torch.cat([content, paths], dim=2)  # (n, T, content + label + motion)
         images = self.decoder(codes.flatten(0, 1)[:, :, None, None])  # (n*T, C, H, W)
         # (n*T, C, H, W) -> (n, T, C, H, W) -> (n, C, T, H, W)
         return Fake(images.unflatten(0, (n, length)).transpose(1, 2))

@@ -13,6 +13,7 @@ import click
 
 from vidgan_core import __version__
 from vidgan_core.errors import ConfigError, Exit, VidganError, did_you_mean, explained
+from vidgan_core.ranks import local_rank
 
 # In the order in which one needs them, so that --help needs to import none of them.
 COMMANDS = {
@@ -71,8 +72,8 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except ConfigError as error:
-        _complain(*map(str, error.problems))
+    except ConfigError as error:  # the same in every process of a run
+        _complain(*map(str, error.problems * (local_rank() == 0)))
         sys.exit(error.code)
     except VidganError as error:
         _complain(str(error))

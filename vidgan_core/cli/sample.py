@@ -36,6 +36,15 @@ if TYPE_CHECKING:
     metavar="NOISE",
     help="A part of the noise that all clips share, such as content or motion.",
 )
+@click.option(
+    "--class",
+    "classes",
+    type=click.IntRange(0),
+    multiple=True,
+    metavar="N",
+    help="A class, of a run that was conditioned on it; of several, clips take turns.",
+)
+@click.option("--walk", is_flag=True, help="Clips on the way from one noise to another.")
 @click.option("--step", type=int, help="Which checkpoint (default: the newest).")
 @click.option("--fps", type=click.FloatRange(1, 1000), help="Frames a second.")
 @click.option("--batch", type=click.IntRange(1), default=16, help="Clips made at a time.")
@@ -48,6 +57,8 @@ def command(
     seed: int,
     frames: int | None,
     hold: tuple[str, ...],
+    classes: tuple[int, ...],
+    walk: bool,
     step: int | None,
     fps: float | None,
     batch: int,
@@ -62,7 +73,9 @@ def command(
         raise UsageError("--fps must be a number")
     write = _writer(out)  # refuses a format that it doesn't know before any work is done
     sampler = Sampler.load(run, step=step, device=device or "auto", registry=discover(no_plugins))
-    parts = sampler.in_batches(count, seed=seed, frames=frames, hold=hold, batch=batch)
+    parts = sampler.in_batches(
+        count, seed=seed, frames=frames, hold=hold, classes=classes, walk=walk, batch=batch
+    )
     write(parts, fps or sampler.config.samples.fps, sampler.mark(seed))
     click.echo(out)
 

@@ -12,11 +12,12 @@ id. Needs pytest, which the rest of the core does without: pip install 'vidgan[t
 import pytest
 
 MODULES = (
-    *("dataset", "discriminator", "features", "generator", "loss", "metric", "network", "plugin"),
-    *("suite", "term"),
+    *("augment", "dataset", "discriminator", "features", "generator", "loss", "metric", "network"),
+    *("plugin", "suite", "term"),
 )
 pytest.register_assert_rewrite(*(f"vidgan_core.testing.{module}" for module in MODULES))
 
+from vidgan_core.testing.augment import AugmentSuite  # noqa: E402
 from vidgan_core.testing.dataset import DatasetSuite  # noqa: E402
 from vidgan_core.testing.discriminator import DiscriminatorSuite  # noqa: E402
 from vidgan_core.testing.features import FeaturesSuite  # noqa: E402
@@ -28,6 +29,7 @@ from vidgan_core.testing.suite import Subject, Suite  # noqa: E402
 from vidgan_core.testing.term import TermSuite  # noqa: E402
 
 __all__ = [
+    "AugmentSuite",
     "DatasetSuite",
     "DiscriminatorSuite",
     "FeaturesSuite",

@@ -17,6 +17,7 @@ from vidgan_core.errors import ComponentError, UsageError, did_you_mean
 from vidgan_core.installed import Provider, canonical
 from vidgan_core.plugins import Plugin, Registry
 from vidgan_core.testing import (
+    AugmentSuite,
     DatasetSuite,
     DiscriminatorSuite,
     FeaturesSuite,
@@ -59,6 +60,10 @@ class TestFeatures(FeaturesSuite):
 
 class TestMetric(MetricSuite):
     """Every metric."""
+
+
+class TestAugment(AugmentSuite):
+    """Every augmentation."""
 
 
 class Report:
