@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import REGISTRY, Result
+from conftest import REGISTRY
 from films import film
 from safetensors.torch import save_file
 from torch import Tensor, nn

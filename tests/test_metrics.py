@@ -178,8 +178,10 @@ def test_a_copy_of_the_training_set_is_memorised() -> None:
         evidence = Evidence(of(held_out), of(fake), of(train))
         return dict(metric("memorisation").measure(evidence))
 
-    honest, copied, half = numbers(fresh), numbers(train[:200]), numbers(
-        torch.cat([train[:100], fresh[:100]])
+    honest, copied, half = (
+        numbers(fresh),
+        numbers(train[:200]),
+        numbers(torch.cat([train[:100], fresh[:100]])),
     )
     assert honest["memorised"] == pytest.approx(0.05, abs=0.05)
     assert abs(honest["copying"] - 0.5) < 3 * honest["copying_error"]

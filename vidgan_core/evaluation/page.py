@@ -165,7 +165,7 @@ def _charts(comparison: Comparison) -> Iterator[str]:
     if measured:
         caption = (
             "<b>Figure 2.</b> Evaluations of the averaged generator along steps, real clips seen "
-            "and hours of training, with standard errors; dotted: the floor."
+            "and time of training, with standard errors; dotted: the floor."
         )
         yield _section("Learning curves", _chart(curves_chart(comparison, measured), caption))
     caption = "<b>Figure 3.</b> Losses. Different objectives have different scales."

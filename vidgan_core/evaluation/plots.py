@@ -25,6 +25,7 @@ STYLE: Any = {  # after Okabe & Ito's colours, which all eyes tell apart
     "axes.edgecolor": INK,
     "axes.titlesize": 10,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": GRID,
     "grid.linewidth": 0.6,
     "legend.frameon": False,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 
-from vidgan_core import checkpoint
+from vidgan_core import best, checkpoint
 from vidgan_core.checkpoint import Checkpoint
 from vidgan_core.config import RunConfig
 from vidgan_core.errors import CheckpointError, UsageError, printable
@@ -90,10 +90,10 @@ def _checkpoints(path: Path, wanted: str) -> list[Callable[[], Checkpoint]]:
         return [partial(find_checkpoint, path)]
     folder = RunDir.open(path).checkpoints
     if wanted == "best":
-        best = checkpoint.best(folder)
-        if best is None:
+        kept = best.read(folder)
+        if kept is None:
             raise CheckpointError(f"{path} has no best checkpoint", hint="checkpoint.best keeps it")
-        return [partial(find_checkpoint, path, best.step)]
+        return [partial(find_checkpoint, path, kept.step)]
     if wanted == "all":
         steps = [checkpoint.step_of(p) for p in checkpoint.available(folder)]
         if not steps:

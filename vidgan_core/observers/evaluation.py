@@ -7,8 +7,8 @@ import sys
 import click
 import torch
 
-from vidgan_core import checkpoint, hookimpl
-from vidgan_core.checkpoint import Best
+from vidgan_core import best, checkpoint, hookimpl
+from vidgan_core.best import Best
 from vidgan_core.errors import UsageError, VidganError, did_you_mean
 from vidgan_core.evaluation import store
 from vidgan_core.evaluation.clips import fake
@@ -105,4 +105,4 @@ def _keep_best(run: Run) -> None:
         choose = min if found[0].better == "lower" else max
         value = choose(number.value for number in found)
         step = next(s for s, n in curve.items() if s in there and n.value == value)
-        checkpoint.mark_best(run.folder.checkpoints, Best(step, name, value))
+        best.mark(run.folder.checkpoints, Best(step, name, value))
