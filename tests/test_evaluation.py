@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import measures
 import numpy as np
 import pytest
 import torch
-from conftest import REGISTRY, TINY, Result
+from conftest import REGISTRY, TINY, Result, spawn
 from films import film, save
 
 from vidgan_core import checkpoint
@@ -277,6 +278,21 @@ def test_samples_that_are_not_finite_are_refused(
     result = vidgan("eval", run, *GAP)
     assert (result.code, result.out) == (1, "")
     assert "clip 13 of the generator holds numbers that are not finite" in result.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_an_evaluation_and_leaves_nothing(
+    vidgan: Command, run: Path, number: signal.Signals, code: int
+) -> None:
+    many = ("--metrics", "full", "--set", "data.clips=100000", "-n", 5000)
+    process = spawn("eval", run, *many)
+    assert process.stderr
+    assert "left out" in process.stderr.readline()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (code, "")
+    assert "Traceback" not in err
+    assert not (run / "eval").exists()
 
 
 # Folders.

@@ -11,9 +11,9 @@ from vidgan_core.checkpoint import Checkpoint
 from vidgan_core.config import RunConfig
 from vidgan_core.errors import CheckpointError, UsageError, printable
 from vidgan_core.evaluation import store
-from vidgan_core.evaluation.bench import Step
+from vidgan_core.evaluation.bench import Bench, Step
 from vidgan_core.evaluation.clips import fake
-from vidgan_core.evaluation.prepare import Prepared, Terms, prepare
+from vidgan_core.evaluation.prepare import Terms, prepare
 from vidgan_core.evaluation.store import Evaluation
 from vidgan_core.layers import Layers
 from vidgan_core.plugins import Registry
@@ -26,8 +26,6 @@ from vidgan_core.trainer import Trainer
 
 FREE = ("data", "metric", "features")  # tables that an evaluation may set
 
-Say = Callable[[str], None]
-
 
 def evaluate_run(
     path: Path,
@@ -35,27 +33,24 @@ def evaluate_run(
     settings: Sequence[str],
     registry: Registry,
     terms: Terms,
-    say: Say,
 ) -> Iterator[tuple[Evaluation, Path | None]]:
     """Yield the evaluation of each checkpoint and the file that holds it.
 
     `checkpoints`: newest, best, all, or steps between commas. A checkpoint outside of a run's
     folder is evaluated and not stored.
     """
-    prepared: Prepared | None = None
+    prepared: tuple[Bench, int] | None = None
     for find in _checkpoints(path, checkpoints):
         saved = find()
         generator, config = generator_of(saved, registry)
         if prepared is None:
-            prepared = prepare(
-                with_settings(config, settings, registry), registry, generator.spec, terms
-            )
-            for note in prepared.notes:
-                say(note)
+            config = with_settings(config, settings, registry)
+            prepared = prepare(config, registry, generator.spec, terms)
+        bench, n = prepared
         generator.to(terms.device)
-        clips = fake(generator, prepared.n, terms.seed, f"step {saved.state['step']}'s")
+        clips = fake(generator, n, terms.seed, f"step {saved.state['step']}'s")
         step = training_step(config, registry, terms)
-        numbers = prepared.bench.measure(clips, generator, step)
+        numbers = bench.measure(clips, generator, step)
         evaluation = Evaluation(saved.state["step"], saved.model_hash, tuple(numbers))
         run = RunDir(saved.path.parent.parent)
         stored = numbers and run.config_file.is_file() and saved.path.parent == run.checkpoints

@@ -17,7 +17,7 @@ from vidgan_core.evaluation.clips import CHUNK, Chunk, Clips, plain, real
 from vidgan_core.evaluation.cut import cut, spread
 from vidgan_core.evaluation.degrade import DAMAGES, DEGRADATIONS, LONGER, Degradation
 from vidgan_core.evaluation.number import protocol
-from vidgan_core.evaluation.prepare import Terms, clips_each, left_out
+from vidgan_core.evaluation.prepare import Terms, choose, clips_each
 from vidgan_core.interfaces import Dataset
 from vidgan_core.plugins import Registry
 from vidgan_core.rng import keyed
@@ -141,21 +141,17 @@ class Lab:
                 yield video[:, :, : self.frames].contiguous(), condition
 
 
-def check_metrics(
-    config: RunConfig, registry: Registry, terms: Terms, say: Callable[[str], None]
-) -> Check:
+def check_metrics(config: RunConfig, registry: Registry, terms: Terms) -> Check:
     """Measure the metrics: real clips against degraded real clips."""
     longer = {"frames": config.data.frames * LONGER}
     long = config.model_copy(update={"data": config.data.model_copy(update=longer)})
     dataset = build_dataset(long, registry, terms.split)
     parts = cut(dataset, 3)
     who = f"the {terms.split} split of {config.data.name}, in clips of {longer['frames']} frames,"
-    n, notes = clips_each(terms.n, DEFAULT_N, parts, who)
+    n = clips_each(terms, parts, who)
     lab = Lab(dataset, parts, n, terms.seed)
     have = {"train", *(field.name for field in dataset.fields)}
-    choice = Chooser(registry, config, lab.spec, have).choose(terms.metrics, terms.features, n)
-    for note in (*notes, *left_out(choice)):
-        say(note)
+    choice = choose(Chooser(registry, config, lab.spec, have), terms, n)
     sides = Real(dataset.fingerprint, terms.split, lab.reference, None, lab.train)
     bench = Bench(choice, sides, seed=terms.seed, device=terms.device, watch=terms.watch)
     clean = {number.name: number for number in bench.measure(lab.clean)}
