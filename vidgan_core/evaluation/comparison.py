@@ -78,10 +78,12 @@ class Comparison:
     curves: Mapping[str, Mapping[str, Mapping[int, Number]]]
 
     def best(self, name: str) -> str:
-        """Return which run has the best number."""
+        """Return which run has the best number; nothing where several have."""
         found = self.numbers[name]
-        sign = 1 if next(iter(found.values())).better == "lower" else -1
-        return min(found, key=lambda label: sign * found[label].value)
+        lower = next(iter(found.values())).better == "lower"
+        best = (min if lower else max)(number.value for number in found.values())
+        labels = [label for label, number in found.items() if number.value == best]
+        return labels[0] if len(labels) == 1 else ""
 
     def config_differences(self) -> dict[str, list[str]]:
         """Return the keys of the configurations that differ, and each run's value."""

@@ -20,6 +20,7 @@ from vidgan_core.evaluation.showcase import Film
 
 CELL = 88  # pixels of a clip, whatever its own size
 COLUMNS = 3
+MOST_CURVES = 6  # the others are in the table
 LOSSES = ("discriminator/loss", "generator/loss")
 ARROWS = {"lower": "↓", "higher": "↑"}
 
@@ -157,11 +158,7 @@ def _grid(film: Film) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 
 
 def _charts(comparison: Comparison) -> Iterator[str]:
-    measured = [
-        name
-        for name, of_runs in comparison.curves.items()
-        if any(len(curve) > 1 for curve in of_runs.values())
-    ]
+    measured = [name for name in comparison.curves if _moves(comparison, name)][:MOST_CURVES]
     if measured:
         caption = (
             "<b>Figure 2.</b> Evaluations of the averaged generator along steps, real clips seen "
@@ -174,6 +171,12 @@ def _charts(comparison: Comparison) -> Iterator[str]:
     if comparison.numbers:
         caption = "<b>Figure 4.</b> The numbers of table 1 with standard errors; dotted: the floor."
         yield _section("Numbers side by side", _chart(bars_chart(comparison), caption))
+
+
+def _moves(comparison: Comparison, name: str) -> bool:
+    """Has a number changed while a run was trained?"""
+    of_runs = comparison.curves[name].values()
+    return any(len({number.value for number in curve.values()}) > 1 for curve in of_runs)
 
 
 def _chart(svg: str, caption: str) -> str:

@@ -83,7 +83,7 @@ def curves_chart(comparison: Comparison, names: Sequence[str]) -> str:
     figure, axes = plt.subplots(
         len(names),
         len(AXES),
-        figsize=(10.4, 2.3 * len(names)),
+        figsize=(10.4, 1.9 * len(names) + 0.5),
         squeeze=False,
         sharey="row",
         layout="constrained",
