@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from films import film, save
 from vidgan_core import checkpoint
 from vidgan_core.dataset import DataSpec
 from vidgan_core.durable import drop
+from vidgan_core.evaluation import store
 from vidgan_core.evaluation.cut import cut, spread
 from vidgan_core.evaluation.resample import errors
 from vidgan_core.interfaces import ClipSet, Evidence, Metric
@@ -208,6 +210,17 @@ def test_evaluations_of_a_step_are_kept_together(vidgan: Command, run: Path) -> 
         "gap-colours@4f-16px-n10+power=2.0",
         "grain@4f-16px-n20",
     ]
+
+
+def test_numbers_of_other_weights_are_dropped(vidgan: Command, run: Path) -> None:
+    assert vidgan("eval", run, *GAP).code == 0
+    (before,) = store.read(run / "eval").values()
+    store.write(run / "eval", replace(before, model="other", numbers=()))
+    assert store.read(run / "eval")[3].numbers == ()
+    (run / "eval" / "step-00000003.json").write_text("{")
+    assert store.read(run / "eval") == {}
+    assert vidgan("eval", run, *GAP).code == 0
+    assert store.read(run / "eval")[3].model == before.model
 
 
 def test_what_is_not_finite_is_no_number(vidgan: Command, run: Path) -> None:

@@ -160,7 +160,7 @@ def _evaluations(
     evaluations = evaluate_run(Path(target), options["checkpoints"], settings, registry, terms)
     for evaluation, file in evaluations:
         if file:
-            _say(f"step {evaluation.step}: kept in {file}")
+            _say(f"step {evaluation.step}: {evaluation.seconds:.1f} s, kept in {file}")
         yield evaluation
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -50,8 +51,10 @@ def evaluate_run(
         generator.to(terms.device)
         clips = fake(generator, n, terms.seed, f"step {saved.state['step']}'s")
         step = training_step(config, registry, terms)
-        numbers = bench.measure(clips, generator, step)
-        evaluation = Evaluation(saved.state["step"], saved.model_hash, tuple(numbers))
+        started = time.perf_counter()
+        numbers = tuple(bench.measure(clips, generator, step))
+        seconds = round(time.perf_counter() - started, 3)
+        evaluation = Evaluation(saved.state["step"], saved.model_hash, numbers, seconds)
         run = RunDir(saved.path.parent.parent)
         stored = numbers and run.config_file.is_file() and saved.path.parent == run.checkpoints
         yield evaluation, store.write(run.evaluations, evaluation) if stored else None

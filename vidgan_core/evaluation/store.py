@@ -16,12 +16,14 @@ from vidgan_core.evaluation.number import Number
 class Evaluation:
     """What was measured of one checkpoint. `model` is the hash of its generator's weights.
 
-    Of clips that are no checkpoint's, `step` is None and `model` the hash of the clips.
+    Of clips that are no checkpoint's, `step` is None and `model` the hash of the clips. `seconds`
+    is what the latest evaluation took, clips and features included, without the real side.
     """
 
     step: int | None
     model: str
     numbers: tuple[Number, ...]
+    seconds: float = 0.0
 
 
 def write(folder: Path, evaluation: Evaluation) -> Path:
@@ -37,6 +39,7 @@ def write(folder: Path, evaluation: Evaluation) -> Path:
     facts = {
         "step": evaluation.step,
         "model": evaluation.model,
+        "seconds": evaluation.seconds,
         "numbers": [number.json() for number in merged.values()],
     }
     replace(path, json.dumps(facts, indent=1) + "\n")
@@ -98,6 +101,6 @@ def _load(path: Path) -> Evaluation | None:
     try:
         facts = json.loads(path.read_text("utf-8"))
         numbers = tuple(map(Number.parse, facts["numbers"]))
-        return Evaluation(int(facts["step"]), str(facts["model"]), numbers)
+        return Evaluation(int(facts["step"]), str(facts["model"]), numbers, facts["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
