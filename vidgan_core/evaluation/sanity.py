@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import cycle, islice
 from typing import Any
 
@@ -109,19 +109,24 @@ class Lab:
         count = round(fraction * self._n)
         return self._copies[:count] + self._numbers[count:]
 
-    def _without_classes(self, fraction: float) -> list[int]:
-        """Return clips of the classes that are left; films are classes where there are none."""
+    @cached_property
+    def _class_of(self) -> dict[int, int]:
+        """The class of every clip of the pool; films are classes where there are none."""
         labelled = any(field.name == "class" for field in self._dataset.fields)
-        of = {
-            number: int(self._dataset.item(number)["class"])
-            if labelled
-            else self._dataset.span(number)[0]
-            for number in self._pool
-        }
-        classes = sorted(set(of.values()))
+        label = lambda number: self._dataset.item(number)["class"]  # noqa: E731
+        film = lambda number: self._dataset.span(number)[0]  # noqa: E731
+        return {number: int((label if labelled else film)(number)) for number in self._pool}
+
+    def _without_classes(self, fraction: float) -> list[int]:
+        classes = sorted(set(self._class_of.values()))
         dropped = classes[: max(1, round(fraction * len(classes)))]
-        kept = [number for number in self._pool if of[number] not in dropped]
+        kept = [number for number in self._pool if self._class_of[number] not in dropped]
         return spread(kept, min(len(kept), self._n))
+
+    @cached_property
+    def _read(self) -> list[Chunk]:
+        """The clips that are degraded, kept for all the ways in which they are."""
+        return list(real(self._dataset, self._numbers).chunks())
 
     def _clips(
         self, numbers: list[int], what: str, damage: tuple[Degradation, float] | None = None
@@ -133,12 +138,11 @@ class Lab:
         return Clips(whole.n, self.spec, chunks, what, key)
 
     def _chunks(self, whole: Clips, name: str, strength: float) -> Iterator[Chunk]:
-        for number, (video, condition) in enumerate(whole.chunks()):
+        damage = DAMAGES.get(name)  # type: ignore[call-overload]
+        for number, (video, condition) in enumerate(self._read if damage else whole.chunks()):
             rng = keyed(self._seed, "degrade", name, number * CHUNK)
-            if damage := DAMAGES.get(name):  # type: ignore[call-overload]
-                yield damage(video, strength, rng, self.frames), condition
-            else:
-                yield video[:, :, : self.frames].contiguous(), condition
+            cut_short = video[:, :, : self.frames].contiguous()
+            yield damage(video, strength, rng, self.frames) if damage else cut_short, condition
 
 
 def check_metrics(config: RunConfig, registry: Registry, terms: Terms) -> Check:
