@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from conftest import REGISTRY
-from films import film
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from vidgan_skvideo import load
@@ -40,13 +39,14 @@ def test_the_networks_weights_know_a_daisy_and_a_palace() -> None:
         square = torch.from_numpy(picture[top : top + side, left : left + side].copy())
         image = square.permute(2, 0, 1)[None] / 127.5 - 1
         with torch.no_grad():
-            maps = head(made.network(made.prepared(image))).clamp(0, 6)
+            maps = head(made.network(made.prepared(image))[1]).clamp(0, 6)
         scores = maps.mean((2, 3)) @ weights["_fc.weight"].T + weights["_fc.bias"]
         assert int(scores.argmax()) == {"flower": 985, "china": 698}[name]
 
 
 def test_grey_clips_are_seen_as_grey_and_large_ones_as_small() -> None:
-    grey = torch.rand(2, 1, 3, 64, 64) * 2 - 1
+    coarse = torch.rand(2, 3, 16, 16) * 2 - 1
+    grey = nn.functional.interpolate(coarse, (64, 64), mode="bilinear")[:, None]
     colour = grey.expand(-1, 3, -1, -1, -1)
     seen = features("lite0")(colour)
     assert torch.equal(features("lite0", DataSpec(1, 3, 64, 64))(grey), seen)
@@ -65,16 +65,18 @@ def test_without_the_weights_package_a_line_says_so(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass")
 def test_block_matching_is_scikit_videos() -> None:
-    """On a textured film that is moved by whole pixels, and on one that is not."""
+    """On a texture that is moved by whole pixels, and on noise, where all places are as good."""
     from vidgan_features.motion import block_motion
 
-    still = np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.uint8)
-    moved = [np.roll(still, (2 * t, -3 * t), (0, 1)) for t in range(4)]
-    for frames in (np.stack(moved), film(4, 64, 64)[..., 0]):
-        theirs = load("blockMotion")(frames[..., None], method="ES", mbSize=8, p=4)
-        tensor = torch.from_numpy(frames.copy()).float()
+    rng = np.random.default_rng(0)
+    still = rng.integers(0, 255, (64, 64)).astype(np.uint8)
+    moved = np.stack([np.roll(still, (2 * t, -3 * t), (0, 1)) for t in range(3)])
+    for frames in (moved, rng.integers(0, 255, (3, 64, 64)).astype(np.uint8)):
+        colour = frames[..., None].repeat(3, -1)
+        theirs = load("blockMotion")(colour, method="ES", mbSize=8, p=4)
+        tensor = torch.from_numpy(frames).float()
         ours = block_motion(tensor[:-1], tensor[1:], 4).numpy()
-        assert np.mean((ours == theirs).all(-1)) > 0.95
+        assert np.mean((ours == theirs).all(-1)) > 0.95  # of equals they take another
 
 
 def test_motion_is_what_was_moved() -> None:
@@ -140,7 +142,7 @@ def test_published_weights_load_by_name_and_matter(tmp_path: Path) -> None:
     other = tensors | {"logits.conv3d.bias": tensors["logits.conv3d.bias"] + 1}
     save_file(other, tmp_path / "other.safetensors")
     shifted = features("i3d", spec, weights=str(tmp_path / "other.safetensors"))
-    torch.testing.assert_close(shifted(clips), vectors + 1)
+    torch.testing.assert_close(shifted(clips[:1]), vectors[:1] + 1)
     assert shifted.fingerprint != made.fingerprint
 
 
@@ -148,7 +150,7 @@ def test_published_weights_load_by_name_and_matter(tmp_path: Path) -> None:
     ("tensors", "message"),
     [
         (None, "can't be read"),
-        ({"a": torch.zeros(1)}, r"229 of 229 tensors are missing .* Conv3d_1a_7x7.conv3d.weight;"),
+        ({"a": torch.zeros(1)}, r"287 of 287 tensors are missing .* Conv3d_1a_7x7.conv3d.weight;"),
     ],
 )
 def test_other_files_are_refused(

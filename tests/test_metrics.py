@@ -10,10 +10,8 @@ import pytest
 import torch
 from conftest import REGISTRY, SMALL
 from torch import Tensor, nn
-from torchmetrics.functional.image import (
-    multiscale_structural_similarity_index_measure,
-    structural_similarity_index_measure,
-)
+from torchmetrics.functional.image import structural_similarity_index_measure
+from torchmetrics.functional.image.ssim import _ssim_update
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
@@ -244,25 +242,42 @@ PAIR = (pixels(2, 3, 3, 64, 64), pixels(2, 3, 3, 64, 64))
 NOISY = (PAIR[1] + torch.randint(0, 40, PAIR[1].shape).to(torch.uint8) // 2).clamp(0, 255)
 
 
+EDGE = 5  # pixels, where torchmetrics' windows reach out of the frame
+
+
+def whole_windows(real: Tensor, fake: Tensor) -> Tensor:
+    """The SSIM that torchmetrics finds, of windows within the frame: (N,)."""
+    _, image = structural_similarity_index_measure(
+        fake, real, data_range=255.0, return_full_image=True, reduction="none"
+    )
+    return image[..., EDGE:-EDGE, EDGE:-EDGE].mean((1, 2, 3))
+
+
 @pytest.mark.filterwarnings("ignore:the matrix subclass")
-def test_ssim_is_torchmetrics() -> None:
+def test_ssim_is_torchmetrics_within_the_frame() -> None:
     numbers = metric("ssim").measure(Evidence(of(video=PAIR[0]), of(video=NOISY)))
-    theirs = structural_similarity_index_measure(luma(NOISY), luma(PAIR[0]), data_range=255.0)
-    assert numbers["ssim"] == pytest.approx(float(theirs), abs=1e-6)
+    theirs = whole_windows(luma(PAIR[0]), luma(NOISY)).mean()
+    assert numbers["ssim"] == pytest.approx(float(theirs), abs=1e-5)  # scikit-video's are float32
 
 
 @pytest.mark.parametrize(("size", "scales"), [(64, 3), (176, 5), (16, 1)])
-def test_ms_ssim_is_torchmetrics(size: int, scales: int) -> None:
+def test_ms_ssim_is_torchmetrics_within_the_frame(size: int, scales: int) -> None:
+    """Their contrasts are of windows within the frame, their SSIM at the last scale is not."""
     from vidgan_metrics.similarity import BETAS
 
     real = pixels(1, 3, 2, size, size)
     fake = (real // 2 + pixels(1, 3, 2, size, size, seed=1) // 2).clamp(0, 255)
     numbers = metric("ms-ssim").measure(Evidence(of(video=real), of(video=fake)))
-    betas = tuple(beta / sum(BETAS[:scales]) for beta in BETAS[:scales])
-    theirs = multiscale_structural_similarity_index_measure(
-        luma(fake), luma(real), data_range=255.0, betas=betas
-    )
-    assert numbers == {"ms-ssim": pytest.approx(float(theirs), abs=1e-6)}
+    total = sum(BETAS[:scales])
+    expected = torch.ones(2, dtype=torch.float64)
+    one, two = luma(real), luma(fake)
+    for scale, beta in enumerate(BETAS[:scales]):
+        _, contrast = _ssim_update(two, one, data_range=255.0, return_contrast_sensitivity=True)
+        last = scale == scales - 1
+        factor = whole_windows(one, two) if last else contrast
+        expected *= factor ** (beta / total)
+        one, two = (nn.functional.avg_pool2d(frames, 2) for frames in (one, two))
+    assert numbers == {"ms-ssim": pytest.approx(float(expected.mean()), abs=1e-6)}
 
 
 def test_psnr_is_its_formula_and_finite_of_copies() -> None:

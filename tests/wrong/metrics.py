@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 
 from vidgan_core.errors import UsageError
-from vidgan_core.interfaces import Evidence, Metric
+from vidgan_core.interfaces import Better, Evidence, Metric
 
 
 class RightMetric(Metric):
     """The distance of the mean features."""
 
-    better = {"shift": "lower"}
+    better: ClassVar[Mapping[str, Better]] = {"shift": "lower"}
     needs = frozenset({"features"})
     distance = True
     error = "own"
@@ -27,7 +28,7 @@ class RightMetric(Metric):
 
 
 class Babbling(RightMetric):
-    better = {"shift": "smaller"}
+    better: ClassVar[Mapping[str, Better]] = {"shift": "smaller"}  # type: ignore[dict-item]
 
 
 class Whole(RightMetric):
