@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Adam
 
-from vidgan_core import checkpoint
+from vidgan_core import best, checkpoint
 from vidgan_core.batchnorm import synchronise
 from vidgan_core.build import build, build_dataset, conditioned
 from vidgan_core.checkpoint import Checkpoint
@@ -258,7 +258,9 @@ class Run:
         folder = self.folder.checkpoints
         path = checkpoint.save(folder, self.step, model=model, train=train, state=state)
         if not self.trainer.skipped_in_a_row:
-            checkpoint.prune(folder, self.config.checkpoint.keep, newest=self.step)
+            kept = best.read(folder)
+            spare = kept.step if kept else None
+            checkpoint.prune(folder, self.config.checkpoint.keep, newest=self.step, spare=spare)
         self._announce("vidgan_checkpoint_saved", path=path)
 
 

@@ -105,7 +105,7 @@ def command(
         terms = replace(terms, watch=watch)
         if sanity:
             config = _data_config(target, options["settings"], registry)
-            check = check_metrics(config, registry, terms, _say)
+            check = check_metrics(config, registry, terms)
         else:
             for evaluation in _evaluations(target, against, registry, terms, options):
                 found.append(evaluation)
@@ -117,7 +117,8 @@ def command(
 
 
 def _terms(options: dict[str, Any], device: str | None, sanity: bool) -> Terms:
-    from vidgan_core.evaluation.prepare import Terms
+    from vidgan_core.evaluation.prepare import DEFAULT_N, Terms
+    from vidgan_core.evaluation.sanity import DEFAULT_N as SANITY_N
     from vidgan_core.precision import choose_device
 
     return Terms(
@@ -126,7 +127,9 @@ def _terms(options: dict[str, Any], device: str | None, sanity: bool) -> Terms:
         n=options["count"],
         seed=options["seed"],
         split=options["split"] or ("train" if sanity else "test"),
+        at_most=SANITY_N if sanity else DEFAULT_N,
         device=choose_device(device or "auto"),
+        say=_say,
     )
 
 
@@ -135,7 +138,8 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _say(note: str) -> None:
-    click.echo(note, err=True)
+    if note:
+        click.echo(note, err=True)
 
 
 def _evaluations(
@@ -151,14 +155,12 @@ def _evaluations(
 
     settings = options["settings"]
     if against:
-        yield evaluate_folders(Path(target), against, settings, registry, terms, _say)
+        yield evaluate_folders(Path(target), against, settings, registry, terms)
         return
-    evaluations = evaluate_run(
-        Path(target), options["checkpoints"], settings, registry, terms, _say
-    )
+    evaluations = evaluate_run(Path(target), options["checkpoints"], settings, registry, terms)
     for evaluation, file in evaluations:
         if file:
-            _say(f"step {evaluation.step}: kept in {file}")
+            _say(f"step {evaluation.step}: {evaluation.seconds:.1f} s, kept in {file}")
         yield evaluation
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,6 +17,8 @@ from vidgan_core.evaluation.gather import Gathered, Watch, gather, unwatched
 from vidgan_core.evaluation.number import Number, protocol
 from vidgan_core.evaluation.resample import errors
 from vidgan_core.interfaces import Evidence, Generator
+
+Step = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +76,13 @@ class Bench:
             )
         return gather(clips, self.choice.wanted(), self._device, self._watch)
 
-    def measure(self, clips: Clips, generator: Generator | None = None) -> list[Number]:
+    def measure(
+        self, clips: Clips, generator: Generator | None = None, step: Step | None = None
+    ) -> list[Number]:
         """Measure generated clips: every number with its error and its floor.
 
-        Raises VidganError if a clip, a feature or a number is not finite.
+        `step` takes one training step of the generator's run. Raises VidganError if a clip, a
+        feature or a number is not finite.
         """
         if not self.choice.asked:
             return []
@@ -86,11 +91,11 @@ class Bench:
         for done, asked in enumerate(self.choice.asked):
             self._watch(asked.label(asked.name), done, len(self.choice.asked))
             started = time.perf_counter()
-            evidence = self.evidence(asked, fake, generator)
-            found = self.values(asked, evidence)
-            error = self._errors(asked, evidence, found)
+            evidence = replace(self.evidence(asked, fake), generator=generator, step=step)
+            found, own = self._measured(asked, evidence)
+            error = own or errors(asked.metric, evidence, self.seed)
             seconds = time.perf_counter() - started
-            for name, better in asked.metric.better.items():
+            for name in found:
                 label = asked.label(name)
                 numbers.append(
                     Number(
@@ -98,8 +103,8 @@ class Bench:
                         found[name],
                         error.get(name),
                         self.floors.get(label),
-                        better,
-                        protocol(label, clips.spec, clips.n, asked.changed),
+                        asked.metric.better[name],
+                        protocol(label, clips.spec, clips.n, self._changed(asked)),
                         self._fingerprint(asked),
                         self._real.data,
                         self._real.split,
@@ -110,9 +115,7 @@ class Bench:
                 )
         return numbers
 
-    def evidence(
-        self, asked: Asked, fake: Gathered, generator: Generator | None = None
-    ) -> Evidence:
+    def evidence(self, asked: Asked, fake: Gathered) -> Evidence:
         """Return what one metric is given."""
         needs = asked.metric.needs
         real, made = (
@@ -120,23 +123,23 @@ class Bench:
             for side in (self._reference, fake)
         )
         train = self._train.clip_set(asked.features) if self._train and "train" in needs else None
-        return Evidence(real, made, train, generator)
+        return Evidence(real, made, train)
 
     def values(self, asked: Asked, evidence: Evidence) -> Mapping[str, float]:
         """Return a metric's numbers. Raises VidganError if one is not finite."""
-        found = asked.metric.measure(evidence)
-        for name in asked.metric.better:
-            if not math.isfinite(found[name]):
-                raise VidganError(f"{asked.label(name)} is {found[name]}: no number")
-        return found
+        return self._measured(asked, evidence)[0]
 
-    def _errors(
-        self, asked: Asked, evidence: Evidence, found: Mapping[str, float]
-    ) -> Mapping[str, float]:
-        if asked.metric.error == "own":
-            own = {name: found.get(f"{name}_error") for name in asked.metric.better}
-            return {name: error for name, error in own.items() if error is not None}
-        return errors(asked.metric, evidence, self.seed)
+    def _measured(
+        self, asked: Asked, evidence: Evidence
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Return a metric's numbers and the errors that it knows itself."""
+        measured = asked.metric.measure(evidence)
+        found = {name: measured[name] for name in asked.metric.better if name in measured}
+        for name, value in found.items():
+            if not math.isfinite(value):
+                raise VidganError(f"{asked.label(name)} is {value}: no number")
+        own = {name: measured.get(f"{name}_error", math.nan) for name in found}
+        return found, {name: error for name, error in own.items() if math.isfinite(error)}
 
     def _find_floors(self, other: Clips) -> None:
         """Measure the other half of the real clips as if they were generated."""
@@ -149,7 +152,14 @@ class Bench:
         for done, asked in enumerate(asked_for):
             self._watch(f"floor of {asked.label(asked.name)}", done, len(asked_for))
             found = self.values(asked, self.evidence(asked, half))
-            self.floors |= {asked.label(name): found[name] for name in asked.metric.better}
+            self.floors |= {asked.label(name): value for name, value in found.items()}
+
+    def _changed(self, asked: Asked) -> Mapping[str, object]:
+        """Return what a protocol says of options, and of the machine where that matters."""
+        if "generator" not in asked.metric.needs:
+            return asked.changed
+        machine = {"device": self._device.type, "threads": torch.get_num_threads()}
+        return {**asked.changed, **machine}
 
     def _fingerprint(self, asked: Asked) -> str:
         pool = self.choice.pool if "features" in asked.metric.needs else self.choice.frame_pool

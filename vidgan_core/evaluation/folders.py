@@ -15,8 +15,7 @@ from vidgan_core.evaluation.bench import Bench, Real
 from vidgan_core.evaluation.choose import GROUPS, Chooser
 from vidgan_core.evaluation.clips import plain, real
 from vidgan_core.evaluation.cut import cut, spread
-from vidgan_core.evaluation.prepare import Terms, clips_each, left_out
-from vidgan_core.evaluation.runs import Say
+from vidgan_core.evaluation.prepare import Terms, choose, clips_each
 from vidgan_core.evaluation.store import Evaluation
 from vidgan_core.interfaces import Metric
 from vidgan_core.layers import Layers
@@ -30,7 +29,6 @@ def evaluate_folders(
     settings: Sequence[str],
     registry: Registry,
     terms: Terms,
-    say: Say,
 ) -> Evaluation:
     """Measure the clips of a folder against those of another.
 
@@ -49,14 +47,13 @@ def evaluate_folders(
         )
     sides = [list(range(len(truth)))] if paired else cut(truth, 2)
     judged = list(range(len(made)))
-    n, notes = clips_each(terms.n, terms.at_most, [*sides, judged], "the smaller folder")
+    for dataset in (made, truth):
+        terms.say(dataset.summary())
+    n = clips_each(terms, [*sides, judged], "the smaller folder")
     have = {"pairs"} if paired else set[str]()
     if made.fields and truth.fields:
         have.add("class")
-    chooser = Chooser(registry, configs[1], plain(truth.spec), have)
-    choice = chooser.choose(terms.metrics, terms.features, n)
-    for note in (*(d.summary() for d in (made, truth)), *notes, *left_out(choice)):
-        say(note)
+    choice = choose(Chooser(registry, configs[1], plain(truth.spec), have), terms, n)
     reference, *other = (real(truth, spread(side, n)) for side in sides)
     measured = Real(truth.fingerprint, "all", reference, other[0] if other else None)
     bench = Bench(choice, measured, seed=terms.seed, device=terms.device, watch=terms.watch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -18,14 +18,17 @@ from vidgan_core.evaluation.gather import Watch, unwatched
 from vidgan_core.interfaces import DataSpec, Split
 from vidgan_core.plugins import Registry
 
-MOST_TRAIN = 4  # times n: how many training clips are looked at for copies
+MOST_TRAIN = 2  # times n: how many training clips are looked at for copies
 DEFAULT_N = 2048
 HINT = "--split train, more data, or a larger part of it held out"
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How to evaluate: `n` clips on each side, or for None up to `at_most`, what there are."""
+    """How to evaluate: `n` clips on each side, or for None up to `at_most`, what there are.
+
+    `say` is told what a user should know, `watch` how far it is.
+    """
 
     metrics: tuple[str, ...] = ("fast",)
     features: tuple[str, ...] = ()
@@ -35,60 +38,54 @@ class Terms:
     split: Split = "test"
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     watch: Watch = unwatched
+    say: Callable[[str], None] = field(default=lambda _: None)
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A bench, the number of clips on each side, and what a user should know about both."""
-
-    bench: Bench
-    n: int
-    notes: Sequence[str]
-
-
-def prepare(config: RunConfig, registry: Registry, spec: DataSpec, terms: Terms) -> Prepared:
+def prepare(
+    config: RunConfig, registry: Registry, spec: DataSpec, terms: Terms
+) -> tuple[Bench, int]:
     """Make ready to measure generators of `spec` against the data of their configuration.
 
-    Raises UsageError where the data offer too few clips or others than the generator makes.
+    Returns the bench and how many clips to measure. Raises UsageError where the data offer too
+    few clips or others than the generator makes.
     """
     dataset = build_dataset(config, registry, terms.split)
     if plain(dataset.spec) != plain(spec):
         raise UsageError(f"the generator makes {spec}, the data are of {dataset.spec}")
-    have = {"generator"}
+    have = {"generator"} | ({"train"} if terms.split == "test" else set())
     if {"class"} <= {f.name for f in dataset.fields} & {f.name for f in spec.condition}:
         have.add("class")
-    train = dataset if terms.split == "train" else build_dataset(config, registry, "train")
-    who = f"the {terms.split} split of {config.data.name}"
     halves = cut(dataset, 2)
-    n, notes = clips_each(terms.n, terms.at_most, halves, who)
-    if terms.split == "test":
-        have.add("train")
-    choice = Chooser(registry, config, plain(spec), have).choose(terms.metrics, terms.features, n)
+    who = f"the {terms.split} split of {config.data.name}"
+    n = clips_each(terms, halves, who)
+    choice = choose(Chooser(registry, config, plain(spec), have), terms, n)
     reference, other = (real(dataset, spread(half, n)) for half in halves)
     trained = None
     if choice.needs("train"):
-        every = range(len(train))
-        trained = real(train, spread(every, min(len(train), MOST_TRAIN * n)), "training")
+        train = build_dataset(config, registry, "train")
+        numbers = spread(range(len(train)), min(len(train), MOST_TRAIN * n))
+        trained = real(train, numbers, "training")
     sides = Real(dataset.fingerprint, terms.split, reference, other, trained)
     bench = Bench(choice, sides, seed=terms.seed, device=terms.device, watch=terms.watch)
-    return Prepared(bench, n, [*notes, *left_out(choice)])
+    return bench, n
 
 
-def clips_each(
-    asked: int | None, at_most: int, sides: Sequence[Sequence[int]], who: str
-) -> tuple[int, list[str]]:
-    """Return how many clips each side has, and what to say of it."""
+def clips_each(terms: Terms, sides: Sequence[Sequence[int]], who: str) -> int:
+    """Return how many clips each side has; say so where it is fewer than is usual."""
     most = min(map(len, sides))
     offer = f"{who} gives {most} clips for each side that share no scene"
     if most < 2:
         raise UsageError(f"{offer}: too few", hint=HINT)
-    if asked is None:
-        return min(most, at_most), [f"n is {most}: {offer}"] if most < at_most else []
-    if asked > most:
-        raise UsageError(f"-n {asked}: {offer}", hint=f"-n {most}, or {HINT}")
-    return asked, []
+    if terms.n is None and most < terms.at_most:
+        terms.say(f"n is {most}: {offer}")
+    if terms.n and terms.n > most:
+        raise UsageError(f"-n {terms.n}: {offer}", hint=f"-n {most}, or {HINT}")
+    return terms.n or min(most, terms.at_most)
 
 
-def left_out(choice: Choice) -> list[str]:
-    """Say what of a group is not measured, and why."""
-    return [f"left out: {name}: {why}" for name, why in choice.left_out.items()]
+def choose(chooser: Chooser, terms: Terms, n: int) -> Choice:
+    """Choose what is measured; say what of a group is not, and why."""
+    choice = chooser.choose(terms.metrics, terms.features, n)
+    for name, why in choice.left_out.items():
+        terms.say(f"left out: {name}: {why}")
+    return choice
