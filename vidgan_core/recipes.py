@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -62,4 +63,6 @@ def _recipes(provider: Provider) -> Iterator[Recipe]:
     spec = manifest.__spec__ if manifest else None
     for package in (spec.submodule_search_locations or ()) if spec else ():
         for file in Path(package, FOLDER).glob("*.toml"):
-            yield Recipe(plain(file.stem), file.read_bytes().decode("utf-8", "replace"), provider)
+            with contextlib.suppress(OSError):
+                text = file.read_bytes().decode("utf-8", "replace")
+                yield Recipe(plain(file.stem), text, provider)
