@@ -9,8 +9,10 @@ from vidgan_core.testing import (
     AugmentSuite,
     DatasetSuite,
     DiscriminatorSuite,
+    FeaturesSuite,
     GeneratorSuite,
     LossSuite,
+    MetricSuite,
     PluginSuite,
     TermSuite,
 )
@@ -39,6 +41,14 @@ class TestTerms(TermSuite):
 
 
 class TestAugments(AugmentSuite):
+    pass
+
+
+class TestFeatures(FeaturesSuite):
+    pass
+
+
+class TestMetrics(MetricSuite):
     pass
 
 

@@ -124,10 +124,15 @@ class TrainerTable(Table):
 
 
 class CheckpointTable(Table):
-    """How often a checkpoint is saved, and how many are kept."""
+    """How often a checkpoint is saved, and how many are kept.
+
+    `best` names a number of the evaluation, such as fd-lite0: the checkpoint where it was best is
+    kept as well.
+    """
 
     every: Positive = 100
     keep: Positive = 3
+    best: str = ""
 
 
 class SamplesTable(Table):
@@ -142,6 +147,20 @@ class LogTable(Table):
     """How many steps make a tick: a line in metrics.jsonl and on the screen."""
 
     every: Positive = 10
+
+
+class EvalTable(Table):
+    """How often a run is evaluated while it trains, and how.
+
+    `every` 0: never. `metrics`: a group (none, fast, full) or names, between commas. `features`:
+    names; all there are when empty. `n`: clips on each side, or what the real split offers.
+    """
+
+    every: Annotated[int, Field(ge=0)] = 0
+    n: Annotated[int, Field(ge=2)] = 256
+    metrics: str = "fast"
+    features: list[str] = []
+    split: Literal["test", "train"] = "test"
 
 
 class RunConfig(Table):
@@ -160,6 +179,9 @@ class RunConfig(Table):
     checkpoint: CheckpointTable = CheckpointTable()
     samples: SamplesTable = SamplesTable()
     log: LogTable = LogTable()
+    eval: EvalTable = EvalTable()
+    metric: dict[str, OptionsTable] = {}
+    features: dict[str, OptionsTable] = {}
 
     @property
     def horizon(self) -> int:

@@ -67,6 +67,13 @@ class Dataset(ABC):
         Raises ClipError when the file behind it has changed or is gone; another clip is taken.
         """
 
+    def span(self, index: int) -> tuple[int, int, int]:
+        """Return a clip's source and its first and last frame there.
+
+        Clips of one source whose frames overlap or lie next to one another are no two samples.
+        """
+        return index, 0, 0
+
     def augment(self, item: Mapping[str, Any], key: int) -> Mapping[str, Any]:
         """Return the item as training sees it, drawn anew each epoch: a pure function of `key`."""
         return item

@@ -19,6 +19,7 @@ from vidgan_core.config import (
     ComponentTable,
     DataTable,
     NetworkTable,
+    OptionsTable,
     RunConfig,
     Table,
     TermTable,
@@ -39,7 +40,12 @@ PLAYERS: tuple[tuple[Kind, type[Table]], ...] = (
     ("discriminator", NetworkTable),
     ("loss", ComponentTable),
 )
-NAMED: tuple[tuple[Kind, type[Table]], ...] = (("term", TermTable), ("augment", AugmentTable))
+NAMED: tuple[tuple[Kind, type[Table]], ...] = (
+    ("term", TermTable),
+    ("augment", AugmentTable),
+    ("metric", OptionsTable),
+    ("features", OptionsTable),
+)
 
 
 def resolve(layers: Layers, registry: Registry) -> RunConfig:
@@ -66,7 +72,18 @@ def resolve(layers: Layers, registry: Registry) -> RunConfig:
     problems += found
     if problems:
         raise ConfigError(_unique(problems))
-    return RunConfig.model_validate(config)
+    return _best_is_measured(RunConfig.model_validate(config), layers)
+
+
+def _best_is_measured(config: RunConfig, layers: Layers) -> RunConfig:
+    """Refuse to keep the best checkpoint where checkpoints are not measured."""
+    best, every, saved = config.checkpoint.best, config.eval.every, config.checkpoint.every
+    if best and (not every or every % saved):
+        what = f"eval.every must be a multiple of checkpoint.every, {saved}"
+        place = ("eval", "every") if every else ("checkpoint", "best")
+        got = json.dumps(every or best)
+        raise ConfigError([Problem(".".join(place), what, got, layers.source(place))])
+    return config
 
 
 def _with_defaults(layers: Layers, registry: Registry) -> dict[str, Any]:
@@ -117,8 +134,8 @@ def _components(values: Mapping[str, Any]) -> Iterator[tuple[Place, Kind, str, s
     ]
     tables.append((("data",), "dataset", values["data"], DataTable))
     for kind, model in NAMED:
-        if isinstance(values[kind], dict):
-            tables += [((kind, name), kind, table, model) for name, table in values[kind].items()]
+        if isinstance(named := values.get(kind), dict):
+            tables += [((kind, name), kind, table, model) for name, table in named.items()]
     for path, kind, table, model in tables:
         if isinstance(table, dict):  # otherwise the core's own models say what is wrong
             name = path[1] if len(path) > 1 else table.get("name")

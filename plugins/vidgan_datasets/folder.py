@@ -109,9 +109,8 @@ class Folder(Dataset):
 
     def item(self, index: int) -> Mapping[str, Any]:
         """Return the window and, if sub-folders are classes, its class."""
-        number = int(np.searchsorted(self._ends, index, side="right"))
+        number, window = self._locate(index)
         record = self._films[number]
-        window = index - (int(self._ends[number - 1]) if number else 0)
         try:
             self._refuse_changed(record)
             frames = self._frames(number, self.windows.numbers(window, record.frames, record.times))
@@ -122,6 +121,11 @@ class Folder(Dataset):
         if self.by_folder:
             clip["class"] = np.int64(self.classes.index(_class_of(record)))
         return clip
+
+    def span(self, index: int) -> tuple[int, int, int]:
+        """Return the film's number and the window's first and last frame, at the wanted rate."""
+        number, window = self._locate(index)
+        return number, (first := window * self.windows.hop), first + self.windows.span - 1
 
     def augment(self, item: Mapping[str, Any], key: int) -> Mapping[str, Any]:
         """Mirror the whole clip or don't."""
@@ -190,6 +194,10 @@ class Folder(Dataset):
         pixels = self.spec.height * self.spec.width * 3
         ends = np.cumsum([r.frames * pixels for r in self._films], dtype=np.int64)
         return int(np.searchsorted(ends, self._cache.bound, side="right"))
+
+    def _locate(self, index: int) -> tuple[int, int]:
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        return number, index - (int(self._ends[number - 1]) if number else 0)
 
     def _windows_of(self, record: Record) -> int:
         return self.windows.count(record.frames, record.times)

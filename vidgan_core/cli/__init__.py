@@ -19,6 +19,8 @@ from vidgan_core.ranks import local_rank
 COMMANDS = {
     "run": "Train a GAN on clips.",
     "sample": "Make clips with a trained generator.",
+    "eval": "Measure generated clips against real ones.",
+    "compare": "Put runs side by side, as a table and a page.",
     "data": "Check your own videos, and see them as training does.",
     "plugins": "List what there is to train with, and from where.",
     "inspect": "Say what a run, checkpoint, video or picture is.",

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 )
 @click.option("--batch", type=int, help="Clips a batch (default: 8).")
 @click.option("--seed", type=int, help="Seed of everything random (default: 0).")
+@click.option("--eval-every", type=int, help="Evaluate every so many steps (default: never).")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -152,12 +153,20 @@ def _refuse_changes(before: RunConfig, now: RunConfig) -> None:
     from vidgan_core.layers import flat
 
     old, new = flat(before.model_dump(mode="json")), flat(now.model_dump(mode="json"))
-    free = {"data.workers"} if now.depends_on_steps else {"data.workers", "steps"}
-    changed = [k for k in sorted({*old, *new} - free) if old.get(k) != new.get(k)]
+    held = {"steps"} if now.depends_on_steps else set()
+    keys = {k for k in {*old, *new} if k in held or not _free(k)}
+    changed = [k for k in sorted(keys) if old.get(k) != new.get(k)]
     if changed:
         what = ", ".join(f"{k} from {old.get(k)} to {new.get(k)}" for k in changed)
         hint = "trainer.decay_steps can keep schedules apart from it" if "steps" in changed else ""
         raise UsageError(f"can't resume with another configuration: {what}", hint=hint)
+
+
+def _free(key: str) -> bool:
+    """May a run go on with another value? How it is measured changes nothing in it."""
+    return key in ("steps", "data.workers", "checkpoint.best") or key.startswith(
+        ("eval.", "metric.", "features.")
+    )
 
 
 def _train(
@@ -173,6 +182,7 @@ def _train(
     from vidgan_core.interrupt import interruptible
     from vidgan_core.observers.clips import ClipCounts
     from vidgan_core.observers.collapse import CollapseWatch
+    from vidgan_core.observers.evaluation import EvaluateRuns
     from vidgan_core.observers.metrics import MetricsLog
     from vidgan_core.observers.pictures import SamplePictures
     from vidgan_core.observers.progress import progress
@@ -194,8 +204,8 @@ def _train(
         peers.lead(begin)
         run.meet()
         with progress() as bar:
-            watching = (ClipCounts(), MetricsLog(), SamplePictures(), CollapseWatch(), bar)
-            for observer in watching:
+            watching = (ClipCounts(), MetricsLog(), SamplePictures(), CollapseWatch())
+            for observer in (*watching, EvaluateRuns(), bar):
                 registry.hooks.register(observer)
             finished = run.fit(lambda: interruption() or over(run)) or over(run)
     if not peers.leads:

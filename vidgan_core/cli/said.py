@@ -23,6 +23,7 @@ FLAGS = {
     "seed": ("seed",),
     "device": ("trainer", "device"),
     "precision": ("trainer", "precision"),
+    "eval_every": ("eval", "every"),
 }
 AUTO = "auto"
 
@@ -53,7 +54,7 @@ def add_flags(
     """Lay the command line over it; flags by the names in `FLAGS`."""
     for name, place in FLAGS.items():
         if flags[name] is not None:
-            layers.add(place, flags[name], f"--{name}")
+            layers.add(place, flags[name], f"--{name.replace('_', '-')}")
     if data is not None:
         name_data(layers, data)
     for table, names in named.items():

