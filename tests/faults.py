@@ -8,9 +8,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -33,14 +35,37 @@ _SERVER.set_forkserver_preload(
 )
 
 
-def start(*arguments: object, err: Path | None = None) -> ForkServerProcess:
-    """Start the command line in this folder; `exitcode` is minus the signal that killed it."""
+def start(
+    *arguments: object, err: Path | None = None, place: Mapping[str, object] | None = None
+) -> ForkServerProcess:
+    """Start the command line in this folder; `exitcode` is minus the signal that killed it.
+
+    `place` holds environment variables.
+    """
     texts = [str(argument) for argument in arguments]
-    process = _SERVER.Process(
-        target=_command, args=(texts, os.getcwd(), os.environ["VIDGAN_CACHE"], err or os.devnull)
-    )
+    variables = {name: str(value) for name, value in (place or {}).items()}
+    variables["VIDGAN_CACHE"] = os.environ["VIDGAN_CACHE"]
+    process = _SERVER.Process(target=_command, args=(texts, os.getcwd(), variables, err))
     process.start()
     return process
+
+
+def start_peers(*arguments: object, size: int = 2, err: str = "err") -> list[ForkServerProcess]:
+    """Start the command line in `size` processes that train one run, as torchrun would.
+
+    Each writes to a file of its own: err0, err1.
+    """
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        port = server.getsockname()[1]
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": size}
+    return [
+        start(
+            *arguments,
+            err=Path(f"{err}{rank}"),
+            place={**meeting, "RANK": rank, "LOCAL_RANK": rank},
+        )
+        for rank in range(size)
+    ]
 
 
 def finish(process: ForkServerProcess) -> int:
@@ -100,10 +125,12 @@ def moments(count: int, seed: int) -> list[random.Random]:
     return [random.Random(f"{seed}/{number}") for number in range(count)]
 
 
-def _command(arguments: list[str], folder: str, cache: str, err: Path | str) -> None:
+def _command(arguments: list[str], folder: str, place: Mapping[str, str], err: Path | None) -> None:
     os.chdir(folder)
-    os.environ["VIDGAN_CACHE"] = cache
-    descriptor = os.open(err, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.environ.update(place)
+    if paths := place.get("PYTHONPATH"):
+        sys.path.insert(0, paths)
+    descriptor = os.open(err or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     sys.argv = ["vidgan", *arguments]

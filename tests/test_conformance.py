@@ -40,15 +40,15 @@ class TestTerms(TermSuite):
     pass
 
 
-class TestAugments(AugmentSuite):
-    pass
-
-
 class TestFeatures(FeaturesSuite):
     pass
 
 
 class TestMetrics(MetricSuite):
+    pass
+
+
+class TestAugments(AugmentSuite):
     pass
 
 

@@ -69,11 +69,11 @@ class _Everywhere(Function):
         return total / dist.get_world_size()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return everywhere(gradient)
 
 
 def everywhere(tensor: Tensor) -> Tensor:
     """Return the mean of a tensor over all processes; differentiable any number of times."""
-    mean: Tensor = _Everywhere.apply(tensor)
+    mean: Tensor = _Everywhere.apply(tensor)  # type: ignore[no-untyped-call]
     return mean

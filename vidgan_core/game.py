@@ -118,7 +118,7 @@ class TwoPlayerGame:
         real_verdict = self._judge(turn.batch["video"], self._condition(turn.batch))
         play = self._play(turn, noise, detached(fake), real_verdict)
         pairs = zip(real_verdict.scores, play.fake_verdict.scores, strict=True)
-        loss = torch.stack([self.loss.discriminator(real, fake) for real, fake in pairs]).sum()
+        loss = _sum([self.loss.discriminator(real, fake) for real, fake in pairs])
         return self._objective("discriminator", loss, play, turn.step) | {
             **self._adapt(real_verdict, play.fake_verdict),
             "real": self._output(real_verdict),
@@ -141,7 +141,7 @@ class TwoPlayerGame:
         fakes = play.fake_verdict.scores
         reals = real_verdict.scores if real_verdict else [None] * len(fakes)
         pairs = zip(reals, fakes, strict=True)
-        loss = torch.stack([self.loss.generator(real, fake) for real, fake in pairs]).sum()
+        loss = _sum([self.loss.generator(real, fake) for real, fake in pairs])
         return self._objective("generator", loss, play, turn.step) | {"spread": _spread(fake.video)}
 
     def _noise(self, turn: Turn) -> Tensors:
@@ -203,7 +203,7 @@ class TwoPlayerGame:
 
     def _output(self, verdict: Verdict) -> Tensor:
         """D(x) as the loss reads it, averaged over critics."""
-        return torch.stack([self.loss.output(s.detach()).mean() for s in verdict.scores]).mean()
+        return _mean([self.loss.output(scores.detach()).mean() for scores in verdict.scores])
 
     def _check_terms(self) -> None:
         given = {f"generator.{name}" for name in self.generator.gives}
@@ -217,10 +217,19 @@ class TwoPlayerGame:
                 )
 
 
+def _sum(values: Sequence[Tensor]) -> Tensor:
+    """Add scalars up; a single one, of the only critic, is spared two kernels."""
+    return values[0] if len(values) == 1 else torch.stack(tuple(values)).sum()
+
+
+def _mean(values: Sequence[Tensor]) -> Tensor:
+    return values[0] if len(values) == 1 else torch.stack(tuple(values)).mean()
+
+
 def _accuracy(real: Verdict, fake: Verdict) -> Tensor:
     """How often a real score is above a fake one, which any loss wants, averaged over critics."""
     pairs = zip(real.scores, fake.scores, strict=True)
-    return torch.stack([(r > f).float().mean() for r, f in pairs]).mean()
+    return _mean([(r > f).float().mean() for r, f in pairs])
 
 
 def _spread(video: Tensor) -> Tensor:

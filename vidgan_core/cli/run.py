@@ -153,18 +153,18 @@ def _refuse_changes(before: RunConfig, now: RunConfig) -> None:
     from vidgan_core.layers import flat
 
     old, new = flat(before.model_dump(mode="json")), flat(now.model_dump(mode="json"))
-    held = {"steps"} if now.depends_on_steps else set()
-    keys = {k for k in {*old, *new} if k in held or not _free(k)}
-    changed = [k for k in sorted(keys) if old.get(k) != new.get(k)]
+    changed = [k for k in sorted({*old, *new}) if old.get(k) != new.get(k) and not _free(k, now)]
     if changed:
         what = ", ".join(f"{k} from {old.get(k)} to {new.get(k)}" for k in changed)
         hint = "trainer.decay_steps can keep schedules apart from it" if "steps" in changed else ""
         raise UsageError(f"can't resume with another configuration: {what}", hint=hint)
 
 
-def _free(key: str) -> bool:
+def _free(key: str, config: RunConfig) -> bool:
     """May a run go on with another value? How it is measured changes nothing in it."""
-    return key in ("steps", "data.workers", "checkpoint.best") or key.startswith(
+    if key == "steps":
+        return not config.depends_on_steps
+    return key in ("data.workers", "checkpoint.best") or key.startswith(
         ("eval.", "metric.", "features.")
     )
 

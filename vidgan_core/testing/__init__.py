@@ -12,8 +12,8 @@ id. Needs pytest, which the rest of the core does without: pip install 'vidgan[t
 import pytest
 
 MODULES = (
-    *("augment", "dataset", "discriminator", "features", "generator", "loss", "metric"),
-    *("network", "plugin", "suite", "term"),
+    *("augment", "dataset", "discriminator", "features", "generator", "loss", "metric", "network"),
+    *("plugin", "suite", "term"),
 )
 pytest.register_assert_rewrite(*(f"vidgan_core.testing.{module}" for module in MODULES))
 

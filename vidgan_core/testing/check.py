@@ -54,16 +54,16 @@ class TestDataset(DatasetSuite):
     """Every data set."""
 
 
-class TestAugment(AugmentSuite):
-    """Every augmentation."""
-
-
 class TestFeatures(FeaturesSuite):
     """Every kind of features."""
 
 
 class TestMetric(MetricSuite):
     """Every metric."""
+
+
+class TestAugment(AugmentSuite):
+    """Every augmentation."""
 
 
 class Report:
