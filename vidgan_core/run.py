@@ -70,6 +70,7 @@ class Run:
             dtype=self.precision.storage,
             workers=int(dataset.slow) if workers == "auto" else workers,
             max_lost=config.data.max_lost,
+            few=self.parts.few,
             part=peers.rank,
             parts=peers.size,
         )
