@@ -45,6 +45,7 @@ class ContinuousDiscriminator(Discriminator):
     """One score (B, 1) of few frames a clip, which it picks itself unless it is told the times."""
 
     takes = frozenset({"class", "time"})
+    gives = frozenset({"features"})
     few: int
 
     def __init__(
@@ -88,7 +89,7 @@ class ContinuousDiscriminator(Discriminator):
         x = self.clip(x.reshape(len(video), -1, *x.shape[2:]))  # (B, features, h, w)
         phi = activated(self.flat(activated(self.mixed(x)).flatten(1)))  # (B, features)
         score = self.score(phi) + self._match(phi, time.to(phi))
-        return Verdict((self.projection(score, phi, condition),))
+        return Verdict((self.projection(score, phi, condition),), (phi,))
 
     def _match(self, phi: Tensor, time: Tensor) -> Tensor:
         """Project the times between the frames (Miyato & Koyama 2018): (B, 1)."""

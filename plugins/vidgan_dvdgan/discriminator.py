@@ -48,6 +48,7 @@ class DVDDiscriminator(Discriminator):
     """Scores (B, 1) of the frames that D_S looks at, added up, and (B, 1) of D_T."""
 
     takes = frozenset({"class"})
+    gives = frozenset({"features"})
 
     def __init__(
         self,
@@ -83,14 +84,14 @@ class DVDDiscriminator(Discriminator):
 
     def forward(self, video: Tensor, condition: Tensors) -> Verdict:
         """Score frames and clip. In training the frames are drawn, else evenly spaced."""
-        images = self.of_frames(self.spatial(self._frames(video)), condition)  # (B*k, 1)
+        alone = self.spatial(self._frames(video))  # (B*k, 16*width, h, w)
+        images = self.of_frames(alone, condition)  # (B*k, 1)
         clip = self.temporal(avg_pool3d(video, (1, 2, 2)))  # (B, 4*width, t, H/8, W/8)
         batch, _, length = clip.shape[:3]
         frames = self.by_frame(clip.transpose(1, 2).flatten(0, 1))  # (B*t, 16*width, h, w)
         whole = frames.unflatten(0, (batch, length)).transpose(1, 2)  # (B, 16*width, t, h, w)
-        return Verdict(
-            (images.view(batch, -1).sum(1, keepdim=True), self.of_clips(whole, condition))
-        )
+        scores = (images.view(batch, -1).sum(1, keepdim=True), self.of_clips(whole, condition))
+        return Verdict(scores, (alone, whole))
 
     def _frames(self, video: Tensor) -> Tensor:
         """Pick frames of every clip: (B, C, T, H, W) -> (B*k, C, H, W)."""
