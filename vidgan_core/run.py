@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -29,7 +27,8 @@ from vidgan_core.precision import channels_last, choose_device, choose_precision
 from vidgan_core.ranks import check_parts
 from vidgan_core.rundir import RunDir
 from vidgan_core.state import check_same, gather, prefixed, restore, share
-from vidgan_core.trainer import Phase, Scalars, Trainer
+from vidgan_core.tick import Tick
+from vidgan_core.trainer import Phase, Trainer
 
 MAX_ROLLBACKS = 3
 
@@ -261,24 +260,3 @@ class Run:
         if not self.trainer.skipped_in_a_row:
             checkpoint.prune(folder, self.config.checkpoint.keep, newest=self.step)
         self._announce("vidgan_checkpoint_saved", path=path)
-
-
-@dataclass
-class Tick:
-    """Sums of the scalars since the last report; they stay on the device until it is made."""
-
-    started: float = 0.0
-    steps: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    sums: dict[str, Tensor] = field(default_factory=dict)
-
-    def add(self, scalars: Scalars | None) -> None:
-        """Count a step, skipped (None) or not."""
-        self.steps += 1
-        for name, value in (scalars or {}).items():
-            self.counts[name] += 1
-            self.sums[name] = self.sums[name] + value if name in self.sums else value
-
-    def means(self) -> dict[str, float]:
-        """Return the means over the steps in which each scalar was there."""
-        return {name: float(total) / self.counts[name] for name, total in self.sums.items()}
