@@ -8,11 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import GOOD, REGISTRY, TINY, Result, small_options
 from fresh import execute
 
+from vidgan_core.build import build
 from vidgan_core.config import RunConfig
 from vidgan_core.errors import ComponentError
+from vidgan_core.interfaces import DataSpec
 from vidgan_core.layers import Layers
 from vidgan_core.plugins import Registry
 from vidgan_core.recipes import Recipe, find_recipe, recipes
@@ -44,6 +47,8 @@ def test_a_recipe_is_what_it_is_called_and_trains(recipe: Recipe) -> None:
     assert recipe.name == f"{config.generator.name}-{config.data.name}"
     assert recipe.summary
     assert config.steps >= 2000
+    with torch.device("meta"):  # its networks can do its clips
+        build(config, REGISTRY, DataSpec(3, config.data.frames, *config.data.height_width))
     narrow = [
         f"{kind}.{option}={value}"
         for kind in ("generator", "discriminator")
