@@ -8,10 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, avg_pool3d, interpolate, max_pool2d, relu
-from torch.nn.utils.parametrizations import spectral_norm
 
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec
+from vidgan_core.spectral import spectral_norm
 
 SMALLEST = 4  # pixels of the innermost block
 
