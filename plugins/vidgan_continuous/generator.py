@@ -26,18 +26,22 @@ Width = Annotated[int, Ge(1), doc("channels next to the pixels; the paper's is 6
 
 
 class Stage(nn.Module):
-    """Two styled convolutions on one grid, and what they add to the picture."""
+    """Two styled convolutions and what they add to the picture; the first leads to the grid."""
 
-    def __init__(self, inner: int, outer: int, channels: int, style: int) -> None:
+    def __init__(
+        self, inner: int, outer: int, channels: int, style: int, grid: tuple[int, int]
+    ) -> None:
         super().__init__()
+        self.grid = grid
         self.first = StyledConv(inner, outer, style)
         self.second = StyledConv(outer, outer, style)
         self.picture = StyledConv(outer, channels, style, 1, demodulated=False)
 
-    def forward(self, x: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
-        """(R, inner, h, w) -> (R, outer, h, w) and (R, channels, h, w)."""
-        x = activated(self.second(activated(self.first(x, style)), style))
-        return x, self.picture(x, style)
+    def forward(self, x: Tensor, image: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (R, inner, h, w), picture (R, C, h, w) -> (R, outer, *grid), (R, C, *grid)."""
+        x = activated(larger(self.first(x, style), self.grid))
+        x = activated(self.second(x, style))
+        return x, larger(image, self.grid) + self.picture(x, style)
 
 
 class ContinuousGenerator(Generator):
@@ -62,7 +66,7 @@ class ContinuousGenerator(Generator):
         distance: Annotated[int, Ge(1), doc("frames between two motion codes")] = 16,
     ) -> None:
         super().__init__(spec)
-        channels, self.grids = plan(spec, width)
+        channels, grids = plan(spec, width)
         self.noise_size, self.motion_size, self.distance = noise_size, motion, distance
         self.content_label = ClassEmbedding(spec, noise_size)
         self.motion_label = ClassEmbedding(spec, motion)
@@ -71,10 +75,11 @@ class ContinuousGenerator(Generator):
             for inner in (noise_size + self.content_label.size, noise_size)
         )
         self.motion = Motion(motion + self.motion_label.size, motion, distance)
-        self.constant = nn.Parameter(torch.randn(channels[0], *self.grids[0]))
+        self.constant = nn.Parameter(torch.randn(channels[0], *grids[0]))
         widths = [channels[0] + motion, *channels]
         self.stages = nn.ModuleList(
-            Stage(inner, outer, spec.channels, noise_size) for inner, outer in pairwise(widths)
+            Stage(inner, outer, spec.channels, noise_size, grid)
+            for (inner, outer), grid in zip(pairwise(widths), grids, strict=True)
         )
 
     def noise(self, n: int, rng: torch.Generator, *, frames: int | None = None) -> Tensors:
@@ -102,19 +107,16 @@ class ContinuousGenerator(Generator):
         """
         time = self._time(noise, condition, frames)
         n, length = time.shape
-        motion = self._motion(noise, condition, time)  # (n*T, motion, 1, 1)
+        motion = self._motion(noise, condition, time)  # (n*T, motion, h, w)
         half = (len(self.stages) + 1) // 2
         styles = [
             self._style(noise[name], condition).repeat_interleave(length, dim=0)
             for name in ("coarse", "fine")
         ]
         x = torch.cat([self.constant.expand(n * length, -1, -1, -1), motion], dim=1)
-        images = x.new_zeros(())
-        for number, (stage, grid) in enumerate(zip(self.stages, self.grids, strict=True)):
-            if number:
-                x, images = (larger(t, grid) for t in (x, images))
-            x, more = stage(x, styles[number >= half])
-            images = images + more
+        images = x.new_zeros(len(x), self.spec.channels, *x.shape[2:])
+        for number, stage in enumerate(self.stages):
+            x, images = stage(x, images, styles[number >= half])
         # (n*T, C, H, W) -> (n, T, C, H, W) -> (n, C, T, H, W)
         return Fake(torch.tanh(images).view(n, length, *images.shape[1:]).transpose(1, 2))
 
@@ -134,13 +136,15 @@ class ContinuousGenerator(Generator):
         return w
 
     def _motion(self, noise: Tensors, condition: Tensors, time: Tensor) -> Tensor:
-        """Motion codes at `time` (n, T), one a frame, as maps of one pixel (n*T, motion, 1, 1)."""
+        """Motion codes at `time` (n, T), the same at all places of a frame: (n*T, motion, h, w)."""
         knots = noise["motion"].shape[:2]
         codes = self.motion_label(noise["motion"].flatten(0, 1), condition).unflatten(0, knots)
         motion: Tensor = self.motion(codes, time + self.distance * noise["start"])
-        return motion.flatten(0, 1)[:, :, None, None].expand(-1, -1, *self.grids[0])
+        return motion.flatten(0, 1)[:, :, None, None].expand(-1, -1, *self.constant.shape[1:])
 
 
 def larger(x: Tensor, grid: tuple[int, int]) -> Tensor:
     """Interpolate linearly to a grid, which is StyleGAN2's filter [1, 3, 3, 1] for a doubling."""
+    if x.shape[2:] == grid:
+        return x
     return interpolate(x, grid, mode="bilinear", align_corners=False)

@@ -11,7 +11,7 @@ from torch.nn.functional import avg_pool2d, avg_pool3d, interpolate, max_pool2d,
 
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec
-from vidgan_core.spectral import spectral_norm
+from vidgan_core.spectral import normalise
 
 SMALLEST = 4  # pixels of the innermost block
 
@@ -31,10 +31,10 @@ def halvings(spec: DataSpec) -> int:
 
 def restrained(network: nn.Module) -> None:
     """Start weight layers orthogonal (Saxe et al. 2013) and hold their spectral norm at one."""
-    for module in list(network.modules()):
+    for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d | nn.Linear):
             nn.init.orthogonal_(module.weight)
-            spectral_norm(module)
+    normalise(network)
 
 
 class ConditionalNorm(nn.Module):

@@ -37,11 +37,10 @@ class Score(nn.Module):
         if self.projection.vectors is not None:
             spectral_norm(self.projection.vectors)
 
-    def forward(self, x: Tensor, condition: Tensors) -> Tensor:
-        """(R, features, ...) -> (R, 1)."""
+    def forward(self, x: Tensor, condition: Tensors) -> tuple[Tensor, Tensor]:
+        """(R, features, ...) -> the score (R, 1), and the sum (R, features)."""
         phi = relu(x).flatten(2).sum(2)
-        judged: Tensor = self.projection(self.linear(phi), phi, condition)
-        return judged
+        return self.projection(self.linear(phi), phi, condition), phi
 
 
 class DVDDiscriminator(Discriminator):
@@ -84,14 +83,14 @@ class DVDDiscriminator(Discriminator):
 
     def forward(self, video: Tensor, condition: Tensors) -> Verdict:
         """Score frames and clip. In training the frames are drawn, else evenly spaced."""
-        alone = self.spatial(self._frames(video))  # (B*k, 16*width, h, w)
-        images = self.of_frames(alone, condition)  # (B*k, 1)
-        clip = self.temporal(avg_pool3d(video, (1, 2, 2)))  # (B, 4*width, t, H/8, W/8)
+        images, of_frames = self.of_frames(self.spatial(self._frames(video)), condition)
+        clip = self.temporal(avg_pool3d(video, (1, 2, 2)))  # (B, channels, t, H/8, W/8)
         batch, _, length = clip.shape[:3]
         frames = self.by_frame(clip.transpose(1, 2).flatten(0, 1))  # (B*t, 16*width, h, w)
         whole = frames.unflatten(0, (batch, length)).transpose(1, 2)  # (B, 16*width, t, h, w)
-        scores = (images.view(batch, -1).sum(1, keepdim=True), self.of_clips(whole, condition))
-        return Verdict(scores, (alone, whole))
+        moving, of_clips = self.of_clips(whole, condition)
+        added = images.view(batch, -1).sum(1, keepdim=True)  # (B*k, 1) -> (B, 1)
+        return Verdict((added, moving), (of_frames, of_clips))
 
     def _frames(self, video: Tensor) -> Tensor:
         """Pick frames of every clip: (B, C, T, H, W) -> (B*k, C, H, W)."""
