@@ -1,4 +1,4 @@
-"""What is reported once in a while: means over the steps since the last report."""
+"""What is summed up between two lines of metrics.jsonl."""
 
 from __future__ import annotations
 
