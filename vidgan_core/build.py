@@ -42,6 +42,11 @@ class Parts:
     terms: tuple[Weighted, ...]
     augments: tuple[Strength, ...] = ()
 
+    @property
+    def few(self) -> int | None:
+        """How many frames of a clip are trained on, where both networks can do with a few."""
+        return self.discriminator.few if "time" in self.generator.takes else None
+
 
 def build_dataset(config: RunConfig, registry: Registry, split: Split = "train") -> Dataset:
     """Make the data set of a run."""
