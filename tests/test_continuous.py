@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
-from conftest import REGISTRY, SMALL, configured, small
+from conftest import REGISTRY, SMALL, TINY, Result, configured, small
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 from vidgan_continuous.layers import StyledConv
 from vidgan_continuous.motion import Motion
 
+import vidgan_core
 from vidgan_core.build import build_dataset
 from vidgan_core.data import Batches, to_float
 from vidgan_core.interfaces import Discriminator, Generator
 from vidgan_core.run import Run
 from vidgan_core.rundir import RunDir
+from vidgan_core.video import describe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CLOSE = {"rtol": 1e-3, "atol": 1e-4}
@@ -48,6 +53,14 @@ def test_a_clip_goes_on_where_another_begins_later() -> None:
     torch.testing.assert_close(
         network(drawn, {}).video[:, :, 3:], network(later, {}).video[:, :, :-3], **CLOSE
     )
+
+
+def test_windows_of_time_are_the_whole() -> None:
+    network = generator(distance=5)
+    drawn = noise(network, frames=11)
+    windows = list(network.windows(drawn, {}, size=4, frames=11))
+    assert [window.shape[2] for window in windows] == [4, 4, 3]
+    torch.testing.assert_close(torch.cat(windows, 2), network(drawn, {}, frames=11).video, **CLOSE)
 
 
 def test_any_length_with_as_many_knots_as_it_takes() -> None:
@@ -142,3 +155,17 @@ def test_few_frames_are_rendered_where_the_critic_sees_few(critic: str, rendered
     assert run.fit()
     assert set(rows) == {4 * rendered}
     assert run.ema.generator(noise(run.ema.generator), {}).video.shape[2] == 4
+
+
+def test_samples_at_another_rate(vidgan: Callable[..., Result]) -> None:
+    usual = ("--gen", "continuous", "--term", "none", "--data", "shapes", "--steps", 1)
+    assert vidgan("run", *TINY, *usual, "--out", "run").code == 0
+    sampler = vidgan_core.load("run", device="cpu")
+    whole, finer = sampler.sample(2), sampler.sample(2, rate=2)
+    assert finer.shape[2] == 8
+    torch.testing.assert_close(finer[:, :, ::2], whole, **CLOSE)
+    long = sampler.sample(2, frames=10, rate=0.5)
+    torch.testing.assert_close(long, sampler.sample(2, frames=10)[:, :, ::2], **CLOSE)
+    assert vidgan("sample", "run", "-n", 1, "--rate", 2, "-o", "a.mp4").code == 0
+    facts = describe(Path("a.mp4"))
+    assert (facts["frames"], facts["fps"]) == (8, 25)

@@ -8,7 +8,7 @@ defaults and bounds from `annotated_types`: that signature is the schema of its 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -112,6 +112,15 @@ class Generator(Network, ABC):
     @abstractmethod
     def forward(self, noise: Tensors, condition: Tensors, *, frames: int | None = None) -> Fake:
         """Make the video of shape (n, C, frames, H, W) that belongs to `noise`."""
+
+    def windows(
+        self, noise: Tensors, condition: Tensors, *, size: int, frames: int | None = None
+    ) -> Iterator[Tensor]:
+        """Yield what `forward` makes in eval mode, cut into windows of at most `size` frames.
+
+        This is one window; a generator that makes its frames one after another does better.
+        """
+        yield self(noise, condition, frames=frames).video
 
     def between(self, start: Tensors, end: Tensors, share: Tensor) -> Tensors:
         """Return noise on the way from `start` to `end`, one row each: a row a share (n,) of it.

@@ -28,7 +28,7 @@ from vidgan_core.ranks import check_parts
 from vidgan_core.rundir import RunDir
 from vidgan_core.state import check_same, gather, prefixed, restore, share
 from vidgan_core.tick import Tick
-from vidgan_core.trainer import Trainer
+from vidgan_core.trainer import Phase, Trainer
 
 MAX_ROLLBACKS = 3
 
@@ -40,10 +40,7 @@ class Run:
     """
 
     def __init__(self, config: RunConfig, registry: Registry, peers: Peers = ALONE) -> None:
-        """Build everything. Nothing is written before `begin`.
-
-        Raises UsageError if the batch can't be shared out evenly.
-        """
+        """Build everything. Nothing is written before `begin`."""
         check_parts(config.data.batch, peers.size, config.trainer.accumulate)
         self.config = config
         self.registry = registry
@@ -51,7 +48,7 @@ class Run:
         self.device = choose_device(config.trainer.device)
         self.precision = choose_precision(config.trainer.precision, self.device)
         dataset = build_dataset(config, registry)
-        self.parts = build(config, registry, conditioned(dataset, config.condition))
+        self.parts = build(config, registry, conditioned(dataset, config))
         players = (self.parts.generator, self.parts.discriminator)
         others = (*(weighted.term for weighted in self.parts.terms), *self.parts.augments)
         for module in (*players, *others):

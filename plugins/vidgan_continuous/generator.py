@@ -8,6 +8,7 @@ frames of a clip are enough to train on, and any length and frame rate can be ma
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated
 
@@ -26,21 +27,29 @@ Width = Annotated[int, Ge(1), doc("channels next to the pixels; the paper's is 6
 
 
 class Stage(nn.Module):
-    """Two styled convolutions and what they add to the picture; the first leads to the grid."""
+    """A styled convolution that leads to the grid, `more` on it, and one to the picture."""
 
     def __init__(
-        self, inner: int, outer: int, channels: int, style: int, grid: tuple[int, int]
+        self,
+        inner: int,
+        outer: int,
+        channels: int,
+        style: int,
+        grid: tuple[int, int],
+        *,
+        more: bool,
     ) -> None:
         super().__init__()
         self.grid = grid
         self.first = StyledConv(inner, outer, style)
-        self.second = StyledConv(outer, outer, style)
+        self.second = StyledConv(outer, outer, style) if more else None
         self.picture = StyledConv(outer, channels, style, 1, demodulated=False)
 
     def forward(self, x: Tensor, image: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         """Features (R, inner, h, w), picture (R, C, h, w) -> (R, outer, *grid), (R, C, *grid)."""
         x = activated(larger(self.first(x, style), self.grid))
-        x = activated(self.second(x, style))
+        if self.second is not None:
+            x = activated(self.second(x, style))
         return x, larger(image, self.grid) + self.picture(x, style)
 
 
@@ -78,7 +87,7 @@ class ContinuousGenerator(Generator):
         self.constant = nn.Parameter(torch.randn(channels[0], *grids[0]))
         widths = [channels[0] + motion, *channels]
         self.stages = nn.ModuleList(
-            Stage(inner, outer, spec.channels, noise_size, grid)
+            Stage(inner, outer, spec.channels, noise_size, grid, more=grid != grids[0])
             for (inner, outer), grid in zip(pairwise(widths), grids, strict=True)
         )
 
@@ -119,6 +128,13 @@ class ContinuousGenerator(Generator):
             x, images = stage(x, images, styles[number >= half])
         # (n*T, C, H, W) -> (n, T, C, H, W) -> (n, C, T, H, W)
         return Fake(torch.tanh(images).view(n, length, *images.shape[1:]).transpose(1, 2))
+
+    def windows(
+        self, noise: Tensors, condition: Tensors, *, size: int, frames: int | None = None
+    ) -> Iterator[Tensor]:
+        """Yield the video in windows of time: no frame needs the ones before it."""
+        for time in torch.split(self._time(noise, condition, frames), size, dim=1):
+            yield self(noise, {**condition, "time": time}).video
 
     def _time(self, noise: Tensors, condition: Tensors, frames: int | None) -> Tensor:
         if "time" in condition:

@@ -74,7 +74,10 @@ class GeneratorSuite(NetworkSuite):
             noise = network.noise(CLIPS, noise_rng(), frames=frames)
         except ShapeError:
             return
-        assert network(noise, {}, frames=frames).video.shape[2] == frames
+        video = network(noise, {}, frames=frames).video
+        assert video.shape[2] == frames
+        windows = torch.cat(list(network.windows(noise, {}, size=3, frames=frames)), dim=2)
+        torch.testing.assert_close(windows, video, rtol=1e-4, atol=1e-5)
 
     def test_time(self, subject: Subject) -> None:
         """Where it takes times, single frames are those of the whole clip, and time runs on."""
