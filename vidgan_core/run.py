@@ -28,7 +28,7 @@ from vidgan_core.ranks import check_parts
 from vidgan_core.rundir import RunDir
 from vidgan_core.state import check_same, gather, prefixed, restore, share
 from vidgan_core.tick import Tick
-from vidgan_core.trainer import Phase, Trainer
+from vidgan_core.trainer import Trainer
 
 MAX_ROLLBACKS = 3
 
