@@ -8,6 +8,7 @@ from conftest import REGISTRY, small
 
 from vidgan_core.errors import UsageError
 from vidgan_core.run import Run
+from vidgan_core.trainer import Phase, Trainer, Turn
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TERMS = ("term={}", "term.r1.weight=0.5", "term.r2.every=2", "term.weight-clip.limit=0.05")
@@ -58,3 +59,25 @@ def test_every_generator_trains_in_parts(generator: str) -> None:
 def test_parts_that_can_not_be_equal_are_refused() -> None:
     with pytest.raises(UsageError, match="4 clips can't be shared out evenly to 3 parts; try a mu"):
         Run(small("mlp", "minimax", "trainer.accumulate=3"), REGISTRY)
+
+
+def test_each_part_has_draws_and_rows_of_its_own() -> None:
+    """What networks draw differs from part to part; what is drawn for the batch is cut up."""
+    weight = torch.nn.Linear(1, 1)
+    turns: list[Turn] = []
+    draws: list[float] = []
+
+    def objective(turn: Turn) -> dict[str, torch.Tensor]:
+        turns.append(turn)
+        draws.append(torch.rand(()).item())
+        return {"loss": weight.weight.sum()}
+
+    phase = Phase("player", weight, objective, lambda _: None)
+    batch = {"video": torch.arange(6)}
+    optimizer = torch.optim.SGD(weight.parameters(), 0.0)
+    Trainer([phase], {"player": optimizer}, lambda _: batch, seed=0, accumulate=3).step()
+    assert [turn.batch["video"].tolist() for turn in turns] == [[0, 1], [2, 3], [4, 5]]
+    assert [turn.own(torch.arange(6)).tolist() for turn in turns] == [[0, 1], [2, 3], [4, 5]]
+    assert len(set(draws)) == 3
+    noise = [torch.rand(2, generator=turn.rng("noise")) for turn in turns]
+    assert torch.equal(noise[0], noise[2])

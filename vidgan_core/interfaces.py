@@ -173,6 +173,7 @@ class Loss(ABC):
     needs_real: ClassVar[bool] = False  # does the generator's loss read the real scores?
     # The score of a clip that is as likely real as fake; None: scores only mean something compared.
     boundary: ClassVar[float | None] = 0.0
+    wants_optimal: ClassVar[bool] = False  # is a discriminator that is never wrong what it needs?
 
     @abstractmethod
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:

@@ -15,10 +15,10 @@ import torch
 from annotated_types import Ge, doc
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool3d, relu
-from torch.nn.utils.parametrizations import spectral_norm
 
 from vidgan_core.conditioning import Projection
 from vidgan_core.interfaces import DataSpec, Discriminator, Tensors, Verdict
+from vidgan_core.spectral import spectral_norm
 from vidgan_dvdgan.blocks import DownBlock, SelfAttention, halvings, restrained
 from vidgan_dvdgan.generator import Width
 
