@@ -137,17 +137,19 @@ def test_prdc_is_what_counting_gives(n: int, m: int) -> None:
     real_balls = np.array([sorted(math.dist(a, b) for b in real)[k] for a in real])
     fake_balls = np.array([sorted(math.dist(a, b) for b in fake)[k] for a in fake])
     expected = {
-        "precision": np.mean([any(far[:, j] <= real_balls) for j in range(m)]),
-        "recall": np.mean([any(far[i] <= fake_balls) for i in range(n)]),
-        "density": sum((far[:, j] <= real_balls).sum() for j in range(m)) / (k * m),
-        "coverage": np.mean([any(far[i] <= real_balls[i]) for i in range(n)]),
+        "precision": np.mean([any(far[:, j] < real_balls) for j in range(m)]),
+        "recall": np.mean([any(far[i] < fake_balls) for i in range(n)]),
+        "density": sum((far[:, j] < real_balls).sum() for j in range(m)) / (k * m),
+        "coverage": np.mean([any(far[i] < real_balls[i]) for i in range(n)]),
     }
     evidence = Evidence(of(torch.from_numpy(real)), of(torch.from_numpy(fake)))
     assert metric("prdc", k=k).measure(evidence) == expected
 
 
-def test_prdc_of_what_is_far_away_and_of_a_single_clip() -> None:
+def test_prdc_of_the_same_clips_of_what_is_far_away_and_of_a_single_clip() -> None:
     real = rows(50)
+    same = metric("prdc").measure(Evidence(of(real), of(real.flip(0))))
+    assert set(same.values()) == {1.0}
     away = metric("prdc").measure(Evidence(of(real), of(real + 100)))
     assert set(away.values()) == {0.0}
     one = metric("prdc").measure(Evidence(of(real), of(real[:1].repeat(50, 1))))
