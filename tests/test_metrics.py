@@ -18,7 +18,10 @@ from torchmetrics.image.kid import KernelInceptionDistance
 from vidgan_core.errors import ShapeError, UsageError
 from vidgan_core.interfaces import ClipSet, Evidence, Metric
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance` will save"),
+]
 
 
 class Given(nn.Module):
@@ -213,6 +216,19 @@ def test_classes_are_told_apart_where_they_can_be() -> None:
     assert share((labels + 1) % 3) < 0.02
     with pytest.raises(UsageError, match="class labels"):
         metric(name).measure(Evidence(of(rows(150)), of(fake)))
+
+
+def test_classes_are_those_that_scikit_learn_finds() -> None:
+    """Of overlapping classes, none of which has the origin in its middle."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    known = torch.arange(150) % 3
+    apart = torch.eye(3, 12).double() * torch.tensor([[0.3], [1.0], [2.0]]) + 1
+    real, fake = rows(150) + apart[known], rows(150, seed=1) + apart[known]
+    theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.1)
+    theirs.fit(real.numpy(), known.numpy())
+    ours = metric("class-consistency").classify(real, known, fake)
+    assert ours.tolist() == theirs.predict(fake.numpy()).tolist()
 
 
 def test_average_content_distance_by_hand() -> None:

