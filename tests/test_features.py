@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import REGISTRY
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import Tensor, nn
 from vidgan_skvideo import load
 
@@ -180,20 +180,26 @@ def test_published_weights_load_by_name_and_matter(tmp_path: Path) -> None:
     assert shifted.fingerprint != made.fingerprint
 
 
+OTHER = save({"a": torch.zeros(9)})
+
+
 @pytest.mark.parametrize(
-    ("tensors", "message"),
+    ("content", "message"),
     [
-        (None, "can't be read"),
-        ({"a": torch.zeros(1)}, r"287 of 287 tensors are missing .* Conv3d_1a_7x7.conv3d.weight;"),
+        (None, "can't be read: No such file"),
+        (b"what is this", "its header is larger than"),
+        (OTHER[:-9], "invalid header"),
+        (OTHER, "287 of 287 tensors are missing .* Conv3d_1a_7x7.conv3d.weight;"),
     ],
+    ids=["missing", "garbage", "cut", "other"],
 )
-def test_other_files_are_refused(
-    tensors: dict[str, Tensor] | None, message: str, tmp_path: Path
-) -> None:
+def test_other_files_are_refused(content: bytes | None, message: str, tmp_path: Path) -> None:
     path = tmp_path / "weights"
-    path.write_bytes(b"what is this") if tensors is None else save_file(tensors, path)
+    if content is not None:
+        path.write_bytes(content)
     with pytest.raises(UsageError, match=message) as error:
         features("i3d", weights=str(path))
+    assert "wanted are I3D's Kinetics-400 weights" in str(error.value)
     assert "\n" not in str(error.value)
 
 
