@@ -10,7 +10,8 @@ from conftest import REGISTRY, Ratio, configured
 
 from vidgan_core.build import build_generator
 from vidgan_core.evaluation.clips import fake
-from vidgan_core.evaluation.prepare import Terms, prepare
+from vidgan_core.evaluation.prepare import prepare
+from vidgan_core.evaluation.request import Request
 from vidgan_core.interfaces import DataSpec
 
 N = 96  # clips of 16 frames at 64 pixels
@@ -25,7 +26,7 @@ def evaluation(n: int) -> Callable[[], object]:
     """An evaluation of an untrained generator by all fast metrics, on everything that is there."""
     config = configured("conv3d", "data.name=shapes", "generator.width=8")
     generator = build_generator(config, REGISTRY, DataSpec()).eval().requires_grad_(False)
-    bench, _ = prepare(config, REGISTRY, DataSpec(), Terms(n=n))
+    bench, _ = prepare(config, REGISTRY, DataSpec(), Request(n=n))
     return lambda: bench.measure(fake(generator, n, 0), generator)
 
 

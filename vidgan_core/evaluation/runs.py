@@ -14,7 +14,8 @@ from vidgan_core.errors import CheckpointError, UsageError, printable
 from vidgan_core.evaluation import store
 from vidgan_core.evaluation.bench import Bench, Step
 from vidgan_core.evaluation.clips import fake
-from vidgan_core.evaluation.prepare import Terms, prepare
+from vidgan_core.evaluation.prepare import prepare
+from vidgan_core.evaluation.request import Request
 from vidgan_core.evaluation.store import Evaluation
 from vidgan_core.layers import Layers
 from vidgan_core.plugins import Registry
@@ -33,7 +34,7 @@ def evaluate_run(
     checkpoints: str,
     settings: Sequence[str],
     registry: Registry,
-    terms: Terms,
+    request: Request,
 ) -> Iterator[tuple[Evaluation, Path | None]]:
     """Yield the evaluation of each checkpoint and the file that holds it.
 
@@ -46,11 +47,11 @@ def evaluate_run(
         generator, config = generator_of(saved, registry)
         if prepared is None:
             config = with_settings(config, settings, registry)
-            prepared = prepare(config, registry, generator.spec, terms)
+            prepared = prepare(config, registry, generator.spec, request)
         bench, n = prepared
-        generator.to(terms.device)
-        clips = fake(generator, n, terms.seed, f"step {saved.state['step']}'s")
-        step = training_step(config, registry, terms)
+        generator.to(request.device)
+        clips = fake(generator, n, request.seed, f"step {saved.state['step']}'s")
+        step = training_step(config, registry, request)
         started = time.perf_counter()
         numbers = tuple(bench.measure(clips, generator, step))
         seconds = round(time.perf_counter() - started, 3)
@@ -60,12 +61,12 @@ def evaluate_run(
         yield evaluation, store.write(run.evaluations, evaluation) if stored else None
 
 
-def training_step(config: RunConfig, registry: Registry, terms: Terms) -> Step:
+def training_step(config: RunConfig, registry: Registry, request: Request) -> Step:
     """Return what takes a step of a run that begins when it is called first."""
 
     @cache
     def trainer() -> Trainer:
-        there = config.trainer.model_copy(update={"device": str(terms.device)})
+        there = config.trainer.model_copy(update={"device": str(request.device)})
         return Run(config.model_copy(update={"trainer": there}), registry).trainer
 
     return lambda: trainer().step()

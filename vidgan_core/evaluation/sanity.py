@@ -17,7 +17,8 @@ from vidgan_core.evaluation.clips import CHUNK, Chunk, Clips, plain, real
 from vidgan_core.evaluation.cut import cut, spread
 from vidgan_core.evaluation.degrade import DAMAGES, DEGRADATIONS, LONGER, Degradation
 from vidgan_core.evaluation.number import protocol
-from vidgan_core.evaluation.prepare import Terms, choose, clips_each
+from vidgan_core.evaluation.prepare import choose, clips_each
+from vidgan_core.evaluation.request import Request
 from vidgan_core.interfaces import Dataset
 from vidgan_core.plugins import Registry
 from vidgan_core.rng import keyed
@@ -145,19 +146,19 @@ class Lab:
             yield damage(video, strength, rng, self.frames) if damage else cut_short, condition
 
 
-def check_metrics(config: RunConfig, registry: Registry, terms: Terms) -> Check:
+def check_metrics(config: RunConfig, registry: Registry, request: Request) -> Check:
     """Measure the metrics: real clips against degraded real clips."""
     longer = {"frames": config.data.frames * LONGER}
     long = config.model_copy(update={"data": config.data.model_copy(update=longer)})
-    dataset = build_dataset(long, registry, terms.split)
+    dataset = build_dataset(long, registry, request.split)
     parts = cut(dataset, 3)
-    who = f"the {terms.split} split of {config.data.name}, in clips of {longer['frames']} frames,"
-    n = clips_each(terms, parts, who)
-    lab = Lab(dataset, parts, n, terms.seed)
+    who = f"the {request.split} split of {config.data.name}, in clips of {longer['frames']} frames,"
+    n = clips_each(request, parts, who)
+    lab = Lab(dataset, parts, n, request.seed)
     have = {"train", *(field.name for field in dataset.fields)}
-    choice = choose(Chooser(registry, config, lab.spec, have), terms, n)
-    sides = Real(dataset.fingerprint, terms.split, lab.reference, None, lab.train)
-    bench = Bench(choice, sides, seed=terms.seed, device=terms.device, watch=terms.watch)
+    choice = choose(Chooser(registry, config, lab.spec, have), request, n)
+    sides = Real(dataset.fingerprint, request.split, lab.reference, None, lab.train)
+    bench = Bench(choice, sides, request)
     clean = {number.name: number for number in bench.measure(lab.clean)}
     rows = list(_rows(lab, bench))
     values = {name: number.value for name, number in clean.items()}
@@ -198,10 +199,15 @@ def _claims(
     """Hold each metric to what it says it sees, to within its error."""
     for asked in asked_for:
         for name, better in asked.metric.better.items():
-            label = asked.label(name)
+            if (label := asked.label(name)) not in clean:
+                continue
             sign = 1 if better == "lower" else -1
             for defect in sorted(asked.sees):
-                values = [sign * row.values[label] for row in rows if row.defect == defect]
+                values = [
+                    sign * row.values[label]
+                    for row in rows
+                    if row.defect == defect and label in row.values
+                ]
                 steps = zip([sign * clean[label], *values], values, strict=False)
                 rises = all(after >= before - error[label] for before, after in steps)
                 seen = bool(values) and values[-1] > sign * clean[label] + 2 * error[label]
@@ -220,7 +226,8 @@ def _seen(
     strongest = {row.defect: row.values for row in rows}
     for asked in asked_for:
         for name in asked.metric.better if asked.metric.distance else ():
-            label = asked.label(name)
+            if (label := asked.label(name)) not in clean:
+                continue
             floor = max(clean[label], error[label])
             for defect in sorted(asked.sees & strongest.keys()):
                 seen.setdefault(defect, {})[label] = strongest[defect][label] / floor
@@ -236,7 +243,7 @@ def table(check: Check) -> list[list[str]]:
     def cell(row: Row, name: str) -> str:
         strongest = last[row.defect] == row.strength
         mark = "*" if strongest and ratios.get((row.defect, name), 0) >= TIMES_FLOOR else ""
-        return f"{row.values[name]:.4g}{mark}"
+        return f"{row.values[name]:.4g}{mark}" if name in row.values else "-"
 
     floors = [f"{check.clean[name]:.4g}" for name in names]
     errors = [f"{check.error[name]:.2g}" for name in names]

@@ -14,7 +14,8 @@ from vidgan_core.errors import UsageError, VidganError, did_you_mean
 from vidgan_core.evaluation import store
 from vidgan_core.evaluation.bench import Bench
 from vidgan_core.evaluation.clips import fake
-from vidgan_core.evaluation.prepare import Terms, prepare
+from vidgan_core.evaluation.prepare import prepare
+from vidgan_core.evaluation.request import Request
 from vidgan_core.evaluation.store import Evaluation
 from vidgan_core.run import Run
 
@@ -78,7 +79,7 @@ class EvaluateRuns:
 def _prepare(run: Run) -> tuple[Bench, int]:
     """Return the bench of a run. Raises UsageError if it does not give the number that decides."""
     config = run.config.eval
-    terms = Terms(
+    request = Request(
         metrics=tuple(word.strip() for word in config.metrics.split(",")),
         features=tuple(config.features),
         at_most=config.n,
@@ -87,7 +88,7 @@ def _prepare(run: Run) -> tuple[Bench, int]:
         device=run.device,
         say=partial(click.echo, err=True),
     )
-    bench, n = prepare(run.config, run.registry, run.parts.spec, terms)
+    bench, n = prepare(run.config, run.registry, run.parts.spec, request)
     if (wanted := run.config.checkpoint.best) and wanted not in bench.names:
         hint = did_you_mean(wanted, bench.names)
         raise UsageError(f"checkpoint.best: the evaluation gives no {wanted!r}", hint=hint)
