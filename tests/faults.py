@@ -5,6 +5,7 @@ A server process imports everything once and forks each run: a hundred kills in 
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import random
@@ -55,17 +56,36 @@ def start_peers(*arguments: object, size: int = 2, err: str = "err") -> list[For
 
     Each writes to a file of its own: err0, err1.
     """
+    return [
+        start(*arguments, err=Path(f"{err}{rank}"), place=place)
+        for rank, place in enumerate(_places(size))
+    ]
+
+
+def call_peers(work: Callable[[int], object]) -> list[str]:
+    """Call a function in two processes that can meet; return the JSON of what it returns."""
+    processes = [
+        _SERVER.Process(target=_call, args=(work, rank, place, f"{os.getcwd()}/result{rank}"))
+        for rank, place in enumerate(_places(2))
+    ]
+    for process in processes:
+        process.start()
+    assert [finish(process) for process in processes] == [0, 0]
+    return [Path(f"result{rank}").read_text() for rank in range(2)]
+
+
+def _places(size: int) -> list[dict[str, str]]:
+    """The environments of processes that can meet, as torchrun would make them."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": size}
-    return [
-        start(
-            *arguments,
-            err=Path(f"{err}{rank}"),
-            place={**meeting, "RANK": rank, "LOCAL_RANK": rank},
-        )
-        for rank in range(size)
-    ]
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
+    return [{**meeting, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(size)]
+
+
+def _call(work: Callable[[int], object], rank: int, place: dict[str, str], out: str) -> None:
+    os.environ.update(place)
+    Path(out).write_text(json.dumps(work(rank)))
+    os._exit(0)
 
 
 def finish(process: ForkServerProcess) -> int:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -140,15 +139,13 @@ def _average(tensors: Sequence[Tensor], size: int) -> None:
         view.copy_(row.view(view.shape))
 
 
-@contextmanager
-def joined() -> Iterator[Peers]:
-    """Within the block: the processes that torchrun or --nproc has started beside this one.
+def meet() -> Peers:
+    """Return the processes that torchrun or --nproc has started, once all of them are there.
 
-    They meet over gloo, and over nccl for what lies on a GPU, of which each has its own.
+    They talk over gloo, and over nccl about what lies on a GPU, of which each has its own.
     """
     if processes() == 1:
-        yield ALONE
-        return
+        return ALONE
     if os.environ.get(LIFELINE):
         threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
@@ -160,10 +157,7 @@ def joined() -> Iterator[Peers]:
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise VidganError(f"can't meet the run's other processes: {reason}") from None
-    try:
-        yield Peers(dist.get_rank(), dist.get_world_size())
-    finally:
-        dist.destroy_process_group()
+    return Peers(dist.get_rank(), dist.get_world_size())
 
 
 def _die_with_parent() -> None:

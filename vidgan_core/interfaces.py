@@ -8,7 +8,7 @@ defaults and bounds from `annotated_types`: that signature is the schema of its 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -89,7 +89,9 @@ class Verdict:
 class Network(nn.Module):
     """What generators and discriminators share."""
 
-    takes: ClassVar[frozenset[str]] = frozenset()  # the condition's fields that it can use
+    # The condition's fields that it can use. "time" (B, T) is one that no data set gives: the
+    # frames' numbers, whole or not. Without it they are 0, 1, 2 ... up to the clip's length.
+    takes: ClassVar[frozenset[str]] = frozenset()
     gives: ClassVar[frozenset[str]] = frozenset()  # the extras (and "features") that it returns
 
     def __init__(self, spec: DataSpec) -> None:
@@ -110,6 +112,15 @@ class Generator(Network, ABC):
     @abstractmethod
     def forward(self, noise: Tensors, condition: Tensors, *, frames: int | None = None) -> Fake:
         """Make the video of shape (n, C, frames, H, W) that belongs to `noise`."""
+
+    def windows(
+        self, noise: Tensors, condition: Tensors, *, size: int, frames: int | None = None
+    ) -> Iterator[Tensor]:
+        """Yield what `forward` makes in eval mode, cut into windows of at most `size` frames.
+
+        This is one window; a generator that makes its frames one after another does better.
+        """
+        yield self(noise, condition, frames=frames).video
 
     def between(self, start: Tensors, end: Tensors, share: Tensor) -> Tensors:
         """Return noise on the way from `start` to `end`, one row each: a row a share (n,) of it.
@@ -133,7 +144,14 @@ class Generator(Network, ABC):
 
 
 class Discriminator(Network, ABC):
-    """Video and condition to scores. No sigmoid: what a score means belongs to the loss."""
+    """Video and condition to scores. No sigmoid: what a score means belongs to the loss.
+
+    One that looks at a few frames of a clip sets `few` to how many, takes "time", and is given
+    either whole clips or, together with a generator that takes "time" as well, so many frames at
+    random times: see `Network.takes`.
+    """
+
+    few: int | None = None
 
     @abstractmethod
     def forward(self, video: Tensor, condition: Tensors) -> Verdict:
@@ -155,6 +173,7 @@ class Loss(ABC):
     needs_real: ClassVar[bool] = False  # does the generator's loss read the real scores?
     # The score of a clip that is as likely real as fake; None: scores only mean something compared.
     boundary: ClassVar[float | None] = 0.0
+    wants_optimal: ClassVar[bool] = False  # is a discriminator that is never wrong what it needs?
 
     @abstractmethod
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from torch import Tensor
-from torch.optim import Adam
 
 from vidgan_core import best, checkpoint
 from vidgan_core.batchnorm import synchronise
@@ -24,12 +21,14 @@ from vidgan_core.ema import EMA
 from vidgan_core.errors import UsageError, VidganError
 from vidgan_core.game import TwoPlayerGame
 from vidgan_core.health import DivergedError
+from vidgan_core.optimizers import optimizer, set_rates
 from vidgan_core.plugins import Registry
 from vidgan_core.precision import channels_last, choose_device, choose_precision
 from vidgan_core.ranks import check_parts
 from vidgan_core.rundir import RunDir
 from vidgan_core.state import check_same, gather, prefixed, restore, share
-from vidgan_core.trainer import Phase, Scalars, Trainer
+from vidgan_core.tick import Tick
+from vidgan_core.trainer import Trainer
 
 MAX_ROLLBACKS = 3
 
@@ -41,10 +40,7 @@ class Run:
     """
 
     def __init__(self, config: RunConfig, registry: Registry, peers: Peers = ALONE) -> None:
-        """Build everything. Nothing is written before `begin`.
-
-        Raises UsageError if the batch can't be shared out evenly.
-        """
+        """Build everything. Nothing is written before `begin`."""
         check_parts(config.data.batch, peers.size, config.trainer.accumulate)
         self.config = config
         self.registry = registry
@@ -52,7 +48,7 @@ class Run:
         self.device = choose_device(config.trainer.device)
         self.precision = choose_precision(config.trainer.precision, self.device)
         dataset = build_dataset(config, registry)
-        self.parts = build(config, registry, conditioned(dataset, config.condition))
+        self.parts = build(config, registry, conditioned(dataset, config))
         players = (self.parts.generator, self.parts.discriminator)
         others = (*(weighted.term for weighted in self.parts.terms), *self.parts.augments)
         for module in (*players, *others):
@@ -70,6 +66,7 @@ class Run:
             dtype=self.precision.storage,
             workers=int(dataset.slow) if workers == "auto" else workers,
             max_lost=config.data.max_lost,
+            few=self.parts.few,
             part=peers.rank,
             parts=peers.size,
         )
@@ -84,7 +81,7 @@ class Run:
             autocast=lambda: self.precision.autocast(self.device),
         )
         phases = game.phases()
-        optimizers = {phase.name: self._optimizer(phase) for phase in phases}
+        optimizers = {p.name: optimizer(p.name, p.network, config) for p in phases}
         self.trainer = Trainer(
             phases,
             optimizers,
@@ -208,7 +205,7 @@ class Run:
 
     def _one_step(self) -> None:
         started = time.perf_counter()
-        self._set_rates()
+        set_rates(self.trainer.optimizers, self.config, self.step)
         scalars = self.trainer.step()
         if scalars is not None:
             self.ema.update()
@@ -235,17 +232,6 @@ class Run:
             "clips_per_second": round(clips / max(seconds, 1e-9), 2),
         }
 
-    def _optimizer(self, phase: Phase) -> Adam:
-        settings = self.config.trainer
-        own = settings.d_betas if phase.name == "discriminator" else ()
-        return Adam(phase.network.parameters(), settings.lr, own or settings.betas, fused=True)
-
-    def _set_rates(self) -> None:
-        """Set the learning rates of the step that comes."""
-        for name, optimizer in self.trainer.optimizers.items():
-            for group in optimizer.param_groups:
-                group["lr"] = self.config.rate(name, self.step)
-
     def _save(self) -> None:
         model, train, state = gather(self)
         check_same(self.peers, {**prefixed("ema", model.items()), **train}, self.step)
@@ -262,24 +248,3 @@ class Run:
             spare = kept.step if kept else None
             checkpoint.prune(folder, self.config.checkpoint.keep, newest=self.step, spare=spare)
         self._announce("vidgan_checkpoint_saved", path=path)
-
-
-@dataclass
-class Tick:
-    """Sums of the scalars since the last report; they stay on the device until it is made."""
-
-    started: float = 0.0
-    steps: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    sums: dict[str, Tensor] = field(default_factory=dict)
-
-    def add(self, scalars: Scalars | None) -> None:
-        """Count a step, skipped (None) or not."""
-        self.steps += 1
-        for name, value in (scalars or {}).items():
-            self.counts[name] += 1
-            self.sums[name] = self.sums[name] + value if name in self.sums else value
-
-    def means(self) -> dict[str, float]:
-        """Return the means over the steps in which each scalar was there."""
-        return {name: float(total) / self.counts[name] for name, total in self.sums.items()}

@@ -43,8 +43,8 @@ class Lite0(Features):
     places and time of their |difference| between neighbouring frames, zero for a single frame.
     Compared place by place they notice motion that the mean over a frame does not.
 
-    The 1,280 channels of the classifier's head are a linear map and a ReLU6 of the 320: they make
-    a covariance that 2,048 clips do not fill, and a Fréchet distance that takes 30 times as long.
+    The 1,280 channels of the classifier's head are a linear map and a ReLU6 of the 320, and make
+    a covariance that a few hundred clips, or 2,048, determine so much less well.
     Frames of another size are resized, so that numbers of one `size` can be compared; a single
     channel is taken for grey.
 

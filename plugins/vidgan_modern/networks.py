@@ -13,6 +13,7 @@ import torch
 from annotated_types import Ge, MultipleOf, doc
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle
+from torch.utils.checkpoint import checkpoint
 
 from vidgan_core.conditioning import ClassEmbedding, Projection
 from vidgan_core.errors import ShapeError
@@ -53,9 +54,11 @@ class ModernGenerator(Generator):
         width: Width = 64,
         depth: Depth = 2,
         noise_size: Annotated[int, Ge(1), doc("length of the noise vector z")] = 64,
+        recompute: Annotated[bool, doc("make activations twice, keep none")] = False,
     ) -> None:
         super().__init__(spec)
         self.noise_size = noise_size
+        self.recompute = recompute
         channels, grids = plan(spec, width)
         self.basis = nn.Parameter(torch.randn(channels[0], *grids[0]))
         self.label = ClassEmbedding(spec, noise_size)
@@ -72,10 +75,15 @@ class ModernGenerator(Generator):
     def forward(self, noise: Tensors, condition: Tensors, *, frames: int | None = None) -> Fake:
         """Make the video (n, C, T, H, W)."""
         scale = self.scale(self.label(noise["z"], condition))[:, :, None, None, None]
-        pixels = self.to_pixels(self.trunk(scale * self.basis))  # (n, C*16, T, H/4, W/4)
+        pixels = self.to_pixels(self._trunk(scale * self.basis))  # (n, C*16, T, H/4, W/4)
         # (n, C*16, T, H/4, W/4) -> (n, T, C*16, H/4, W/4) -> (n, T, C, H, W) -> (n, C, T, H, W)
         video = pixel_shuffle(pixels.transpose(1, 2), PATCH).transpose(1, 2)
         return Fake(torch.tanh(video))
+
+    def _trunk(self, x: Tensor) -> Tensor:
+        for block in self.trunk:
+            x = checkpoint(block, x, use_reentrant=False) if self.recompute else block(x)
+        return x
 
 
 class ModernDiscriminator(Discriminator):

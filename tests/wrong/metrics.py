@@ -28,12 +28,12 @@ class RightMetric(Metric):
 
 
 class Babbling(RightMetric):
-    better: ClassVar[Mapping[str, Better]] = {"shift": "smaller"}  # type: ignore[dict-item]
+    needs = frozenset({"features", "magic"})
 
 
-class Whole(RightMetric):
+class Sure(RightMetric):
     def measure(self, evidence: Evidence) -> Mapping[str, float]:
-        return {"shift": torch.tensor(super().measure(evidence)["shift"])}
+        return {**super().measure(evidence), "shift_error": -1.0}
 
 
 class Talkative(RightMetric):
@@ -89,7 +89,7 @@ class Trusting(RightMetric):
 
 METRICS = {
     Babbling: "declared",
-    Whole: "numbers",
+    Sure: "numbers",
     Talkative: "numbers",
     Biased: "identity",
     Sided: "symmetry",

@@ -13,7 +13,7 @@ import click
 
 from vidgan_core import __version__
 from vidgan_core.errors import ConfigError, Exit, VidganError, did_you_mean, explained
-from vidgan_core.ranks import local_rank
+from vidgan_core.ranks import local_rank, processes
 
 # In the order in which one needs them, so that --help needs to import none of them.
 COMMANDS = {
@@ -64,6 +64,18 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; a user's mistake gets a line and an exit code, not a traceback."""
+    try:
+        _main()
+    except SystemExit as end:
+        if processes() == 1:
+            raise
+        # The threads by which processes talk may abort an interpreter that winds itself up.
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+        os._exit(end.code if isinstance(end.code, int) else Exit.FAILED)
+
+
+def _main() -> None:
     try:
         result = cli(standalone_mode=False)
         if sys.stdout:  # None where it was closed

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
 @device
 @click.option("--precision", help="auto, fp32, bf16 or fp64.")
 @click.option("--nproc", type=click.IntRange(1), help="Processes that share every batch.")
+@click.option("--profile", is_flag=True, help="Say where the time of a few steps goes.")
 @click.option("--dry-run", is_flag=True, help="Print the configuration and create nothing.")
 @no_plugins
 def command(
@@ -76,6 +77,7 @@ def command(
     resume: str | None,
     minutes: float | None,
     nproc: int | None,
+    profile: bool,
     dry_run: bool,
     no_plugins: bool,
     **flags: Any,
@@ -100,12 +102,12 @@ def command(
         _try_out(config, registry)
         click.echo(config.toml(), nl=False)
         return 0
-    from vidgan_core.distributed import joined
+    from vidgan_core.distributed import meet
 
-    with joined() as peers:
-        found = peers.lead(lambda: _folder(config, registry, out, resume))
-        folder, saved = found or (None, None)
-        return _train(config, registry, folder, out, saved, minutes, peers)
+    peers = meet()
+    found = peers.lead(lambda: _folder(config, registry, out, resume, peers.size))
+    folder, saved = found or (None, None)
+    return _train(config, registry, folder, out, saved, minutes, peers, profile=profile)
 
 
 def _try_out(config: RunConfig, registry: Registry) -> None:
@@ -121,18 +123,22 @@ def _try_out(config: RunConfig, registry: Registry) -> None:
     dataset = build_dataset(config, registry)
     Batches(dataset, config.data.batch, seed=config.seed).close()
     with torch.device("meta"):
-        parts = build(config, registry, conditioned(dataset, config.condition))
+        parts = build(config, registry, conditioned(dataset, config))
     TwoPlayerGame(parts.generator, parts.discriminator, parts.loss, parts.terms, parts.augments)
 
 
 def _folder(
-    config: RunConfig, registry: Registry, out: Path | None, resume: str | None
+    config: RunConfig, registry: Registry, out: Path | None, resume: str | None, size: int
 ) -> tuple[RunDir | None, Checkpoint | None]:
-    """Return the folder and checkpoint to go on with; None where the run starts afresh."""
+    """Return the folder and checkpoint to go on with; None where the run starts afresh.
+
+    Raises UsageError for what can't be gone on with, or be shared out to `size` processes.
+    """
     from vidgan_core import checkpoint
     from vidgan_core.errors import UsageError
     from vidgan_core.rundir import RunDir
 
+    check_parts(config.data.batch, size, config.trainer.accumulate)
     if resume is None:
         return None, None
     if resume == AUTO:
@@ -177,6 +183,8 @@ def _train(
     saved: Checkpoint | None,
     minutes: float | None,
     peers: Peers,
+    *,
+    profile: bool,
 ) -> int:
     """Build, train, and say where the pictures are."""
     from vidgan_core.interrupt import interruptible
@@ -185,7 +193,8 @@ def _train(
     from vidgan_core.observers.evaluation import EvaluateRuns
     from vidgan_core.observers.metrics import MetricsLog
     from vidgan_core.observers.pictures import SamplePictures
-    from vidgan_core.observers.progress import progress
+    from vidgan_core.observers.profile import Profile
+    from vidgan_core.observers.progress import introduce, progress
     from vidgan_core.run import Run
     from vidgan_core.rundir import RunDir
 
@@ -197,7 +206,7 @@ def _train(
             run.resume(folder, saved)
         else:
             run.begin(RunDir.create(out, config))
-        _introduce(run)
+        introduce(run)
 
     run = Run(config, registry, peers)  # may look into a folder for long: Ctrl-C ends that
     with interruptible() as interruption:
@@ -205,7 +214,7 @@ def _train(
         run.meet()
         with progress() as bar:
             watching = (ClipCounts(), MetricsLog(), SamplePictures(), CollapseWatch())
-            for observer in (*watching, EvaluateRuns(), bar):
+            for observer in (*watching, EvaluateRuns(), bar, *([Profile()] if profile else [])):
                 registry.hooks.register(observer)
             finished = run.fit(lambda: interruption() or over(run)) or over(run)
     if not peers.leads:
@@ -215,20 +224,3 @@ def _train(
     click.echo(f"{stem}.mp4 (and .gif, .png){curves}")
     # Where another process was told to stop, this one was not.
     return interruption.code or (Exit.OK if finished else Exit.TERMINATED)
-
-
-def _introduce(run: Any) -> None:
-    """Say on stderr what is about to be trained."""
-    config, parts = run.config, run.parts
-    millions = [
-        sum(p.numel() for p in n.parameters()) / 1e6 for n in (parts.generator, parts.discriminator)
-    ]
-    where = f"step {run.step} to" if run.step else "for"
-    click.echo(
-        f"{run.folder.path}: {config.generator.name} ({millions[0]:.2f} M) against "
-        f"{config.discriminator.name} ({millions[1]:.2f} M), {config.loss.name}, "
-        f"{len(run.batches.dataset)} clips of {parts.spec} from {config.data.name}, "
-        f"{where} {config.steps} steps of {config.data.batch} on {run.device.type} "
-        f"in {run.precision.name}" + (f", {run.peers.size} processes" * (run.peers.size > 1)),
-        err=True,
-    )
