@@ -283,7 +283,7 @@ def test_torchrun_restarts_a_run_whose_processes_are_killed(
     record_property: Callable[[str, object], None],
 ) -> None:
     """Ten kills at random moments, of either process; the end is that of the undisturbed run."""
-    command = ("run", *LIVELY, "--batch", 4, "--steps", 330, "--resume", "auto")
+    command = ("run", *LIVELY, "--batch", 4, "--steps", 150, "--resume", "auto")
     whole = train("whole", *command, size=2)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     torchrun += ["--nproc-per-node", "2", "--max-restarts", "10", "-m", "vidgan_core"]
@@ -294,7 +294,7 @@ def test_torchrun_restarts_a_run_whose_processes_are_killed(
         )  # fmt: skip
         for number in range(10):
             rng = Random(number)
-            goal = steps_done("killed") + rng.randrange(1, 30)
+            goal = steps_done("killed") + rng.randrange(1, 14)
             assert wait_for_steps(process, "killed", goal), Path("log").read_text()
             ranks = children(process.pid)
             os.kill(rng.choice(ranks), signal.SIGKILL)
