@@ -6,7 +6,7 @@ from vidgan_core import Component, hookimpl
 @hookimpl
 def vidgan_components():
     yield Component("features", "colours", "{module}_code:Colours", "mean colours of the frames")
-    for name in ("gap", "grain", "offset", "nearest", "nothing", "wrong"):
+    for name in ("gap", "grain", "offset", "nearest", "nothing", "picky", "wrong"):
         yield Component("metric", name, "{module}_code:" + name.title(), "a stranger's metric")
 """
 CODE = """
@@ -15,7 +15,7 @@ from typing import Annotated
 import torch
 from annotated_types import Ge
 
-from vidgan_core.errors import ShapeError
+from vidgan_core.errors import ShapeError, UsageError
 from vidgan_core.interfaces import Features, Metric
 
 LOOKS = []
@@ -81,13 +81,21 @@ class Nearest(Metric):
 
 class Nothing(Metric):
     better = {"nothing": "lower"}
+    fast = False
 
     def measure(self, evidence):
         return {"nothing": float("nan")}
 
+class Picky(Metric):
+    better = {"picky": "lower"}
+
+    def measure(self, evidence):
+        raise UsageError("picky: not with these clips")
+
 class Wrong(Metric):
     "Claims to see what it does not look at."
     better = {"wrong": "lower"}
+    fast = False
     sees = frozenset({"blur"})
 
     def measure(self, evidence):

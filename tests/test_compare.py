@@ -36,9 +36,10 @@ def test_a_table_puts_runs_side_by_side(vidgan: Command, runs: list[str]) -> Non
     result = vidgan("compare", *runs)
     assert result.code == 0, result.err
     rows = [re.split(r"\s{2,}", line) for line in result.out.splitlines()]
-    assert rows[0] == ["run", "steps", "minutes", "gap-colours"]
-    assert [row[0] for row in rows[1:]] == [*runs, "floor"]
-    assert re.fullmatch(r"[\d.]+ ± [\d.]+", rows[1][3])
+    assert rows[0] == ["", *runs, "floor", "better", "protocol"]
+    assert [row[0] for row in rows[1:]] == ["steps", "minutes", "gap-colours"]
+    assert re.fullmatch(r"[\d.]+ ± [\d.]+", rows[3][1])
+    assert rows[3][-2:] == ["lower", "gap-colours@4f-16px-n20"]
     found = json.loads(vidgan("compare", *runs, "--json").out)
     assert [record["label"] for record in found] == runs
     assert list(found[0]["curves"]["gap-colours"]) == ["1", "2"]

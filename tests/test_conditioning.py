@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import REGISTRY, SMALL, TINY, Result, components, small_options
+from conftest import REGISTRY, SMALL, TINY, Result, components, small, small_options
 
 import vidgan_core
 from vidgan_core.conditioning import ClassEmbedding, Projection
 from vidgan_core.interfaces import DataSpec, Field, Network
 from vidgan_core.latent import spherical
 from vidgan_core.plugins import Provided
+from vidgan_core.run import Run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -65,6 +66,28 @@ def test_an_embedding_stands_beside_the_noise() -> None:
     assert torch.equal(joined[:, 4:], embedding.vectors.weight[labels])
 
 
+CONDITIONED = [
+    n for n in REGISTRY.names("generator") if "class" in REGISTRY.load("generator", n).takes
+]
+
+
+@pytest.mark.parametrize("generator", CONDITIONED)
+def test_a_step_by_class_moves_every_vector(generator: str) -> None:
+    """The labels of the batch are the ones whose vectors learn, in both networks."""
+    loss = REGISTRY.get("generator", generator).component.usual.get("loss", "minimax")
+    config = small(generator, loss, 'condition=["class"]', "data.clips=4", data="digits")
+    run = Run(config, REGISTRY)
+    labels = set(run.batches(0)["class"].tolist())
+    networks = (run.parts.generator, run.parts.discriminator)
+    tables = [t for n in networks for t in n.modules() if isinstance(t, torch.nn.Embedding)]
+    before = [table.weight.detach().clone() for table in tables]
+    assert run.trainer.step() is not None
+    for table, old in zip(tables, before, strict=True):
+        moved = (table.weight != old).any(dim=1)
+        assert labels <= set(moved.nonzero().flatten().tolist())
+    run.batches.close()
+
+
 def test_training_and_sampling_by_class(vidgan: Callable[..., Result]) -> None:
     assert vidgan("run", *BY_CLASS, "--steps", 2, "--out", "run").code == 0
     sampler = vidgan_core.load("run", device="cpu")
@@ -97,6 +120,9 @@ def test_a_walk_leads_from_one_noise_to_another(vidgan: Callable[..., Result]) -
     steps = (walk[1:] - walk[:-1]).flatten(1).norm(dim=1)
     assert steps.max() < (walk[-1] - walk[0]).norm()
     assert torch.equal(*sampler.sample(2, walk=True, hold=["z"]))
+    refused = vidgan("sample", "run", "--rate", 2)
+    assert refused.code == 2
+    assert "another frame rate needs a generator that takes times" in refused.err
     for out in ("walk.mp4", "walk.png"):
         assert vidgan("sample", "run", "--walk", "-n", 3, "-o", out).code == 0
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,13 @@ import measures
 import numpy as np
 import pytest
 import torch
-from conftest import REGISTRY, TINY, Result
+from conftest import REGISTRY, TINY, Result, spawn
 from films import film, save
 
 from vidgan_core import checkpoint
 from vidgan_core.dataset import DataSpec
 from vidgan_core.durable import drop
+from vidgan_core.evaluation import store
 from vidgan_core.evaluation.cut import cut, spread
 from vidgan_core.evaluation.resample import errors
 from vidgan_core.interfaces import ClipSet, Evidence, Metric
@@ -209,6 +212,30 @@ def test_evaluations_of_a_step_are_kept_together(vidgan: Command, run: Path) -> 
     ]
 
 
+def test_numbers_of_other_weights_are_dropped(vidgan: Command, run: Path) -> None:
+    assert vidgan("eval", run, *GAP).code == 0
+    (before,) = store.read(run / "eval").values()
+    store.write(run / "eval", replace(before, model="other", numbers=()))
+    assert store.read(run / "eval")[3].numbers == ()
+    (run / "eval" / "step-00000003.json").write_text("{")
+    assert store.read(run / "eval") == {}
+    assert vidgan("eval", run, *GAP).code == 0
+    assert store.read(run / "eval")[3].model == before.model
+
+
+def test_a_group_leaves_out_what_can_not_be_had(vidgan: Command, run: Path) -> None:
+    result = vidgan("eval", run, "--metrics", "fast", "--features", "colours")
+    assert result.code == 0, result.err
+    assert "left out: picky: picky: not with these clips" in result.err
+    assert "left out: offset: needs pairs of clips: two folders" in result.err
+    names = {line.split()[1] for line in result.out.splitlines()}
+    assert {"gap-colours", "nearest-colours", "fd-colours"} <= names
+    assert not names & {"grain", "offset", "picky", "nothing"}
+    result = vidgan("eval", run, "--metrics", "picky")
+    assert (result.code, result.out) == (2, "")
+    assert "error: picky: not with these clips" in result.err
+
+
 def test_what_is_not_finite_is_no_number(vidgan: Command, run: Path) -> None:
     result = vidgan("eval", run, "--metrics", "gap,nothing", "--features", "colours")
     assert (result.code, result.out) == (1, "")
@@ -277,6 +304,21 @@ def test_samples_that_are_not_finite_are_refused(
     result = vidgan("eval", run, *GAP)
     assert (result.code, result.out) == (1, "")
     assert "clip 13 of the generator holds numbers that are not finite" in result.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_an_evaluation_and_leaves_nothing(
+    vidgan: Command, run: Path, number: signal.Signals, code: int
+) -> None:
+    many = ("--metrics", "full", "--set", "data.clips=100000", "-n", 5000)
+    process = spawn("eval", run, *many)
+    assert process.stderr
+    assert "left out" in process.stderr.readline()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (code, "")
+    assert "Traceback" not in err
+    assert not (run / "eval").exists()
 
 
 # Folders.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import torch
 from conftest import REGISTRY, TINY, Result, configured, small
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm as torch_spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
 from vidgan_core import checkpoint
@@ -19,7 +21,7 @@ from vidgan_core.rebuild import generator_of
 from vidgan_core.run import Run
 from vidgan_core.sampling import sample
 from vidgan_core.schedule import Curve
-from vidgan_core.spectral import LAYERS
+from vidgan_core.spectral import LAYERS, spectral_norm
 
 Command = Callable[..., Result]
 NORMALISED = ("generator.spectral_norm=true", "discriminator.spectral_norm=true")
@@ -206,3 +208,26 @@ def test_mistakes_are_named(vidgan: Command, setting: str, message: str) -> None
     assert result.code == 2
     assert message in result.err, result.err
     assert len(result.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.Conv3d(3, 5, 3), nn.ConvTranspose2d(3, 5, 4), nn.Linear(7, 4)]
+)
+def test_spectral_norm_is_torchs(layer: nn.Module) -> None:
+    """The same weight and the same gradient once both have found the singular vectors."""
+    with torch.no_grad():
+        outputs = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
+        layer.weight.select(outputs, 0).mul_(4)  # one direction stands out: both find it soon
+    mine, theirs = copy.deepcopy(layer), torch_spectral_norm(copy.deepcopy(layer))
+    spectral_norm(mine)
+    for _ in range(50):  # a power iteration each
+        weights = [network.weight for network in (mine, theirs)]
+    torch.testing.assert_close(*weights, rtol=1e-4, atol=1e-6)
+    direction = torch.randn_like(weights[0])
+    gradients = [
+        torch.autograd.grad((weight * direction).sum(), network.parametrizations.weight.original)
+        for weight, network in zip(weights, (mine, theirs), strict=True)
+    ]
+    torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-5)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(mine.eval().weight, weights[0])

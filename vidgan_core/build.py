@@ -42,6 +42,11 @@ class Parts:
     terms: tuple[Weighted, ...]
     augments: tuple[Strength, ...] = ()
 
+    @property
+    def few(self) -> int | None:
+        """How many frames of a clip are trained on, where both networks can do with a few."""
+        return self.discriminator.few if "time" in self.generator.takes else None
+
 
 def build_dataset(config: RunConfig, registry: Registry, split: Split = "train") -> Dataset:
     """Make the data set of a run."""
@@ -51,14 +56,16 @@ def build_dataset(config: RunConfig, registry: Registry, split: Split = "train")
     return cast(Dataset, target(wanted, split, **typed(target, config.data.options)))
 
 
-def conditioned(dataset: Dataset, names: list[str]) -> DataSpec:
+def conditioned(dataset: Dataset, config: RunConfig) -> DataSpec:
     """Return the data set's spec with the condition's fields. UsageError if it has no such."""
     fields = {field.name: field for field in dataset.fields}
-    for name in names:
+    for name in config.condition:
         if name not in fields:
             hint = did_you_mean(name, fields)
-            raise UsageError(f"condition: the data set gives no {name!r}", hint=hint)
-    return replace(dataset.spec, condition=tuple(fields[name] for name in names))
+            raise UsageError(
+                f"condition: data set {config.data.name!r} gives no {name!r}", hint=hint
+            )
+    return replace(dataset.spec, condition=tuple(fields[name] for name in config.condition))
 
 
 def build(config: RunConfig, registry: Registry, spec: DataSpec) -> Parts:

@@ -16,7 +16,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from vidgan_core.durable import drop, free, fsync, replace, sha256, write
+from vidgan_core.durable import drop, free, fsync, sha256, write
 from vidgan_core.errors import CheckpointError
 from vidgan_core.tensorfile import (
     Shapes,
@@ -37,7 +37,6 @@ from vidgan_core.tensorfile import (
 )
 
 MANIFEST = "MANIFEST.json"
-BEST = "best.json"
 MODEL = "model.safetensors"
 TRAIN = "train.safetensors"
 STATE = "state.json"
@@ -198,39 +197,15 @@ def newest(
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Best:
-    """The checkpoint that is kept for being the best, by which number."""
-
-    step: int
-    name: str
-    value: float
-
-
-def best(folder: Path) -> Best | None:
-    """Return what is kept as the best checkpoint, if anything is and it is there."""
-    try:
-        found = Best(**json.loads((folder / BEST).read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
-    return found if found.step in map(step_of, available(folder)) else None
-
-
-def mark_best(folder: Path, best: Best) -> None:
-    """Keep this checkpoint beside the newest ones, instead of the one that was the best."""
-    replace(folder / BEST, json.dumps(asdict(best)) + "\n")
-
-
-def prune(folder: Path, keep: int, *, newest: int) -> None:
+def prune(folder: Path, keep: int, *, newest: int, spare: int | None = None) -> None:
     """Delete all but the last `keep` checkpoints up to the step `newest`, which was just saved.
 
-    The best one is kept as well. Later ones are deleted: they are what the run did not go on
-    from, damaged ones above all, and counting them could cost the healthy ones.
+    That of the step `spare` is kept as well. Later ones are deleted: they are what the run did
+    not go on from, damaged ones above all, and counting them could cost the healthy ones.
     """
     drop_after(folder, newest)
-    spared = best(folder)
     for path in available(folder)[:-keep]:
-        if not spared or step_of(path) != spared.step:
+        if step_of(path) != spare:
             drop(path)
 
 

@@ -20,6 +20,12 @@ def count_classes(spec: DataSpec) -> int:
     return next((field.classes or 0 for field in spec.condition if field.name == CLASS), 0)
 
 
+def labels_of(rows: Tensor, condition: Tensors) -> Tensor:
+    """Return the label of each row (B*k, ...), k rows a clip."""
+    labels = condition[CLASS]
+    return labels.repeat_interleave(len(rows) // len(labels))
+
+
 class ClassEmbedding(nn.Module):
     """Puts the learned vector of its class, of length `size`, beside each clip's noise."""
 
@@ -29,10 +35,10 @@ class ClassEmbedding(nn.Module):
         self.vectors = nn.Embedding(count_classes(spec), size) if self.size else None
 
     def forward(self, noise: Tensor, condition: Tensors) -> Tensor:
-        """(B, F) -> (B, F + self.size)."""
+        """(R, F) -> (R, F + self.size); R is B, or B*k with the k rows of a clip side by side."""
         if self.vectors is None:
             return noise
-        return torch.cat([noise, self.vectors(condition[CLASS])], dim=1)
+        return torch.cat([noise, self.vectors(labels_of(noise, condition))], dim=1)
 
 
 class Projection(nn.Module):
@@ -51,13 +57,11 @@ class Projection(nn.Module):
     def forward(self, scores: Tensor, phi: Tensor, condition: Tensors) -> Tensor:
         """Return scores (R, ...) with the projection of phi (R, features, ...) added to each.
 
-        phi is averaged over its places. R is B, or B*k with the k frames of a clip side by side.
+        phi is averaged over its places. R is B, or B*k with the k rows of a clip side by side.
         """
         if self.vectors is None:
             return scores
-        labels = condition[CLASS]
-        labels = labels.repeat_interleave(len(phi) // len(labels))
         pooled = phi.reshape(*phi.shape[:2], -1).mean(2)
-        match = (self.vectors(labels) * pooled).sum(1)
+        match = (self.vectors(labels_of(phi, condition)) * pooled).sum(1)
         judged: Tensor = scores + match.reshape(-1, *[1] * (scores.ndim - 1))
         return judged

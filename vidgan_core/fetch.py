@@ -21,7 +21,8 @@ class Fetcher:
     """Makes batches: number k is a pure function of the data set, the seed and k.
 
     The data set is gone through in a new random order each epoch; a batch may straddle two
-    epochs, so every clip is seen equally often whatever the batch size.
+    epochs, so every clip is seen equally often whatever the batch size. With `few`, only so many
+    frames of each clip are kept, and "time" says which.
     """
 
     dataset: Dataset
@@ -29,6 +30,7 @@ class Fetcher:
     seed: int
     part: int = 0  # of `parts` equal ones of each batch, the one that is made
     parts: int = 1
+    few: int | None = None
 
     def indices(self, position: int) -> list[int]:
         """Return which items make up batch number `position`."""
@@ -54,8 +56,15 @@ class Fetcher:
             except ClipError as error:
                 lost.append(error)
             else:
-                return self.dataset.augment(item, key(self.seed, "augment", place))
+                item = self.dataset.augment(item, key(self.seed, "augment", place))
+                return self._few_frames(item, place) if self.few else item
         raise VidganError(f"no clip can be read any more; the last was {lost[-1]}")
+
+    def _few_frames(self, item: Mapping[str, Any], place: int) -> Mapping[str, Any]:
+        """Draw frames of an item, in order, and add their numbers (few,) as "time"."""
+        rng = np.random.default_rng(key(self.seed, "time", place))
+        times = np.sort(rng.choice(item["video"].shape[1], self.few, replace=False))
+        return {**item, "video": item["video"][:, times], "time": times.astype(np.float32)}
 
     def _index(self, place: int, attempt: int = 0) -> int:
         epoch, number = divmod(place, len(self.dataset))

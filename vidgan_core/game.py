@@ -199,7 +199,8 @@ class TwoPlayerGame:
         return {f"{strength.name}.p": strength.p.clone() for strength in adaptive}
 
     def _condition(self, batch: Tensors) -> Tensors:
-        return {field.name: batch[field.name] for field in self.generator.spec.condition}
+        names = [field.name for field in self.generator.spec.condition]
+        return {name: batch[name] for name in (*names, "time") if name in batch}
 
     def _output(self, verdict: Verdict) -> Tensor:
         """D(x) as the loss reads it, averaged over critics."""

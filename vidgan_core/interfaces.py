@@ -89,7 +89,9 @@ class Verdict:
 class Network(nn.Module):
     """What generators and discriminators share."""
 
-    takes: ClassVar[frozenset[str]] = frozenset()  # the condition's fields that it can use
+    # The condition's fields that it can use. "time" (B, T) is one that no data set gives: the
+    # frames' numbers, whole or not. Without it they are 0, 1, 2 ... up to the clip's length.
+    takes: ClassVar[frozenset[str]] = frozenset()
     gives: ClassVar[frozenset[str]] = frozenset()  # the extras (and "features") that it returns
 
     def __init__(self, spec: DataSpec) -> None:
@@ -142,7 +144,14 @@ class Generator(Network, ABC):
 
 
 class Discriminator(Network, ABC):
-    """Video and condition to scores. No sigmoid: what a score means belongs to the loss."""
+    """Video and condition to scores. No sigmoid: what a score means belongs to the loss.
+
+    One that looks at a few frames of a clip sets `few` to how many, takes "time", and is given
+    either whole clips or, together with a generator that takes "time" as well, so many frames at
+    random times: see `Network.takes`.
+    """
+
+    few: int | None = None
 
     @abstractmethod
     def forward(self, video: Tensor, condition: Tensors) -> Verdict:
@@ -164,6 +173,7 @@ class Loss(ABC):
     needs_real: ClassVar[bool] = False  # does the generator's loss read the real scores?
     # The score of a clip that is as likely real as fake; None: scores only mean something compared.
     boundary: ClassVar[float | None] = 0.0
+    wants_optimal: ClassVar[bool] = False  # is a discriminator that is never wrong what it needs?
 
     @abstractmethod
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidgan_core.errors import ComponentError, UsageError, did_you_mean
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from vidgan_core.plugins import Registry
 
 FOLDER = "recipes"
-SUFFIX = ".toml"
 PREFIX = "recipe:"  # of what `-c` takes in place of a file
 
 
@@ -59,12 +59,10 @@ def find_recipe(registry: Registry, name: str) -> Recipe:
 
 def _recipes(provider: Provider) -> Iterator[Recipe]:
     """Read those beside a manifest; one that is a plain module has no folder of its own."""
-    spec = sys.modules[provider.module].__spec__ if provider.module in sys.modules else None
-    if spec is None or not spec.submodule_search_locations:
-        return
-    folder = files(provider.module) / FOLDER
-    if folder.is_dir():
-        for file in folder.iterdir():
-            if file.name.endswith(SUFFIX):
+    manifest = sys.modules.get(provider.module)
+    spec = manifest.__spec__ if manifest else None
+    for package in (spec.submodule_search_locations or ()) if spec else ():
+        for file in Path(package, FOLDER).glob("*.toml"):
+            with contextlib.suppress(OSError):
                 text = file.read_bytes().decode("utf-8", "replace")
-                yield Recipe(plain(file.name.removesuffix(SUFFIX)), text, provider)
+                yield Recipe(plain(file.stem), text, provider)

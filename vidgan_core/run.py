@@ -9,9 +9,8 @@ from functools import partial
 from typing import Any
 
 from torch import Tensor
-from torch.optim import Adam
 
-from vidgan_core import checkpoint
+from vidgan_core import best, checkpoint
 from vidgan_core.batchnorm import synchronise
 from vidgan_core.build import build, build_dataset, conditioned
 from vidgan_core.checkpoint import Checkpoint
@@ -22,13 +21,14 @@ from vidgan_core.ema import EMA
 from vidgan_core.errors import UsageError, VidganError
 from vidgan_core.game import TwoPlayerGame
 from vidgan_core.health import DivergedError
+from vidgan_core.optimizers import optimizer, set_rates
 from vidgan_core.plugins import Registry
 from vidgan_core.precision import channels_last, choose_device, choose_precision
 from vidgan_core.ranks import check_parts
 from vidgan_core.rundir import RunDir
 from vidgan_core.state import check_same, gather, prefixed, restore, share
 from vidgan_core.tick import Tick
-from vidgan_core.trainer import Phase, Trainer
+from vidgan_core.trainer import Trainer
 
 MAX_ROLLBACKS = 3
 
@@ -48,7 +48,7 @@ class Run:
         self.device = choose_device(config.trainer.device)
         self.precision = choose_precision(config.trainer.precision, self.device)
         dataset = build_dataset(config, registry)
-        self.parts = build(config, registry, conditioned(dataset, config.condition))
+        self.parts = build(config, registry, conditioned(dataset, config))
         players = (self.parts.generator, self.parts.discriminator)
         others = (*(weighted.term for weighted in self.parts.terms), *self.parts.augments)
         for module in (*players, *others):
@@ -66,6 +66,7 @@ class Run:
             dtype=self.precision.storage,
             workers=int(dataset.slow) if workers == "auto" else workers,
             max_lost=config.data.max_lost,
+            few=self.parts.few,
             part=peers.rank,
             parts=peers.size,
         )
@@ -80,7 +81,7 @@ class Run:
             autocast=lambda: self.precision.autocast(self.device),
         )
         phases = game.phases()
-        optimizers = {phase.name: self._optimizer(phase) for phase in phases}
+        optimizers = {p.name: optimizer(p.name, p.network, config) for p in phases}
         self.trainer = Trainer(
             phases,
             optimizers,
@@ -204,7 +205,7 @@ class Run:
 
     def _one_step(self) -> None:
         started = time.perf_counter()
-        self._set_rates()
+        set_rates(self.trainer.optimizers, self.config, self.step)
         scalars = self.trainer.step()
         if scalars is not None:
             self.ema.update()
@@ -231,17 +232,6 @@ class Run:
             "clips_per_second": round(clips / max(seconds, 1e-9), 2),
         }
 
-    def _optimizer(self, phase: Phase) -> Adam:
-        settings = self.config.trainer
-        own = settings.d_betas if phase.name == "discriminator" else ()
-        return Adam(phase.network.parameters(), settings.lr, own or settings.betas, fused=True)
-
-    def _set_rates(self) -> None:
-        """Set the learning rates of the step that comes."""
-        for name, optimizer in self.trainer.optimizers.items():
-            for group in optimizer.param_groups:
-                group["lr"] = self.config.rate(name, self.step)
-
     def _save(self) -> None:
         model, train, state = gather(self)
         check_same(self.peers, {**prefixed("ema", model.items()), **train}, self.step)
@@ -254,5 +244,7 @@ class Run:
         folder = self.folder.checkpoints
         path = checkpoint.save(folder, self.step, model=model, train=train, state=state)
         if not self.trainer.skipped_in_a_row:
-            checkpoint.prune(folder, self.config.checkpoint.keep, newest=self.step)
+            kept = best.read(folder)
+            spare = kept.step if kept else None
+            checkpoint.prune(folder, self.config.checkpoint.keep, newest=self.step, spare=spare)
         self._announce("vidgan_checkpoint_saved", path=path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -24,6 +25,23 @@ from vidgan_core.rundir import RunDir
 from vidgan_core.video import Mark, make_mark
 
 WINDOW = 4_000_000  # numbers of a window of all clips: about 16 MB, and 20 times that on the way
+
+
+class Wishes(TypedDict, total=False):
+    """What clips are asked to be; whatever is left out is as in training.
+
+    `frames` asks for another length, and `rate` for so many frames where the data have one, where
+    the generator can; `hold` names parts of the noise (such as "content") that all clips share;
+    `classes` are given to the clips by turns, at random without them; with `walk` the clips lie on
+    the way from the first one's noise to the last one's.
+    """
+
+    seed: int
+    frames: int | None
+    hold: Collection[str]
+    classes: Sequence[int]
+    walk: bool
+    rate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,115 +75,57 @@ class Sampler:
         """Return what files made with this seed say of themselves."""
         return make_mark(self.model_hash, seed)
 
-    def sample(
-        self,
-        n: int,
-        *,
-        seed: int = 0,
-        frames: int | None = None,
-        hold: Collection[str] = (),
-        classes: Sequence[int] = (),
-        walk: bool = False,
-        batch: int = 16,
-    ) -> Tensor:
-        """Return `n` clips (n, C, T, H, W) in [-1, 1] on the CPU.
+    def sample(self, n: int, *, batch: int = 16, **wishes: Unpack[Wishes]) -> Tensor:
+        """Return `n` clips (n, C, T, H, W) in [-1, 1] on the CPU, made `batch` at a time."""
+        return torch.cat(list(self.in_batches(n, batch=batch, **wishes)))
 
-        `frames` asks for another length, where the generator can; `hold` names parts of the noise
-        (such as "content") that all clips share; `classes` are given to the clips by turns, at
-        random without them; with `walk` the clips lie on the way from the first noise to the last.
-        """
-        return torch.cat(
-            list(
-                self.in_batches(
-                    n, seed=seed, frames=frames, hold=hold, classes=classes, walk=walk, batch=batch
-                )
-            )
-        )
-
-    def in_batches(
-        self,
-        n: int,
-        *,
-        seed: int = 0,
-        frames: int | None = None,
-        hold: Collection[str] = (),
-        classes: Sequence[int] = (),
-        walk: bool = False,
-        batch: int = 16,
-    ) -> Iterator[Tensor]:
+    def in_batches(self, n: int, *, batch: int = 16, **wishes: Unpack[Wishes]) -> Iterator[Tensor]:
         """Yield the clips of `sample` in parts of `batch`."""
-        return in_batches(
-            self.generator,
-            n,
-            seed=seed,
-            frames=frames,
-            hold=hold,
-            classes=classes,
-            walk=walk,
-            batch=batch,
-        )
+        return in_batches(self.generator, n, batch=batch, **wishes)
 
     @torch.no_grad()
-    def in_windows(
-        self,
-        n: int,
-        *,
-        seed: int = 0,
-        frames: int | None = None,
-        hold: Collection[str] = (),
-        classes: Sequence[int] = (),
-        walk: bool = False,
-    ) -> Iterator[Tensor]:
+    def in_windows(self, n: int, **wishes: Unpack[Wishes]) -> Iterator[Tensor]:
         """Yield the clips of `sample` in windows (n, C, t, H, W) of time, for films of any length.
 
         A generator that makes its frames one after another takes the memory of one window.
         """
-        noise, condition = draw(self.generator, n, seed, frames, hold, classes, walk)
-        spec = self.generator.spec
+        noise, condition = draw(self.generator, n, **wishes)
+        spec, frames = self.generator.spec, wishes.get("frames")
         size = max(1, WINDOW // (n * spec.channels * spec.height * spec.width))
         for video in self.generator.windows(noise, condition, size=size, frames=frames):
             yield video.float().cpu()
 
 
-def sample(
-    generator: Generator, n: int, *, seed: int, classes: Sequence[int] = (), batch: int = 16
-) -> Tensor:
+def sample(generator: Generator, n: int, *, batch: int = 16, **wishes: Unpack[Wishes]) -> Tensor:
     """Return `n` clips of a generator in eval mode; see `Sampler.sample`."""
-    return torch.cat(list(in_batches(generator, n, seed=seed, classes=classes, batch=batch)))
+    return torch.cat(list(in_batches(generator, n, batch=batch, **wishes)))
 
 
 @torch.no_grad()
 def in_batches(
-    generator: Generator,
-    n: int,
-    *,
-    seed: int,
-    frames: int | None = None,
-    hold: Collection[str] = (),
-    classes: Sequence[int] = (),
-    walk: bool = False,
-    batch: int = 16,
+    generator: Generator, n: int, *, batch: int = 16, **wishes: Unpack[Wishes]
 ) -> Iterator[Tensor]:
     """Yield the clips of `sample` in parts, so that any number of them fits the memory."""
-    drawn = draw(generator, n, seed, frames, hold, classes, walk)
+    drawn = draw(generator, n, **wishes)
     for start in range(0, n, batch):
         noise, condition = (
             {name: part[start : start + batch] for name, part in whole.items()} for whole in drawn
         )
-        yield generator(noise, condition, frames=frames).video.float().cpu()
+        yield generator(noise, condition, frames=wishes.get("frames")).video.float().cpu()
 
 
 def draw(
     generator: Generator,
     n: int,
-    seed: int,
-    frames: int | None,
-    hold: Collection[str],
-    classes: Sequence[int],
-    walk: bool,
+    *,
+    seed: int = 0,
+    frames: int | None = None,
+    hold: Collection[str] = (),
+    classes: Sequence[int] = (),
+    walk: bool = False,
+    rate: float = 1.0,
 ) -> tuple[Tensors, Tensors]:
     """Return noise and condition of `n` clips, where and as the generator's weights are."""
-    weight = next(generator.parameters())
     noise = dict(generator.noise(n, keyed(seed, "sample"), frames=frames))
     condition = draw_condition(generator.spec, n, keyed(seed, "sample", "condition"), classes)
     if walk:
@@ -177,10 +137,21 @@ def draw(
         if name not in noise:
             raise UsageError(f"there is no noise {name!r} to hold", hint=did_you_mean(name, noise))
         noise[name] = noise[name][:1].expand_as(noise[name])
+    if rate != 1:
+        condition["time"] = times(generator, frames, rate).expand(n, -1)
+    weight = next(generator.parameters())
     return (
         {name: to_like(part, weight) for name, part in noise.items()},
         {name: to_like(part, weight) for name, part in condition.items()},
     )
+
+
+def times(generator: Generator, frames: int | None, rate: float) -> Tensor:
+    """Return the numbers (T,) of a clip's frames at `rate` times the data's. Raises UsageError."""
+    if "time" not in generator.takes:
+        raise UsageError("another frame rate needs a generator that takes times")
+    length = generator.spec.frames if frames is None else frames
+    return torch.arange(max(1, round(length * rate))) / rate
 
 
 def draw_condition(

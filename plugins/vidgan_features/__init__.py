@@ -18,7 +18,13 @@ def vidgan_components() -> Iterator[Component]:
         "features",
         "motion",
         "vidgan_features.motion:Motion",
-        "how fast, which way and how evenly blocks move, by block matching",
+        "how much clips change, and which way and how evenly blocks move, by block matching",
+    )
+    yield Component(
+        "features",
+        "texture",
+        "vidgan_features.texture:Texture",
+        "colours, and how contrast falls off over octaves and at the edges of blocks",
     )
     yield Component(
         "features",

@@ -99,10 +99,12 @@ class Wasserstein(Loss):
     """Arjovsky et al. 2017, "Wasserstein GAN", equation 2 and algorithm 1.
 
     Discriminator (critic): E[f] - E[r]. Generator: -E[f]. The critic must be kept Lipschitz: the
-    paper clips its weights, which is the term `weight-clip`.
+    paper clips its weights, which is the term `weight-clip`. Section 3: it should be trained till
+    optimality, where its gradient is the most reliable.
     """
 
     boundary = None
+    wants_optimal = True
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         """E[f] - E[r]."""

@@ -33,11 +33,11 @@ class Diversity(Metric):
         """Return the ratio of the mean distances."""
         real, fake = (mean_distances(rows) for rows in features(evidence))
         n, scale = len(fake), real.mean().clamp(min=torch.finfo(real.dtype).tiny)
-        without = (fake.sum() - 2 * fake) / (n - 2)  # n times the mean, each clip left out in turn
+        without = (fake.sum() - 2 * fake) / (n - 2)  # the mean, each clip left out in turn
         spread = (without - without.mean()).square().sum() * (n - 1) / n
         return {
             "diversity": float(fake.mean() / scale),
-            "diversity_error": float(spread.sqrt() / (n - 1) / scale),
+            "diversity_error": float(spread.sqrt() / scale),
         }
 
 

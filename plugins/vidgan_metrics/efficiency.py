@@ -42,6 +42,7 @@ class Efficiency(Metric):
     }
     needs = frozenset({"generator"})
     least = 0
+    fast = False
     error = "own"
 
     def __init__(

@@ -26,7 +26,7 @@ class KernelDistance(Metric):
     needs = frozenset({"features"})
     least = 4
     distance = True
-    sees = SEEN
+    sees = SEEN - {"duplicates"}  # as far apart on average, however few there are
     error = "own"
 
     def measure(self, evidence: Evidence) -> Mapping[str, float]:

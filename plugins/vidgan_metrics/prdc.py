@@ -44,7 +44,9 @@ class Coverage(Metric):
         if min(len(real), len(fake)) <= self.k:
             raise UsageError(f"metric.prdc.k: needs more than {self.k} clips on each side")
         real_radii, fake_radii = radii(real, self.k), radii(fake, self.k)
-        of_fake = torch.zeros(len(fake))  # in how many real balls a generated clip is
+        of_fake = torch.zeros(
+            len(fake), dtype=torch.long
+        )  # in how many real balls a generated clip is
         covered: list[Tensor] = []
         recalled: list[Tensor] = []
         for rows, block in in_blocks(real, fake):
@@ -55,7 +57,7 @@ class Coverage(Metric):
         return {
             "precision": float((of_fake > 0).double().mean()),
             "recall": float(torch.cat(recalled).double().mean()),
-            "density": float(of_fake.double().mean() / self.k),
+            "density": int(of_fake.sum()) / (self.k * len(fake)),
             "coverage": float(torch.cat(covered).double().mean()),
         }
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from vidgan_core.config import RunConfig
-    from vidgan_core.evaluation.prepare import Terms
+    from vidgan_core.evaluation.request import Request
     from vidgan_core.evaluation.sanity import Check
     from vidgan_core.evaluation.store import Evaluation
     from vidgan_core.plugins import Registry
@@ -99,15 +99,15 @@ def command(
     if (against and sanity) or (out and not sanity):
         raise UsageError("--against is for two folders, --sanity for a data set, -o for --sanity")
     registry = discover(no_plugins)
-    terms = _terms(options, device, sanity)
+    request = _request(options, device, sanity)
     found: list[Evaluation] = []
     with interruptible() as interruption, suppress(Stopped), watching(interruption) as watch:
-        terms = replace(terms, watch=watch)
+        request = replace(request, watch=watch)
         if sanity:
             config = _data_config(target, options["settings"], registry)
-            check = check_metrics(config, registry, terms, _say)
+            check = check_metrics(config, registry, request)
         else:
-            for evaluation in _evaluations(target, against, registry, terms, options):
+            for evaluation in _evaluations(target, against, registry, request, options):
                 found.append(evaluation)
     if any(evaluation.numbers for evaluation in found):
         _print(found, options["as_json"])
@@ -116,17 +116,20 @@ def command(
     return interruption.code
 
 
-def _terms(options: dict[str, Any], device: str | None, sanity: bool) -> Terms:
-    from vidgan_core.evaluation.prepare import Terms
+def _request(options: dict[str, Any], device: str | None, sanity: bool) -> Request:
+    from vidgan_core.evaluation.request import DEFAULT_N, Request
+    from vidgan_core.evaluation.sanity import DEFAULT_N as SANITY_N
     from vidgan_core.precision import choose_device
 
-    return Terms(
+    return Request(
         metrics=_words(options["metrics"]),
         features=_words(options["features"]),
         n=options["count"],
         seed=options["seed"],
         split=options["split"] or ("train" if sanity else "test"),
+        at_most=SANITY_N if sanity else DEFAULT_N,
         device=choose_device(device or "auto"),
+        say=_say,
     )
 
 
@@ -135,14 +138,15 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _say(note: str) -> None:
-    click.echo(note, err=True)
+    if note:
+        click.echo(note, err=True)
 
 
 def _evaluations(
     target: str,
     against: Path | None,
     registry: Registry,
-    terms: Terms,
+    request: Request,
     options: dict[str, Any],
 ) -> Iterator[Evaluation]:
     """Evaluate checkpoints of a run, or a folder against another."""
@@ -151,14 +155,12 @@ def _evaluations(
 
     settings = options["settings"]
     if against:
-        yield evaluate_folders(Path(target), against, settings, registry, terms, _say)
+        yield evaluate_folders(Path(target), against, settings, registry, request)
         return
-    evaluations = evaluate_run(
-        Path(target), options["checkpoints"], settings, registry, terms, _say
-    )
+    evaluations = evaluate_run(Path(target), options["checkpoints"], settings, registry, request)
     for evaluation, file in evaluations:
         if file:
-            _say(f"step {evaluation.step}: kept in {file}")
+            _say(f"step {evaluation.step}: {evaluation.seconds:.1f} s, kept in {file}")
         yield evaluation
 
 

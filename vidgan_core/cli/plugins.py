@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from vidgan_core.installed import Provider
     from vidgan_core.plugins import Provided, Registry
 
-KINDS_HELP = "generator, discriminator, loss, term, dataset, augment or hooks; repeatable."
+KINDS_HELP = (
+    "generator, discriminator, loss, term, dataset, augment, features, metric or hooks; repeatable."
+)
+SEVERAL = ("term", "augment", "features", "metric")  # kinds with a table for each component
 
 
 @click.group("plugins", invoke_without_command=True)
@@ -172,9 +175,7 @@ def _show(record: dict[str, Any]) -> None:
         usual = ", ".join(f"{key} {value}" for key, value in record["usual"].items())
         click.echo(f"usually with {usual}")
     kind = record["kind"]
-    tables = {"dataset": "data", "term": f"term.{record['name']}"}
-    tables["augment"] = f"augment.{record['name']}"
-    table = tables.get(kind, kind)
+    table = f"{kind}.{record['name']}" if kind in SEVERAL else {"dataset": "data"}.get(kind, kind)
     if not record["options"]:
         click.echo("no options")
         return

@@ -123,7 +123,7 @@ def _try_out(config: RunConfig, registry: Registry) -> None:
     dataset = build_dataset(config, registry)
     Batches(dataset, config.data.batch, seed=config.seed).close()
     with torch.device("meta"):
-        parts = build(config, registry, conditioned(dataset, config.condition))
+        parts = build(config, registry, conditioned(dataset, config))
     TwoPlayerGame(parts.generator, parts.discriminator, parts.loss, parts.terms, parts.augments)
 
 

@@ -46,6 +46,12 @@ if TYPE_CHECKING:
     help="A class, of a run that was conditioned on it; of several, clips take turns.",
 )
 @click.option("--walk", is_flag=True, help="Clips on the way from one noise to another.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(0.01, 100),
+    default=1.0,
+    help="Frames made for each of the data's, where the generator takes times.",
+)
 @click.option("--step", type=int, help="Which checkpoint (default: the newest).")
 @click.option("--fps", type=click.FloatRange(1, 1000), help="Frames a second.")
 @click.option("--batch", type=click.IntRange(1), default=16, help="Clips made at a time.")
@@ -60,6 +66,7 @@ def command(
     hold: tuple[str, ...],
     classes: tuple[int, ...],
     walk: bool,
+    rate: float,
     step: int | None,
     fps: float | None,
     batch: int,
@@ -68,23 +75,18 @@ def command(
 ) -> None:
     """Make clips with the generator of RUN (a run's folder or a checkpoint)."""
     from vidgan_core.errors import UsageError
-    from vidgan_core.sampling import Sampler
+    from vidgan_core.sampling import Sampler, Wishes
 
-    if fps is not None and math.isnan(fps):  # which no range excludes
-        raise UsageError("--fps must be a number")
+    if math.isnan(rate) or (fps is not None and math.isnan(fps)):  # which no range excludes
+        raise UsageError("--fps and --rate must be numbers")
     write = _writer(out)  # refuses a format that it doesn't know before any work is done
     sampler = Sampler.load(run, step=step, device=device or "auto", registry=discover(no_plugins))
+    wishes = Wishes(seed=seed, frames=frames, hold=hold, classes=classes, walk=walk, rate=rate)
+    fps, mark = fps or sampler.config.samples.fps * rate, sampler.mark(seed)
     if frames and out.suffix.lower() == ".mp4":
-        windows = sampler.in_windows(
-            count, seed=seed, frames=frames, hold=hold, classes=classes, walk=walk
-        )
-        _write_film(out, windows, fps or sampler.config.samples.fps, sampler.mark(seed))
-        click.echo(out)
-        return
-    parts = sampler.in_batches(
-        count, seed=seed, frames=frames, hold=hold, classes=classes, walk=walk, batch=batch
-    )
-    write(parts, fps or sampler.config.samples.fps, sampler.mark(seed))
+        _write_film(out, sampler.in_windows(count, **wishes), fps, mark)
+    else:
+        write(sampler.in_batches(count, batch=batch, **wishes), fps, mark)
     click.echo(out)
 
 

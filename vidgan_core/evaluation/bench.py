@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
 from vidgan_core import __version__
-from vidgan_core.errors import VidganError
+from vidgan_core.errors import UsageError, VidganError
 from vidgan_core.evaluation.choose import Asked, Choice
 from vidgan_core.evaluation.clips import Clips
-from vidgan_core.evaluation.gather import Gathered, Watch, gather, unwatched
+from vidgan_core.evaluation.gather import Gathered, gather
 from vidgan_core.evaluation.number import Number, protocol
+from vidgan_core.evaluation.request import Request
 from vidgan_core.evaluation.resample import errors
 from vidgan_core.interfaces import Evidence, Generator
+
+Step = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +39,17 @@ class Real:
 class Bench:
     """Metrics with the real clips they measure against; floors are found once."""
 
-    def __init__(
-        self,
-        choice: Choice,
-        real: Real,
-        *,
-        seed: int,
-        device: torch.device,
-        watch: Watch = unwatched,
-    ) -> None:
+    def __init__(self, choice: Choice, real: Real, request: Request) -> None:
         for network in (*choice.pool.values(), *choice.frame_pool.values()):
-            network.to(device)
+            network.to(request.device)
         self.choice = choice
-        self.seed = seed
         self.floors: dict[str, float] = {}
         self._real = real
-        self._device = device
-        self._watch = watch
+        self._request = request
         self._train: Gathered | None = None
         if real.train and choice.needs("train"):
             wanted = replace(choice.wanted(video=False), frame_features={})
-            self._train = gather(real.train, wanted, device, watch)
+            self._train = gather(real.train, wanted, request.device, request.watch)
         self._reference = self.gather(real.reference)
         if real.other:
             self._find_floors(real.other)
@@ -72,25 +65,30 @@ class Bench:
             raise VidganError(
                 f"{clips.what} clips are of {clips.spec}, real ones of {self._real.reference.spec}"
             )
-        return gather(clips, self.choice.wanted(), self._device, self._watch)
+        return gather(clips, self.choice.wanted(), self._request.device, self._request.watch)
 
-    def measure(self, clips: Clips, generator: Generator | None = None) -> list[Number]:
+    def measure(
+        self, clips: Clips, generator: Generator | None = None, step: Step | None = None
+    ) -> list[Number]:
         """Measure generated clips: every number with its error and its floor.
 
-        Raises VidganError if a clip, a feature or a number is not finite.
+        `step` takes one training step of the generator's run. Raises VidganError if a clip, a
+        feature or a number is not finite.
         """
         if not self.choice.asked:
             return []
         fake = self.gather(clips)
         numbers: list[Number] = []
         for done, asked in enumerate(self.choice.asked):
-            self._watch(asked.label(asked.name), done, len(self.choice.asked))
+            self._request.watch(asked.label(asked.name), done, len(self.choice.asked))
             started = time.perf_counter()
-            evidence = self.evidence(asked, fake, generator)
-            found = self.values(asked, evidence)
-            error = self._errors(asked, evidence, found)
+            evidence = replace(self.evidence(asked, fake), generator=generator, step=step)
+            if (measured := self._measured(asked, evidence)) is None:
+                continue
+            found, own = measured
+            error = own or errors(asked.metric, evidence, self._request.seed)
             seconds = time.perf_counter() - started
-            for name, better in asked.metric.better.items():
+            for name in found:
                 label = asked.label(name)
                 numbers.append(
                     Number(
@@ -98,21 +96,19 @@ class Bench:
                         found[name],
                         error.get(name),
                         self.floors.get(label),
-                        better,
-                        protocol(label, clips.spec, clips.n, asked.changed),
+                        asked.metric.better[name],
+                        protocol(label, clips.spec, clips.n, self._changed(asked)),
                         self._fingerprint(asked),
                         self._real.data,
                         self._real.split,
-                        self.seed,
+                        self._request.seed,
                         __version__,
                         round(seconds, 3),
                     )
                 )
         return numbers
 
-    def evidence(
-        self, asked: Asked, fake: Gathered, generator: Generator | None = None
-    ) -> Evidence:
+    def evidence(self, asked: Asked, fake: Gathered) -> Evidence:
         """Return what one metric is given."""
         needs = asked.metric.needs
         real, made = (
@@ -120,23 +116,33 @@ class Bench:
             for side in (self._reference, fake)
         )
         train = self._train.clip_set(asked.features) if self._train and "train" in needs else None
-        return Evidence(real, made, train, generator)
+        return Evidence(real, made, train)
 
-    def values(self, asked: Asked, evidence: Evidence) -> Mapping[str, float]:
+    def values(self, asked: Asked, evidence: Evidence) -> dict[str, float]:
         """Return a metric's numbers. Raises VidganError if one is not finite."""
-        found = asked.metric.measure(evidence)
-        for name in asked.metric.better:
-            if not math.isfinite(found[name]):
-                raise VidganError(f"{asked.label(name)} is {found[name]}: no number")
-        return found
+        measured = self._measured(asked, evidence)
+        return measured[0] if measured else {}
 
-    def _errors(
-        self, asked: Asked, evidence: Evidence, found: Mapping[str, float]
-    ) -> Mapping[str, float]:
-        if asked.metric.error == "own":
-            own = {name: found.get(f"{name}_error") for name in asked.metric.better}
-            return {name: error for name, error in own.items() if error is not None}
-        return errors(asked.metric, evidence, self.seed)
+    def _measured(
+        self, asked: Asked, evidence: Evidence
+    ) -> tuple[dict[str, float], dict[str, float]] | None:
+        """Return a metric's numbers and the errors that it knows itself.
+
+        None for a metric of a group that has nothing to say about these clips.
+        """
+        try:
+            measured = asked.metric.measure(evidence)
+        except UsageError as error:
+            if not self.choice.lenient:
+                raise
+            self._request.say(f"left out: {asked.label(asked.name)}: {error}")
+            return None
+        found = {name: measured[name] for name in asked.metric.better if name in measured}
+        for name, value in found.items():
+            if not math.isfinite(value):
+                raise VidganError(f"{asked.label(name)} is {value}: no number")
+        own = {name: measured.get(f"{name}_error", math.nan) for name in found}
+        return found, {name: error for name, error in own.items() if math.isfinite(error)}
 
     def _find_floors(self, other: Clips) -> None:
         """Measure the other half of the real clips as if they were generated."""
@@ -147,9 +153,16 @@ class Bench:
             return
         half = self.gather(other)
         for done, asked in enumerate(asked_for):
-            self._watch(f"floor of {asked.label(asked.name)}", done, len(asked_for))
+            self._request.watch(f"floor of {asked.label(asked.name)}", done, len(asked_for))
             found = self.values(asked, self.evidence(asked, half))
-            self.floors |= {asked.label(name): found[name] for name in asked.metric.better}
+            self.floors |= {asked.label(name): value for name, value in found.items()}
+
+    def _changed(self, asked: Asked) -> Mapping[str, object]:
+        """Return what a protocol says of options, and of the machine where that matters."""
+        if "generator" not in asked.metric.needs:
+            return asked.changed
+        machine = {"device": self._request.device.type, "threads": torch.get_num_threads()}
+        return {**asked.changed, **machine}
 
     def _fingerprint(self, asked: Asked) -> str:
         pool = self.choice.pool if "features" in asked.metric.needs else self.choice.frame_pool

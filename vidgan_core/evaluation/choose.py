@@ -54,6 +54,7 @@ class Choice:
     pool: dict[str, Features] = field(default_factory=dict)
     frame_pool: dict[str, Features] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    lenient: bool = False  # is it a group, of which some may be left out?
 
     def needs(self, what: str) -> bool:
         """Does any of the metrics need it?"""
@@ -89,6 +90,7 @@ class Chooser:
         Raises UsageError if nothing remains.
         """
         group = metrics[0] if len(metrics) == 1 and metrics[0] in GROUPS else ""
+        self._choice.lenient = bool(group)
         names = self._registry.names("metric") if group else metrics
         if group == "none":
             return self._choice

@@ -20,7 +20,7 @@ from vidgan_core.plugins import Registry
 from vidgan_core.rundir import RunDir
 
 Points = list[tuple[float, float]]
-AXES = ("steps", "clips", "hours")
+AXES = ("steps", "clips", "time")
 UNTOLD = ("data.workers", "eval.", "samples.", "log.", "checkpoint.")  # no part of the model
 
 
@@ -50,14 +50,14 @@ class Entry:
         return self.config.data.batch * self.config.trainer.d_steps
 
     def place(self, step: int, axis: str) -> float:
-        """Return where a step lies on an axis of `AXES`."""
+        """Return where a step lies on an axis of `AXES`; time is in seconds."""
         if axis == "steps":
             return step
         if axis == "clips":
             return step * self.clips_a_step
         steps = [line["step"] for line in self.metrics]
         at = bisect_left(steps, step)
-        return float(self.metrics[at]["seconds"]) / 3600 if at < len(steps) else math.nan
+        return float(self.metrics[at]["seconds"]) if at < len(steps) else math.nan
 
     def scalar(self, name: str, axis: str) -> Points:
         """Return the curve of something that is logged each tick."""
@@ -78,10 +78,12 @@ class Comparison:
     curves: Mapping[str, Mapping[str, Mapping[int, Number]]]
 
     def best(self, name: str) -> str:
-        """Return which run has the best number."""
+        """Return which run has the best number; nothing where several have."""
         found = self.numbers[name]
-        sign = 1 if next(iter(found.values())).better == "lower" else -1
-        return min(found, key=lambda label: sign * found[label].value)
+        lower = next(iter(found.values())).better == "lower"
+        best = (min if lower else max)(number.value for number in found.values())
+        labels = [label for label, number in found.items() if number.value == best]
+        return labels[0] if len(labels) == 1 else ""
 
     def config_differences(self) -> dict[str, list[str]]:
         """Return the keys of the configurations that differ, and each run's value."""
@@ -164,25 +166,24 @@ def _said(value: Any) -> str:
 
 
 def table(comparison: Comparison) -> list[list[str]]:
-    """Return the rows of a table with a heading: a run each, and the floors."""
-    names = list(comparison.numbers)
-    heading = ["run", "steps", "minutes", *names]
+    """Return the rows of a table with a heading: a number each, a column a run."""
+    labels = [entry.label for entry in comparison.entries]
     rows = [
-        [printable(e.label), str(e.step), f"{e.seconds / 60:.1f}", *(_cell(comparison, e, names))]
-        for e in comparison.entries
+        ["", *map(printable, labels), "floor", "better", "protocol"],
+        ["steps", *(str(entry.step) for entry in comparison.entries), "", "", ""],
+        ["minutes", *(f"{e.seconds / 60:.1f}" for e in comparison.entries), "", "", ""],
     ]
-    floors = [_floor(comparison.numbers[name]) for name in names]
-    return [heading, *rows, ["floor", "-", "-", *floors]] if names else [heading, *rows]
+    for name, of_runs in comparison.numbers.items():
+        cells = [figure(of_runs[label]) if label in of_runs else "-" for label in labels]
+        one = next(iter(of_runs.values()))
+        rows.append([name, *cells, floor(of_runs), one.better, one.protocol])
+    return rows
 
 
-def _cell(comparison: Comparison, entry: Entry, names: Sequence[str]) -> list[str]:
-    found = (comparison.numbers[name].get(entry.label) for name in names)
-    return [figure(number) if number else "-" for number in found]
-
-
-def _floor(of_runs: Mapping[str, Number]) -> str:
-    floors = [number.floor for number in of_runs.values() if number.floor is not None]
-    return f"{floors[0]:.4g}" if floors else "-"
+def floor(of_runs: Mapping[str, Number]) -> str:
+    """Return the floor of numbers of one protocol, if there is one."""
+    found = [number.floor for number in of_runs.values() if number.floor is not None]
+    return f"{found[0]:.4g}" if found else "-"
 
 
 def figure(number: Number) -> str:

@@ -15,8 +15,8 @@ from vidgan_core.evaluation.bench import Bench, Real
 from vidgan_core.evaluation.choose import GROUPS, Chooser
 from vidgan_core.evaluation.clips import plain, real
 from vidgan_core.evaluation.cut import cut, spread
-from vidgan_core.evaluation.prepare import Terms, clips_each, left_out
-from vidgan_core.evaluation.runs import Say
+from vidgan_core.evaluation.prepare import choose, clips_each
+from vidgan_core.evaluation.request import Request
 from vidgan_core.evaluation.store import Evaluation
 from vidgan_core.interfaces import Metric
 from vidgan_core.layers import Layers
@@ -29,8 +29,7 @@ def evaluate_folders(
     against: Path,
     settings: Sequence[str],
     registry: Registry,
-    terms: Terms,
-    say: Say,
+    request: Request,
 ) -> Evaluation:
     """Measure the clips of a folder against those of another.
 
@@ -41,7 +40,7 @@ def evaluate_folders(
     size = _common_size(dict(zip((folder, against), configs, strict=True)), settings, registry)
     configs = [c.model_copy(update={"data": c.data.model_copy(update=size)}) for c in configs]
     made, truth = (build_dataset(config, registry) for config in configs)
-    paired = _paired(terms.metrics, registry)
+    paired = _paired(request.metrics, registry)
     if paired and len(made) != len(truth):
         raise UsageError(
             f"pairs need equally many clips: {printable(str(folder))} has {len(made)}, "
@@ -49,17 +48,16 @@ def evaluate_folders(
         )
     sides = [list(range(len(truth)))] if paired else cut(truth, 2)
     judged = list(range(len(made)))
-    n, notes = clips_each(terms.n, terms.at_most, [*sides, judged], "the smaller folder")
+    for dataset in (made, truth):
+        request.say(dataset.summary())
+    n = clips_each(request, [*sides, judged], "the smaller folder")
     have = {"pairs"} if paired else set[str]()
     if made.fields and truth.fields:
         have.add("class")
-    chooser = Chooser(registry, configs[1], plain(truth.spec), have)
-    choice = chooser.choose(terms.metrics, terms.features, n)
-    for note in (*(d.summary() for d in (made, truth)), *notes, *left_out(choice)):
-        say(note)
+    choice = choose(Chooser(registry, configs[1], plain(truth.spec), have), request, n)
     reference, *other = (real(truth, spread(side, n)) for side in sides)
     measured = Real(truth.fingerprint, "all", reference, other[0] if other else None)
-    bench = Bench(choice, measured, seed=terms.seed, device=terms.device, watch=terms.watch)
+    bench = Bench(choice, measured, request)
     clips = replace(real(made, spread(judged, n)), what=folder.name, key="")
     return Evaluation(None, made.fingerprint, tuple(bench.measure(clips)))
 

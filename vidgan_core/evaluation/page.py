@@ -14,13 +14,13 @@ import numpy as np
 from PIL import Image
 
 from vidgan_core import __version__
-from vidgan_core.evaluation.comparison import Comparison, figure
-from vidgan_core.evaluation.number import Number
+from vidgan_core.evaluation.comparison import Comparison, figure, floor
 from vidgan_core.evaluation.plots import COLOURS, bars_chart, curves_chart
 from vidgan_core.evaluation.showcase import Film
 
 CELL = 88  # pixels of a clip, whatever its own size
 COLUMNS = 3
+MOST_CURVES = 6  # the others are in the table
 LOSSES = ("discriminator/loss", "generator/loss")
 ARROWS = {"lower": "↓", "higher": "↑"}
 
@@ -46,61 +46,64 @@ def _lead(comparison: Comparison) -> str:
 
 
 def _numbers(comparison: Comparison) -> str:
-    names = list(comparison.numbers)
-    if not names:
+    if not comparison.numbers:
         return _section(
             "Numbers", "<p>None of the runs was evaluated: <code>vidgan eval RUN</code>.</p>"
         )
-    first = {name: next(iter(of_runs.values())) for name, of_runs in comparison.numbers.items()}
     heading = "".join(
-        f"<th>{escape(name)}&nbsp;{ARROWS[first[name].better]}</th>" for name in names
+        f"<th>{_dot(shade)}{escape(entry.label)}</th>"
+        for entry, shade in zip(comparison.entries, cycle(COLOURS), strict=False)
     )
-    rows = []
-    for entry, shade in zip(comparison.entries, cycle(COLOURS), strict=False):
-        cells = "".join(
-            _cell(comparison.numbers[name].get(entry.label), comparison.best(name) == entry.label)
-            for name in names
-        )
-        rows.append(
-            f"<tr><th>{_dot(shade)}{escape(entry.label)}</th><td>{entry.step:,}</td>"
-            f"<td>{entry.seconds / 60:.1f}</td>{cells}</tr>"
-        )
-    floors = "".join(f"<td>{_floor(comparison.numbers[name].values())}</td>" for name in names)
-    rows.append(f'<tr class="floor"><th>floor</th><td></td><td></td>{floors}</tr>')
+    facts = {
+        "training steps": [f"{entry.step:,}" for entry in comparison.entries],
+        "minutes": [f"{entry.seconds / 60:.1f}" for entry in comparison.entries],
+    }
+    rows = [_row(escape(name), map(_cell, cells)) for name, cells in facts.items()]
+    rows += [_number_row(comparison, name) for name in comparison.numbers]
     caption = (
         "<b>Table 1.</b> Value ± standard error at the latest evaluated step; the best is bold, "
         "arrows say which way is better. The floor is what held-out real clips score in the place "
         "of generated ones, at the same number of clips."
     )
-    return _section(
-        "Numbers",
-        f'<div class="scroll"><table><caption>{caption}</caption><thead><tr><th>run</th>'
-        f"<th>steps</th><th>minutes</th>{heading}</tr></thead><tbody>{''.join(rows)}</tbody>"
-        f"</table></div>{_protocols(first.values())}",
+    table = (
+        f'<div class="scroll"><table><caption>{caption}</caption><thead><tr><th></th>{heading}'
+        f"<th>floor</th><th>protocol</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
+    return _section("Numbers", table + _shared(comparison))
 
 
-def _protocols(numbers: Iterable[Number]) -> str:
-    numbers = list(numbers)
-    said = ", ".join(n.protocol for n in numbers)
-    hashes = sorted({n.features[:12] for n in numbers if n.features})
+def _number_row(comparison: Comparison, name: str) -> str:
+    of_runs = comparison.numbers[name]
+    one = next(iter(of_runs.values()))
+    best = comparison.best(name)
+    cells = [
+        _cell(figure(of_runs[entry.label]), best == entry.label)
+        if entry.label in of_runs
+        else _cell("-")
+        for entry in comparison.entries
+    ]
+    cells += [_cell(floor(of_runs)), f'<td class="small">{escape(one.protocol)}</td>']
+    return _row(f"{escape(name)}&nbsp;{ARROWS[one.better]}", cells)
+
+
+def _row(title: str, cells: Iterable[str]) -> str:
+    return f"<tr><th>{title}</th>{''.join(cells)}</tr>"
+
+
+def _cell(text: str, best: bool = False) -> str:
+    return f"<td{' class=best' if best else ''}>{escape(text)}</td>"
+
+
+def _shared(comparison: Comparison) -> str:
+    """Say what the protocols of all numbers share beside what the table says."""
+    numbers = [next(iter(of_runs.values())) for of_runs in comparison.numbers.values()]
+    hashes = sorted({(n.name.rpartition("-")[2], n.features[:12]) for n in numbers if n.features})
     first = numbers[0]
+    features = "".join(f"features {escape(name)} {hash_}; " for name, hash_ in hashes)
     return (
-        f'<p class="small">Protocols: {escape(said)}; features {", ".join(hashes) or "none"}; '
-        f"data {first.data[:12]}, {first.split} split; seed {first.seed}; "
+        f'<p class="small">{features}data {first.data[:12]}, {first.split} split; '
         f"vidgan {escape(first.version)}.</p>"
     )
-
-
-def _cell(number: Number | None, best: bool) -> str:
-    if number is None:
-        return "<td>-</td>"
-    return f"<td{' class=best' if best else ''}>{figure(number)}</td>"
-
-
-def _floor(numbers: Iterable[Number]) -> str:
-    floors = [number.floor for number in numbers if number.floor is not None]
-    return f"{floors[0]:.4g}" if floors else ""
 
 
 def _samples(films: Sequence[Film]) -> str:
@@ -110,14 +113,17 @@ def _samples(films: Sequence[Film]) -> str:
         f'<figure><img src="{_webp(film)}" alt="clips of {escape(film.label)}">'
         f"<figcaption><b>{_dot(shade) if film.mark else ''}{escape(film.label)}</b>"
         f"{escape(film.note)}</figcaption></figure>"
-        for film, shade in zip(films, [""] + list(COLOURS) * len(films), strict=False)
+        for film, shade in zip(films, _shades(films), strict=False)
     )
-    caption = (
-        "<b>Figure 1.</b> Clips, none chosen by eye: the first ones of the seed, at equal size."
-    )
-    return _section(
-        "Samples", f'<figcaption>{caption}</figcaption><div class="clips">{shown}</div>'
-    )
+    caption = "<b>Figure 1.</b> The first clips of the seed, not chosen by eye, at equal size."
+    grid = f'<div class="clips" style="--columns:{min(len(films), 5)}">{shown}</div>'
+    return _section("Samples", f"<figcaption>{caption}</figcaption>{grid}")
+
+
+def _shades(films: Sequence[Film]) -> Iterator[str]:
+    """Return the colour of each run as in the charts; the real clips have none."""
+    colours = cycle(COLOURS)
+    return (next(colours) if film.mark else "" for film in films)
 
 
 def _webp(film: Film) -> str:
@@ -152,15 +158,11 @@ def _grid(film: Film) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 
 
 def _charts(comparison: Comparison) -> Iterator[str]:
-    measured = [
-        name
-        for name, of_runs in comparison.curves.items()
-        if any(len(curve) > 1 for curve in of_runs.values())
-    ]
+    measured = [name for name in comparison.curves if _moves(comparison, name)][:MOST_CURVES]
     if measured:
         caption = (
             "<b>Figure 2.</b> Evaluations of the averaged generator along steps, real clips seen "
-            "and hours of training, with standard errors; dotted: the floor."
+            "and time of training, with standard errors; dotted: the floor."
         )
         yield _section("Learning curves", _chart(curves_chart(comparison, measured), caption))
     caption = "<b>Figure 3.</b> Losses. Different objectives have different scales."
@@ -169,6 +171,12 @@ def _charts(comparison: Comparison) -> Iterator[str]:
     if comparison.numbers:
         caption = "<b>Figure 4.</b> The numbers of table 1 with standard errors; dotted: the floor."
         yield _section("Numbers side by side", _chart(bars_chart(comparison), caption))
+
+
+def _moves(comparison: Comparison, name: str) -> bool:
+    """Has a number changed while a run was trained?"""
+    of_runs = comparison.curves[name].values()
+    return any(len({number.value for number in curve.values()}) > 1 for curve in of_runs)
 
 
 def _chart(svg: str, caption: str) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 INK, GRID = "#222222", "#dddddd"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
-UNITS = {"steps": "steps", "clips": "real clips seen", "hours": "hours of training"}
+TITLES = {"steps": "steps", "clips": "real clips seen"}
 STYLE: Any = {  # after Okabe & Ito's colours, which all eyes tell apart
     "font.size": 9,
     "font.family": "sans-serif",
@@ -25,6 +25,7 @@ STYLE: Any = {  # after Okabe & Ito's colours, which all eyes tell apart
     "axes.edgecolor": INK,
     "axes.titlesize": 10,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": GRID,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
@@ -82,7 +83,7 @@ def curves_chart(comparison: Comparison, names: Sequence[str]) -> str:
     figure, axes = plt.subplots(
         len(names),
         len(AXES),
-        figsize=(10.4, 2.3 * len(names)),
+        figsize=(10.4, 1.9 * len(names) + 0.5),
         squeeze=False,
         sharey="row",
         layout="constrained",
@@ -91,27 +92,34 @@ def curves_chart(comparison: Comparison, names: Sequence[str]) -> str:
         for axis, along in zip(line, AXES, strict=True):
             for entry, shade in zip(comparison.entries, cycle(COLOURS), strict=False):
                 _curve(axis, comparison, entry, name, along, shade)
-            axis.set_xlabel(UNITS[along])
+            axis.set_xlabel(TITLES.get(along) or f"{_unit(comparison)[0]} of training")
             axis.margins(x=0.03)
         line[0].set_ylabel(name)
     handles = [
         plt.Line2D([], [], color=shade, label=entry.label)
         for entry, shade in zip(comparison.entries, cycle(COLOURS), strict=False)
     ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=2)
+    figure.legend(handles=handles, loc="outside upper left", ncols=5)
     return _svg(figure)
+
+
+def _unit(comparison: Comparison) -> tuple[str, float]:
+    """Return in what time is told, and how many seconds that is."""
+    long = max(entry.seconds for entry in comparison.entries) > 3 * 3600
+    return ("hours", 3600.0) if long else ("minutes", 60.0)
 
 
 def _curve(
     axis: Any, comparison: Comparison, entry: Entry, name: str, along: str, shade: str
 ) -> None:
     """Draw one run's curve: of an evaluation with its error and floor, or of what is logged."""
+    scale = _unit(comparison)[1] if along == "time" else 1.0
     if name not in comparison.curves:
         points = entry.scalar(name, along)
-        axis.plot(*zip(*points, strict=True) if points else ([], []), color=shade, linewidth=1)
+        axis.plot([x / scale for x, _ in points], [y for _, y in points], color=shade, linewidth=1)
         return
     numbers = comparison.curves[name].get(entry.label, {})
-    places = [entry.place(step, along) for step in numbers]
+    places = [entry.place(step, along) / scale for step in numbers]
     values = [number.value for number in numbers.values()]
     errors = [number.error or 0.0 for number in numbers.values()]
     axis.errorbar(
@@ -126,10 +134,10 @@ def bars_chart(comparison: Comparison) -> str:
     """Draw the latest numbers as bars with their errors, the floor as a dotted line; an SVG."""
     plt = pyplot()
     names = list(comparison.numbers)
-    columns = min(4, len(names))
+    columns = 4
     lines = -(-len(names) // columns)
     figure, axes = plt.subplots(
-        lines, columns, figsize=(2.6 * columns, 2.1 * lines), squeeze=False, layout="constrained"
+        lines, columns, figsize=(10.4, 2.1 * lines + 0.4), squeeze=False, layout="constrained"
     )
     shades = dict(zip((e.label for e in comparison.entries), cycle(COLOURS), strict=False))
     for axis, name in zip(axes.flat, names, strict=False):
@@ -156,7 +164,7 @@ def bars_chart(comparison: Comparison) -> str:
         axis.set_axis_off()
     handles = [plt.Rectangle((0, 0), 1, 1, color=shade, label=la) for la, shade in shades.items()]
     handles.append(plt.Line2D([], [], color=INK, linewidth=1, linestyle=":", label="floor"))
-    figure.legend(handles=handles, loc="outside lower left", ncols=3)
+    figure.legend(handles=handles, loc="outside lower left", ncols=5)
     return _svg(figure)
 
 

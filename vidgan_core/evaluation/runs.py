@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
-from vidgan_core import checkpoint
+from vidgan_core import best, checkpoint
 from vidgan_core.checkpoint import Checkpoint
 from vidgan_core.config import RunConfig
 from vidgan_core.errors import CheckpointError, UsageError, printable
 from vidgan_core.evaluation import store
+from vidgan_core.evaluation.bench import Bench, Step
 from vidgan_core.evaluation.clips import fake
-from vidgan_core.evaluation.prepare import Prepared, Terms, prepare
+from vidgan_core.evaluation.prepare import prepare
+from vidgan_core.evaluation.request import Request
 from vidgan_core.evaluation.store import Evaluation
 from vidgan_core.layers import Layers
 from vidgan_core.plugins import Registry
 from vidgan_core.rebuild import generator_of
 from vidgan_core.resolve import resolve
+from vidgan_core.run import Run
 from vidgan_core.rundir import RunDir
 from vidgan_core.sampling import find_checkpoint
+from vidgan_core.trainer import Trainer
 
 FREE = ("data", "metric", "features")  # tables that an evaluation may set
-
-Say = Callable[[str], None]
 
 
 def evaluate_run(
@@ -31,31 +34,42 @@ def evaluate_run(
     checkpoints: str,
     settings: Sequence[str],
     registry: Registry,
-    terms: Terms,
-    say: Say,
+    request: Request,
 ) -> Iterator[tuple[Evaluation, Path | None]]:
     """Yield the evaluation of each checkpoint and the file that holds it.
 
     `checkpoints`: newest, best, all, or steps between commas. A checkpoint outside of a run's
     folder is evaluated and not stored.
     """
-    prepared: Prepared | None = None
+    prepared: tuple[Bench, int] | None = None
     for find in _checkpoints(path, checkpoints):
         saved = find()
         generator, config = generator_of(saved, registry)
         if prepared is None:
-            prepared = prepare(
-                with_settings(config, settings, registry), registry, generator.spec, terms
-            )
-            for note in prepared.notes:
-                say(note)
-        generator.to(terms.device)
-        clips = fake(generator, prepared.n, terms.seed, f"step {saved.state['step']}'s")
-        numbers = prepared.bench.measure(clips, generator)
-        evaluation = Evaluation(saved.state["step"], saved.model_hash, tuple(numbers))
+            config = with_settings(config, settings, registry)
+            prepared = prepare(config, registry, generator.spec, request)
+        bench, n = prepared
+        generator.to(request.device)
+        clips = fake(generator, n, request.seed, f"step {saved.state['step']}'s")
+        step = training_step(config, registry, request)
+        started = time.perf_counter()
+        numbers = tuple(bench.measure(clips, generator, step))
+        seconds = round(time.perf_counter() - started, 3)
+        evaluation = Evaluation(saved.state["step"], saved.model_hash, numbers, seconds)
         run = RunDir(saved.path.parent.parent)
         stored = numbers and run.config_file.is_file() and saved.path.parent == run.checkpoints
         yield evaluation, store.write(run.evaluations, evaluation) if stored else None
+
+
+def training_step(config: RunConfig, registry: Registry, request: Request) -> Step:
+    """Return what takes a step of a run that begins when it is called first."""
+
+    @cache
+    def trainer() -> Trainer:
+        there = config.trainer.model_copy(update={"device": str(request.device)})
+        return Run(config.model_copy(update={"trainer": there}), registry).trainer
+
+    return lambda: trainer().step()
 
 
 def with_settings(config: RunConfig, settings: Sequence[str], registry: Registry) -> RunConfig:
@@ -75,10 +89,10 @@ def _checkpoints(path: Path, wanted: str) -> list[Callable[[], Checkpoint]]:
         return [partial(find_checkpoint, path)]
     folder = RunDir.open(path).checkpoints
     if wanted == "best":
-        best = checkpoint.best(folder)
-        if best is None:
+        kept = best.read(folder)
+        if kept is None:
             raise CheckpointError(f"{path} has no best checkpoint", hint="checkpoint.best keeps it")
-        return [partial(find_checkpoint, path, best.step)]
+        return [partial(find_checkpoint, path, kept.step)]
     if wanted == "all":
         steps = [checkpoint.step_of(p) for p in checkpoint.available(folder)]
         if not steps:

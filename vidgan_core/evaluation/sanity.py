@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import cycle, islice
 from typing import Any
 
@@ -17,7 +17,8 @@ from vidgan_core.evaluation.clips import CHUNK, Chunk, Clips, plain, real
 from vidgan_core.evaluation.cut import cut, spread
 from vidgan_core.evaluation.degrade import DAMAGES, DEGRADATIONS, LONGER, Degradation
 from vidgan_core.evaluation.number import protocol
-from vidgan_core.evaluation.prepare import Terms, clips_each, left_out
+from vidgan_core.evaluation.prepare import choose, clips_each
+from vidgan_core.evaluation.request import Request
 from vidgan_core.interfaces import Dataset
 from vidgan_core.plugins import Registry
 from vidgan_core.rng import keyed
@@ -109,19 +110,24 @@ class Lab:
         count = round(fraction * self._n)
         return self._copies[:count] + self._numbers[count:]
 
-    def _without_classes(self, fraction: float) -> list[int]:
-        """Return clips of the classes that are left; films are classes where there are none."""
+    @cached_property
+    def _class_of(self) -> dict[int, int]:
+        """The class of every clip of the pool; films are classes where there are none."""
         labelled = any(field.name == "class" for field in self._dataset.fields)
-        of = {
-            number: int(self._dataset.item(number)["class"])
-            if labelled
-            else self._dataset.span(number)[0]
-            for number in self._pool
-        }
-        classes = sorted(set(of.values()))
+        label = lambda number: self._dataset.item(number)["class"]  # noqa: E731
+        film = lambda number: self._dataset.span(number)[0]  # noqa: E731
+        return {number: int((label if labelled else film)(number)) for number in self._pool}
+
+    def _without_classes(self, fraction: float) -> list[int]:
+        classes = sorted(set(self._class_of.values()))
         dropped = classes[: max(1, round(fraction * len(classes)))]
-        kept = [number for number in self._pool if of[number] not in dropped]
+        kept = [number for number in self._pool if self._class_of[number] not in dropped]
         return spread(kept, min(len(kept), self._n))
+
+    @cached_property
+    def _read(self) -> list[Chunk]:
+        """The clips that are degraded, kept for all the ways in which they are."""
+        return list(real(self._dataset, self._numbers).chunks())
 
     def _clips(
         self, numbers: list[int], what: str, damage: tuple[Degradation, float] | None = None
@@ -133,31 +139,26 @@ class Lab:
         return Clips(whole.n, self.spec, chunks, what, key)
 
     def _chunks(self, whole: Clips, name: str, strength: float) -> Iterator[Chunk]:
-        for number, (video, condition) in enumerate(whole.chunks()):
+        damage = DAMAGES.get(name)  # type: ignore[call-overload]
+        for number, (video, condition) in enumerate(self._read if damage else whole.chunks()):
             rng = keyed(self._seed, "degrade", name, number * CHUNK)
-            if damage := DAMAGES.get(name):  # type: ignore[call-overload]
-                yield damage(video, strength, rng, self.frames), condition
-            else:
-                yield video[:, :, : self.frames].contiguous(), condition
+            cut_short = video[:, :, : self.frames].contiguous()
+            yield damage(video, strength, rng, self.frames) if damage else cut_short, condition
 
 
-def check_metrics(
-    config: RunConfig, registry: Registry, terms: Terms, say: Callable[[str], None]
-) -> Check:
+def check_metrics(config: RunConfig, registry: Registry, request: Request) -> Check:
     """Measure the metrics: real clips against degraded real clips."""
     longer = {"frames": config.data.frames * LONGER}
     long = config.model_copy(update={"data": config.data.model_copy(update=longer)})
-    dataset = build_dataset(long, registry, terms.split)
+    dataset = build_dataset(long, registry, request.split)
     parts = cut(dataset, 3)
-    who = f"the {terms.split} split of {config.data.name}, in clips of {longer['frames']} frames,"
-    n, notes = clips_each(terms.n, DEFAULT_N, parts, who)
-    lab = Lab(dataset, parts, n, terms.seed)
+    who = f"the {request.split} split of {config.data.name}, in clips of {longer['frames']} frames,"
+    n = clips_each(request, parts, who)
+    lab = Lab(dataset, parts, n, request.seed)
     have = {"train", *(field.name for field in dataset.fields)}
-    choice = Chooser(registry, config, lab.spec, have).choose(terms.metrics, terms.features, n)
-    for note in (*notes, *left_out(choice)):
-        say(note)
-    sides = Real(dataset.fingerprint, terms.split, lab.reference, None, lab.train)
-    bench = Bench(choice, sides, seed=terms.seed, device=terms.device, watch=terms.watch)
+    choice = choose(Chooser(registry, config, lab.spec, have), request, n)
+    sides = Real(dataset.fingerprint, request.split, lab.reference, None, lab.train)
+    bench = Bench(choice, sides, request)
     clean = {number.name: number for number in bench.measure(lab.clean)}
     rows = list(_rows(lab, bench))
     values = {name: number.value for name, number in clean.items()}
@@ -185,7 +186,7 @@ def _rows(lab: Lab, bench: Bench) -> Iterator[Row]:
             found: dict[str, Any] = {}
             for asked in bench.choice.asked:
                 values = bench.values(asked, bench.evidence(asked, gathered))
-                found |= {asked.label(name): values[name] for name in asked.metric.better}
+                found |= {asked.label(name): value for name, value in values.items()}
             yield Row(degradation.name, strength, degradation.meaning, found)
 
 
@@ -198,10 +199,15 @@ def _claims(
     """Hold each metric to what it says it sees, to within its error."""
     for asked in asked_for:
         for name, better in asked.metric.better.items():
-            label = asked.label(name)
+            if (label := asked.label(name)) not in clean:
+                continue
             sign = 1 if better == "lower" else -1
             for defect in sorted(asked.sees):
-                values = [sign * row.values[label] for row in rows if row.defect == defect]
+                values = [
+                    sign * row.values[label]
+                    for row in rows
+                    if row.defect == defect and label in row.values
+                ]
                 steps = zip([sign * clean[label], *values], values, strict=False)
                 rises = all(after >= before - error[label] for before, after in steps)
                 seen = bool(values) and values[-1] > sign * clean[label] + 2 * error[label]
@@ -220,7 +226,8 @@ def _seen(
     strongest = {row.defect: row.values for row in rows}
     for asked in asked_for:
         for name in asked.metric.better if asked.metric.distance else ():
-            label = asked.label(name)
+            if (label := asked.label(name)) not in clean:
+                continue
             floor = max(clean[label], error[label])
             for defect in sorted(asked.sees & strongest.keys()):
                 seen.setdefault(defect, {})[label] = strongest[defect][label] / floor
@@ -236,7 +243,7 @@ def table(check: Check) -> list[list[str]]:
     def cell(row: Row, name: str) -> str:
         strongest = last[row.defect] == row.strength
         mark = "*" if strongest and ratios.get((row.defect, name), 0) >= TIMES_FLOOR else ""
-        return f"{row.values[name]:.4g}{mark}"
+        return f"{row.values[name]:.4g}{mark}" if name in row.values else "-"
 
     floors = [f"{check.clean[name]:.4g}" for name in names]
     errors = [f"{check.error[name]:.2g}" for name in names]

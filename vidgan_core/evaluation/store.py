@@ -16,12 +16,14 @@ from vidgan_core.evaluation.number import Number
 class Evaluation:
     """What was measured of one checkpoint. `model` is the hash of its generator's weights.
 
-    Of clips that are no checkpoint's, `step` is None and `model` the hash of the clips.
+    Of clips that are no checkpoint's, `step` is None and `model` the hash of the clips. `seconds`
+    is what the latest evaluation took, clips and features included, without the real side.
     """
 
     step: int | None
     model: str
     numbers: tuple[Number, ...]
+    seconds: float = 0.0
 
 
 def write(folder: Path, evaluation: Evaluation) -> Path:
@@ -37,6 +39,7 @@ def write(folder: Path, evaluation: Evaluation) -> Path:
     facts = {
         "step": evaluation.step,
         "model": evaluation.model,
+        "seconds": evaluation.seconds,
         "numbers": [number.json() for number in merged.values()],
     }
     replace(path, json.dumps(facts, indent=1) + "\n")
@@ -82,7 +85,7 @@ def table(evaluations: Sequence[Evaluation]) -> list[list[str]]:
 def common(evaluations: Sequence[Evaluation]) -> list[str]:
     """Return, a line each, the rest of the protocols: what all numbers share."""
     numbers = [number for evaluation in evaluations for number in evaluation.numbers]
-    hashes = sorted({(n.name.partition("-")[2] or n.name, n.features) for n in numbers})
+    hashes = sorted({(n.name.rpartition("-")[2], n.features) for n in numbers})
     first = numbers[0]
     return [
         f"data {first.data[:16]}, {first.split} split, seed {first.seed}, vidgan {first.version}",
@@ -98,6 +101,6 @@ def _load(path: Path) -> Evaluation | None:
     try:
         facts = json.loads(path.read_text("utf-8"))
         numbers = tuple(map(Number.parse, facts["numbers"]))
-        return Evaluation(int(facts["step"]), str(facts["model"]), numbers)
+        return Evaluation(int(facts["step"]), str(facts["model"]), numbers, facts["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import click
 import torch
 
-from vidgan_core import checkpoint, hookimpl
-from vidgan_core.checkpoint import Best
+from vidgan_core import best, checkpoint, hookimpl
+from vidgan_core.best import Best
 from vidgan_core.errors import UsageError, VidganError, did_you_mean
 from vidgan_core.evaluation import store
+from vidgan_core.evaluation.bench import Bench
 from vidgan_core.evaluation.clips import fake
-from vidgan_core.evaluation.prepare import Prepared, Terms, prepare
+from vidgan_core.evaluation.prepare import prepare
+from vidgan_core.evaluation.request import Request
 from vidgan_core.evaluation.store import Evaluation
 from vidgan_core.run import Run
 
@@ -25,7 +28,7 @@ class EvaluateRuns:
     """
 
     def __init__(self) -> None:
-        self._prepared: Prepared | None = None
+        self._prepared: tuple[Bench, int] | None = None
         self._evaluated = -1
 
     @hookimpl
@@ -40,7 +43,7 @@ class EvaluateRuns:
     def vidgan_step_end(self, run: Run) -> None:
         """Measure when it is due."""
         if self._prepared and run.step % run.config.eval.every == 0:
-            self._evaluate(run, self._prepared)
+            self._evaluate(run, *self._prepared)
 
     @hookimpl
     def vidgan_checkpoint_saved(self, run: Run) -> None:
@@ -52,17 +55,17 @@ class EvaluateRuns:
     def vidgan_fit_end(self, run: Run, finished: bool) -> None:
         """Measure the last step."""
         if self._prepared and finished:
-            self._evaluate(run, self._prepared)
+            self._evaluate(run, *self._prepared)
             _keep_best(run)
 
-    def _evaluate(self, run: Run, prepared: Prepared) -> None:
+    def _evaluate(self, run: Run, bench: Bench, n: int) -> None:
         if run.step == self._evaluated:
             return
         generator = run.ema.generator
-        clips = fake(generator, prepared.n, run.config.seed, f"step {run.step}'s")
+        clips = fake(generator, n, run.config.seed, f"step {run.step}'s")
         try:
             with torch.random.fork_rng():
-                numbers = prepared.bench.measure(clips, generator)
+                numbers = bench.measure(clips, generator)
         except VidganError as error:  # of samples that are not finite: training may recover
             print(f"warning: step {run.step} is not evaluated: {error}", file=sys.stderr)
             return
@@ -73,25 +76,23 @@ class EvaluateRuns:
         self._evaluated = run.step
 
 
-def _prepare(run: Run) -> Prepared:
+def _prepare(run: Run) -> tuple[Bench, int]:
     """Return the bench of a run. Raises UsageError if it does not give the number that decides."""
     config = run.config.eval
-    terms = Terms(
+    request = Request(
         metrics=tuple(word.strip() for word in config.metrics.split(",")),
         features=tuple(config.features),
         at_most=config.n,
         seed=run.config.seed,
         split=config.split,
         device=run.device,
+        say=partial(click.echo, err=True),
     )
-    prepared = prepare(run.config, run.registry, run.parts.spec, terms)
-    for note in prepared.notes:
-        click.echo(note, err=True)
-    names = prepared.bench.names
-    if (wanted := run.config.checkpoint.best) and wanted not in names:
-        hint = did_you_mean(wanted, names)
+    bench, n = prepare(run.config, run.registry, run.parts.spec, request)
+    if (wanted := run.config.checkpoint.best) and wanted not in bench.names:
+        hint = did_you_mean(wanted, bench.names)
         raise UsageError(f"checkpoint.best: the evaluation gives no {wanted!r}", hint=hint)
-    return prepared
+    return bench, n
 
 
 def _keep_best(run: Run) -> None:
@@ -105,4 +106,4 @@ def _keep_best(run: Run) -> None:
         choose = min if found[0].better == "lower" else max
         value = choose(number.value for number in found)
         step = next(s for s, n in curve.items() if s in there and n.value == value)
-        checkpoint.mark_best(run.folder.checkpoints, Best(step, name, value))
+        best.mark(run.folder.checkpoints, Best(step, name, value))
