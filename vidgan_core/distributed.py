@@ -11,6 +11,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -22,6 +23,7 @@ from vidgan_core.precision import flat, ordered
 from vidgan_core.ranks import LIFELINE, local_rank, processes
 
 T = TypeVar("T")
+PATIENCE = timedelta(hours=1)  # of the others, while the leader evaluates or waits for its disk
 
 
 class Peers:
@@ -151,9 +153,9 @@ def meet() -> Peers:
     try:
         if torch.cuda.is_available():
             torch.cuda.set_device(local_rank())
-            dist.init_process_group("cpu:gloo,cuda:nccl")
+            dist.init_process_group("cpu:gloo,cuda:nccl", timeout=PATIENCE)
         else:
-            dist.init_process_group("gloo")
+            dist.init_process_group("gloo", timeout=PATIENCE)
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise VidganError(f"can't meet the run's other processes: {reason}") from None
