@@ -1,0 +1,197 @@
+"""Train every recipe of a data set for the same time and tabulate the results.
+
+    python docs/results.py --out results            # hours: a row takes --minutes and an evaluation
+
+Each row is a run in `--out`, evaluated when its time is up. A row that is there already is kept,
+so the same command goes on where it was stopped. Then docs/results.md and the pictures beside it
+are written anew from the rows that there are. Nothing else should run on the machine meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import torch
+
+import vidgan_core
+from vidgan_core.pictures import contact_sheet, to_frames
+from vidgan_core.plugins import Registry
+from vidgan_core.recipes import recipes
+from vidgan_core.video import write_png
+
+HERE = Path(__file__).parent
+ENDLESS = 10_000_000  # steps: the time is what ends a row
+METRICS = "fd,kd,prdc,acd,efficiency"
+COLUMNS = {  # number: heading
+    "fd-lite0": "fd, lite0",
+    "fd-motion": "fd, motion",
+    "kd-lite0": "kd, lite0",
+    "kd-motion": "kd, motion",
+    "coverage-lite0": "coverage, lite0",
+    "acd": "acd",
+    "clips-per-second": "clips/s",
+    "parameters": "weights",
+}
+SHOWN = 4  # clips of each row in the picture
+Numbers = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One recipe with one seed."""
+
+    recipe: str
+    seed: int
+    folder: Path
+
+    @property
+    def architecture(self) -> str:
+        """The recipe's name without that of the data."""
+        return self.recipe.rpartition("-")[0]
+
+    @property
+    def file(self) -> Path:
+        """Where its numbers are kept."""
+        return self.folder.with_suffix(".json")
+
+    def numbers(self) -> Numbers:
+        """Return its numbers by name."""
+        (evaluation,) = json.loads(self.file.read_text())
+        return {n["name"]: n for n in evaluation["numbers"]}
+
+    def steps(self) -> int:
+        """Return how many steps it did."""
+        (evaluation,) = json.loads(self.file.read_text())
+        return int(evaluation["step"])
+
+
+def main() -> None:
+    """Make the rows that are missing, then the page."""
+    options = parsed()
+    options.out.mkdir(exist_ok=True)
+    for data in options.data:
+        rows = [
+            Row(name, seed, options.out / f"{name}-seed{seed}")
+            for name in named(data)
+            for seed in range(options.seeds)
+        ]
+        for row in rows:
+            if not row.file.exists() and options.only in ("", row.architecture):
+                make(row, options.minutes, options.clips)
+        done = [row for row in rows if row.file.exists()]
+        if done:
+            draw(done, HERE / f"results-{data}.png")
+            (HERE / f"results-{data}.md").write_text("\n".join(page(data, done, options)) + "\n")
+
+
+def parsed() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("results"))
+    parser.add_argument("--minutes", type=float, default=5.0, help="of training, each row")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--clips", type=int, default=1000, help="on each side of the evaluation")
+    parser.add_argument("--data", nargs="+", default=["shapes", "digits"])
+    parser.add_argument("--only", default="", help="make the rows of one architecture alone")
+    return parser.parse_args()
+
+
+def named(data: str) -> list[str]:
+    """Return the recipes of a data set."""
+    return [r.name for r in recipes(Registry.discover()) if r.name.endswith(f"-{data}")]
+
+
+def make(row: Row, minutes: float, clips: int) -> None:
+    """Train and evaluate; what was interrupted goes on."""
+    print(row.folder.name, file=sys.stderr)
+    long = ("--steps", ENDLESS, "--minutes", minutes, "--set", "checkpoint.every=500")
+    where = ("--out", row.folder, "--resume", "auto")
+    vidgan("run", "-c", f"recipe:{row.recipe}", "--seed", row.seed, *long, *where)
+    found = vidgan("eval", row.folder, "-n", clips, "--metrics", METRICS, "--json")
+    row.file.write_text(found)
+
+
+def vidgan(*arguments: object) -> str:
+    """Run a command and return what it prints on stdout; end if it fails."""
+    command = [sys.executable, "-m", "vidgan_core", *map(str, arguments)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.returncode)
+    return done.stdout
+
+
+def draw(rows: Iterable[Row], path: Path) -> None:
+    """Draw clips of each architecture's first seed, a row of frames each, in the table's order."""
+    clips = [
+        vidgan_core.load(row.folder).sample(SHOWN, seed=0) for row in ordered(rows) if row.seed == 0
+    ]
+    write_png(path, contact_sheet(to_frames(torch.cat(clips))))
+
+
+def ordered(rows: Iterable[Row]) -> list[Row]:
+    """Sort by the first column, the best first, all seeds of an architecture together."""
+    first = next(iter(COLUMNS))
+    groups = grouped(rows)
+    groups.sort(key=lambda group: mean(row.numbers()[first]["value"] for row in group))
+    return [row for group in groups for row in group]
+
+
+def grouped(rows: Iterable[Row]) -> list[list[Row]]:
+    """Return the rows of each architecture."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.architecture, []).append(row)
+    return list(groups.values())
+
+
+def page(data: str, rows: list[Row], options: argparse.Namespace) -> Iterator[str]:
+    """Return the page's lines."""
+    numbers = rows[0].numbers()
+    shown = {name: heading for name, heading in COLUMNS.items() if name in numbers}
+    machine = f"{torch.get_num_threads()} threads of {platform.machine()}"
+    yield f"# Results on `{data}`"
+    yield ""
+    yield (
+        f"`python docs/results.py`: every recipe for {options.minutes:g} minutes on {machine}, "
+        f"{options.seeds} seeds, {options.clips} clips on each side. "
+        "A cell is the mean of the seeds +- its standard error (in brackets the number's own "
+        "error); the first line is the floor: what other real clips score."
+    )
+    yield ""
+    yield "| architecture | steps | " + " | ".join(shown.values()) + " |"
+    yield "|---" * (len(shown) + 2) + "|"
+    floors = [numbers[name]["floor"] for name in shown]
+    yield "| *real clips* | | " + " | ".join("" if f is None else figure(f) for f in floors) + " |"
+    for group in grouped(ordered(rows)):
+        steps = ", ".join(str(row.steps()) for row in group)
+        cells = [cell([row.numbers()[name] for row in group]) for name in shown]
+        yield f"| `{group[0].architecture}` | {steps} | " + " | ".join(cells) + " |"
+    yield ""
+    yield f"![{SHOWN} clips of each, in the table's order](results-{data}.png)"
+
+
+def cell(found: list[dict[str, Any]]) -> str:
+    """Return the mean over seeds, with what it varies by."""
+    values = [n["value"] for n in found]
+    varies = len(set(values)) > 1
+    spread = f" +- {figure(stdev(values) / len(values) ** 0.5)}" if varies else ""
+    errors = [n["error"] for n in found if n["error"] is not None]
+    return figure(mean(values)) + spread + (f" ({figure(max(errors))})" if errors else "")
+
+
+def figure(value: float) -> str:
+    """Return a number with three figures."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    main()
