@@ -182,7 +182,8 @@ def page(data: str, rows: list[Row], options: argparse.Namespace) -> Iterator[st
 def cell(found: list[dict[str, Any]]) -> str:
     """Return the mean over seeds, with what it varies by."""
     values = [n["value"] for n in found]
-    spread = f" +- {figure(stdev(values) / len(values) ** 0.5)}" if len(values) > 1 else ""
+    varies = len(set(values)) > 1
+    spread = f" +- {figure(stdev(values) / len(values) ** 0.5)}" if varies else ""
     errors = [n["error"] for n in found if n["error"] is not None]
     return figure(mean(values)) + spread + (f" ({figure(max(errors))})" if errors else "")
 
