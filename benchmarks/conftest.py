@@ -61,3 +61,28 @@ def ratio(benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str]) -> Ra
         return mine / theirs
 
     return compare
+
+
+@pytest.fixture
+def faster(benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str]) -> Ratio:
+    """Say how many times as fast as a reference ours is: minima of alternating rounds."""
+
+    def compare(
+        ours: Callable[[], object], reference: Callable[[], object], *, rounds: int
+    ) -> float:
+        ours()
+        reference()
+        pairs = [(seconds(ours), seconds(reference)) for _ in range(rounds)]
+        mine, theirs = (min(column) for column in zip(*pairs, strict=True))
+        benchmark.extra_info["ratio"] = round(theirs / mine, 2)
+        benchmark.pedantic(ours, rounds=1)
+        say(capsys, benchmark.name, f"{theirs / mine:.2f}x ({mine:.3f} s against {theirs:.3f} s)")
+        return theirs / mine
+
+    return compare
+
+
+def say(capsys: pytest.CaptureFixture[str], name: str, text: str) -> None:
+    """Print a figure past pytest's capture."""
+    with capsys.disabled():
+        print(f"\n{name}: {text}")

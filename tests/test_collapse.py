@@ -23,8 +23,13 @@ def test_a_game_that_stands_still_is_told_once(
     bad = still | {key: 1.0 if name == "accuracy" else 0.001}
 
     def ticks(first: int, last: int, scalars: dict[str, Any]) -> str:
+        loss = REGISTRY.load("loss", "minimax")()
         for step in range(first, last, 10):
-            run = SimpleNamespace(step=step, config=SimpleNamespace(data=SimpleNamespace(batch=4)))
+            run = SimpleNamespace(
+                step=step,
+                config=SimpleNamespace(data=SimpleNamespace(batch=4)),
+                parts=SimpleNamespace(loss=loss),
+            )
             watch.vidgan_step_end(run, scalars)  # type: ignore[arg-type]
         return capsys.readouterr().err
 
@@ -44,3 +49,15 @@ def test_accuracy_and_spread_are_what_they_say() -> None:
     assert scalars
     assert scalars["generator/spread"] == 0
     assert 0 <= scalars["discriminator/accuracy"] <= 1
+
+
+@pytest.mark.parametrize("loss", ["wasserstein", "hinge"])
+def test_a_critic_that_is_to_be_optimal_is_not_told_of_being_so(
+    loss: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run(small("conv3d", loss), REGISTRY)
+    watch = CollapseWatch(patience=10)
+    for step in range(30):
+        run.trainer.steps_done = step
+        watch.vidgan_step_end(run, {"discriminator/accuracy": 1.0})
+    assert bool(capsys.readouterr().err) == (loss == "hinge")

@@ -6,10 +6,13 @@ import pytest
 from films import film, save
 
 from vidgan_core.testing import (
+    AugmentSuite,
     DatasetSuite,
     DiscriminatorSuite,
+    FeaturesSuite,
     GeneratorSuite,
     LossSuite,
+    MetricSuite,
     PluginSuite,
     TermSuite,
 )
@@ -34,6 +37,18 @@ class TestLosses(LossSuite):
 
 
 class TestTerms(TermSuite):
+    pass
+
+
+class TestFeatures(FeaturesSuite):
+    pass
+
+
+class TestMetrics(MetricSuite):
+    pass
+
+
+class TestAugments(AugmentSuite):
     pass
 
 

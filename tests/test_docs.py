@@ -29,7 +29,8 @@ def rows(page: str, heading: str) -> dict[str, str]:
 
 
 HEADINGS = {"generator": "Generators", "discriminator": "Discriminators", "loss": "Losses",
-            "term": "Terms", "dataset": "Data sets"}  # fmt: skip
+            "term": "Terms", "dataset": "Data sets", "augment": "Augmentations",
+            "features": "Features", "metric": "Metrics"}  # fmt: skip
 IN_TREE = [p for p in REGISTRY.all() if p.provider.distribution == "vidgan"]
 
 

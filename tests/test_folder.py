@@ -242,7 +242,7 @@ def test_sub_folders_are_classes(vidgan: Command) -> None:
     assert folder().fields == ()
     result = vidgan("run", "--data", "./clips", *TINY, "--set", "condition=['class']", "--dry-run")
     assert result.code == 2
-    assert "the data set gives no 'class'" in result.err
+    assert "data set 'folder' gives no 'class'" in result.err
 
 
 def test_layout_settles_what_a_picture_is() -> None:

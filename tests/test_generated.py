@@ -20,7 +20,7 @@ from vidgan_core.scaffold import HOOKS, SUITES
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "examples/vidgan-hello"
 FLAGS = {"generator": "--gen", "discriminator": "--disc", "loss": "--loss", "term": "--term",
-         "dataset": "--data"}  # fmt: skip
+         "dataset": "--data", "augment": "--augment"}  # fmt: skip
 HELLO = ("generator", "discriminator", "loss", "hooks")  # what the example has
 # One distribution holds every kind; each kind by itself is a slow test.
 TOGETHER = {"whole": tuple(SUITES)}
@@ -76,12 +76,20 @@ def test_a_generated_plugin_lives_and_leaves_nothing(
     assert "failed" not in checked
     assert f"passed  plugin manifest_is_light of vidgan_{component}" in checked
 
-    use = [word for kind in kinds if kind != HOOKS for word in (FLAGS[kind], component)]
+    use = [word for kind in kinds if kind in FLAGS for word in (FLAGS[kind], component)]
     tiny = TINY[2:] if "generator" in kinds else TINY
     execute(python, "-m", "vidgan_core", "run", *tiny, *use, "--set", "log.every=1",
             "--steps", 2, "--out", "out")  # fmt: skip
     assert name in json.loads(Path("out/environment.json").read_text())["plugins"]
     assert Path(f"out/{component}.csv").exists() == (HOOKS in kinds)
+    if {"metric", "features"} & set(kinds):  # which no run trains with: an evaluation uses them
+        metric, features = (
+            component if kind in kinds else other
+            for kind, other in (("metric", "fd"), ("features", "motion"))
+        )
+        numbers = execute(python, "-m", "vidgan_core", "eval", "out", "-n", 4, "--json",
+                          "--metrics", metric, "--features", features)  # fmt: skip
+        assert f'"{metric}-{features}"' in numbers
     if "generator" in kinds:
         steps = execute(python, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider",
                         ROOT / "benchmarks/test_step.py")  # fmt: skip
@@ -117,7 +125,11 @@ def test_what_is_generated_is_tidy(vidgan: Callable[..., Result], kind: str) -> 
 @pytest.mark.parametrize(
     ("name", "kind", "message"),
     [
-        ("vidgan-foo", "metric", "has no plugins of the kind 'metric'; known: dataset, discrim"),
+        (
+            "vidgan-foo",
+            "thing",
+            "has no plugins of the kind 'thing'; known: augment, dataset, discrim",
+        ),
         ("vidgan-foo", "los", "has no plugins of the kind 'los'; did you mean 'loss'?"),
         ("vidgan-minimax", "loss", "there is a loss named 'minimax' already, of vidgan "),
         ("vidgan-core", "loss", "there is a module named 'vidgan_core' already"),

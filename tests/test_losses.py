@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from conftest import REGISTRY
 from torch import Tensor
@@ -65,6 +66,20 @@ def test_ragan_compares_with_the_mean() -> None:
     torch.testing.assert_close(make("ragan").discriminator(REAL, FAKE), expected)
     expected = -fake.log().mean() - (1 - real).log().mean()
     torch.testing.assert_close(make("ragan").generator(REAL, FAKE), expected)
+
+
+@pytest.mark.parametrize("name", ["minimax", "lsgan", "rpgan", "ragan"])
+def test_smoothing_moves_the_label_of_real_clips_alone(name: str) -> None:
+    smooth, plain = make(name, smoothing=0.1), make(name)
+    if name == "lsgan":
+        expected = (mse_loss(REAL, torch.full_like(REAL, 0.9)) + FAKE.square().mean()) / 2
+    else:
+        other = {"minimax": torch.tensor(0.0), "rpgan": FAKE, "ragan": FAKE.mean()}[name]
+        likely = torch.sigmoid(REAL - other)
+        hard, soft = log_likelihood(likely, 1), log_likelihood(likely, 0.9)
+        expected = plain.discriminator(REAL, FAKE) - hard + soft
+    torch.testing.assert_close(smooth.discriminator(REAL, FAKE), expected)
+    assert torch.equal(smooth.generator(REAL, FAKE), plain.generator(REAL, FAKE))
 
 
 def test_saturating_minimax_is_finite_at_extreme_scores() -> None:

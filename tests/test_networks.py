@@ -185,7 +185,7 @@ def test_twostreams_spatial_critic_sees_single_frames_of_the_clip() -> None:
     discriminator = REGISTRY.load("discriminator", "twostream")(SMALL, width=4, frames_a_clip=8)
     assert isinstance(discriminator, Discriminator)
     seen: list[Tensor] = []
-    discriminator.spatial.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    discriminator.spatial[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     video = torch.arange(8.0)[None, None, :, None, None].expand(2, 3, 8, 32, 32)
     discriminator(video, {})
     times = seen[0][:, 0, 0, 0].reshape(2, 8)

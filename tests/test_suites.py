@@ -8,18 +8,24 @@ from __future__ import annotations
 import inspect
 
 import pytest
+from wrong.augments import AUGMENTS, RightAugment
 from wrong.datasets import DATASETS, RightDataset
 from wrong.discriminators import DISCRIMINATORS, RightDiscriminator
+from wrong.features import FEATURES, RightFeatures
 from wrong.generators import GENERATORS, RightGenerator
 from wrong.losses import LOSSES, Losses, RightLoss
+from wrong.metrics import METRICS, RightMetric
 from wrong.terms import TERMS, RightTerm, Terms
 
 from vidgan_core.component import Component
 from vidgan_core.testing import (
+    AugmentSuite,
     DatasetSuite,
     DiscriminatorSuite,
+    FeaturesSuite,
     GeneratorSuite,
     LossSuite,
+    MetricSuite,
     Subject,
     Suite,
 )
@@ -32,11 +38,17 @@ CASES: list[tuple[Suite, type, str | None]] = [
     (Losses(), RightLoss, None),
     (Terms(), RightTerm, None),
     (DatasetSuite(), RightDataset, None),
+    (AugmentSuite(), RightAugment, None),
+    (FeaturesSuite(), RightFeatures, None),
+    (MetricSuite(), RightMetric, None),
     *((GeneratorSuite(), wrong, check) for wrong, check in GENERATORS.items()),
     *((DiscriminatorSuite(), wrong, check) for wrong, check in DISCRIMINATORS.items()),
     *((Losses(), wrong, check) for wrong, check in LOSSES.items()),
     *((Terms(), wrong, check) for wrong, check in TERMS.items()),
     *((DatasetSuite(), wrong, check) for wrong, check in DATASETS.items()),
+    *((AugmentSuite(), wrong, check) for wrong, check in AUGMENTS.items()),
+    *((FeaturesSuite(), wrong, check) for wrong, check in FEATURES.items()),
+    *((MetricSuite(), wrong, check) for wrong, check in METRICS.items()),
 ]
 
 
@@ -71,7 +83,10 @@ def test_exactly_the_check_of_the_broken_property_fails(
 
 @pytest.mark.parametrize(
     "suite",
-    [GeneratorSuite(), DiscriminatorSuite(), Losses(), Terms(), DatasetSuite()],
+    [
+        *(GeneratorSuite(), DiscriminatorSuite(), Losses(), Terms(), DatasetSuite()),
+        *(AugmentSuite(), FeaturesSuite(), MetricSuite()),
+    ],
     ids=lambda suite: suite.kind,
 )
 def test_every_check_is_tested(suite: Suite) -> None:

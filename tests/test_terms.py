@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from conftest import REGISTRY, components, small
 from torch import Tensor
 
 from vidgan_core import checkpoint
+from vidgan_core.game import TwoPlayerGame, Weighted
 from vidgan_core.interfaces import (
     DataSpec,
     Discriminator,
@@ -23,6 +25,7 @@ from vidgan_core.interfaces import (
 from vidgan_core.plugins import Provided, Registry
 from vidgan_core.run import Run
 from vidgan_core.rundir import RunDir
+from vidgan_core.trainer import Turn
 
 SPEC = DataSpec(3, 2, 4, 4)
 PIXELS = 3 * 2 * 4 * 4
@@ -38,7 +41,8 @@ class Quadratic(Discriminator):
 
     def forward(self, video: Tensor, condition: Tensors) -> Verdict:
         x = video.flatten(1)
-        return Verdict(((x * self.w).square().sum(1, keepdim=True) / 2, x @ self.v))
+        features = (x * self.w, x @ self.v)
+        return Verdict((features[0].square().sum(1, keepdim=True) / 2, features[1]), features)
 
     def gradients(self, video: Tensor) -> tuple[Tensor, Tensor]:
         """grad_x of each critic's output, the second one's the mean over its patches."""
@@ -104,6 +108,46 @@ def test_unit_gradient_penalties(name: str) -> None:
     assert_same(make(name, **options), move, expected)
 
 
+def test_feature_matching_is_the_squared_distance_of_mean_features() -> None:
+    discriminator, move = play()
+    video = move.fake.video.requires_grad_()
+    move = replace(move, fake_verdict=discriminator(video, {}))
+    value = make("feature-matching")(move)
+    assert value is not None
+    apart = (move.batch["video"] - video.detach()).flatten(1).mean(0)
+    of_w, of_v = apart * discriminator.w, apart @ discriminator.v
+    expected = of_w.square().sum() / PIXELS + of_v.square().sum() / 2
+    torch.testing.assert_close(value, expected, rtol=1e-9, atol=1e-9)
+    (gradient,) = torch.autograd.grad(value, video)
+    by_hand = -2 / 5 * (of_w * discriminator.w / PIXELS + discriminator.v @ of_v / 2)
+    torch.testing.assert_close(gradient.flatten(1), by_hand.detach().expand(5, -1))
+
+
+def test_a_generators_term_that_needs_it_is_given_the_real_verdict_when_it_is_due() -> None:
+    class Looks(Term):
+        player = "generator"
+        needs_real = True
+
+        def forward(self, play: Play) -> None:
+            verdicts.append(play.real_verdict)
+
+    verdicts: list[Verdict | None] = []
+    judged: list[int] = []
+    run = Run(small("conv3d"), REGISTRY)
+    parts = run.parts
+    game = TwoPlayerGame(
+        parts.generator, parts.discriminator, parts.loss, [Weighted("looks", Looks(), every=2)]
+    )
+    parts.discriminator.register_forward_hook(lambda *_: judged.append(1))
+    video = torch.rand(2, *parts.spec.shape)
+    for step in range(2):
+        game.phases()[-1].objective(Turn({"video": video}, step, 0, 1))
+    assert len(verdicts) == 1
+    assert verdicts[0]
+    assert not verdicts[0].scores[0].requires_grad
+    assert len(judged) == 3  # real and fake, then fake alone
+
+
 def test_lecam_pulls_towards_the_other_sides_average() -> None:
     _, move = play()
     term = make("lecam", decay=0.9).double()
@@ -148,6 +192,16 @@ def test_every_term_trains_with_every_discriminator(provided: Provided, architec
     run = Run(config, REGISTRY)
     for _ in range(2):
         assert run.trainer.step()
+
+
+@pytest.mark.parametrize("loss", REGISTRY.names("loss"))
+@pytest.mark.parametrize("generator", REGISTRY.names("generator"))
+def test_every_generator_trains_with_every_loss_under_r1(generator: str, loss: str) -> None:
+    run = Run(small(generator, loss, "term.r1.every=2", "data.batch=2"), REGISTRY)
+    scalars = [run.trainer.step() for _ in range(3)]
+    assert all(scalars)
+    assert ["discriminator/r1" in (each or {}) for each in scalars] == [True, False, True]
+    run.batches.close()
 
 
 def test_a_terms_state_is_kept_over_a_resume() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar, cast
 
+from vidgan_core.augmented import Strength
 from vidgan_core.component import Kind
-from vidgan_core.config import ComponentTable, RunConfig
+from vidgan_core.config import NetworkTable, RunConfig, TermTable
 from vidgan_core.errors import ConfigError, Problem, ShapeError, UsageError, did_you_mean
 from vidgan_core.game import Weighted
 from vidgan_core.interfaces import (
+    Augment,
     Dataset,
     DataSpec,
     Discriminator,
@@ -23,6 +25,8 @@ from vidgan_core.interfaces import (
 from vidgan_core.options import typed
 from vidgan_core.plugins import Registry
 from vidgan_core.rng import key, seed_default
+from vidgan_core.schedule import Curve
+from vidgan_core.spectral import normalise
 
 T = TypeVar("T")
 
@@ -36,6 +40,12 @@ class Parts:
     discriminator: Discriminator
     loss: Loss
     terms: tuple[Weighted, ...]
+    augments: tuple[Strength, ...] = ()
+
+    @property
+    def few(self) -> int | None:
+        """How many frames of a clip are trained on, where both networks can do with a few."""
+        return self.discriminator.few if "time" in self.generator.takes else None
 
 
 def build_dataset(config: RunConfig, registry: Registry, split: Split = "train") -> Dataset:
@@ -46,14 +56,16 @@ def build_dataset(config: RunConfig, registry: Registry, split: Split = "train")
     return cast(Dataset, target(wanted, split, **typed(target, config.data.options)))
 
 
-def conditioned(dataset: Dataset, names: list[str]) -> DataSpec:
+def conditioned(dataset: Dataset, config: RunConfig) -> DataSpec:
     """Return the data set's spec with the condition's fields. UsageError if it has no such."""
     fields = {field.name: field for field in dataset.fields}
-    for name in names:
+    for name in config.condition:
         if name not in fields:
             hint = did_you_mean(name, fields)
-            raise UsageError(f"condition: the data set gives no {name!r}", hint=hint)
-    return replace(dataset.spec, condition=tuple(fields[name] for name in names))
+            raise UsageError(
+                f"condition: data set {config.data.name!r} gives no {name!r}", hint=hint
+            )
+    return replace(dataset.spec, condition=tuple(fields[name] for name in config.condition))
 
 
 def build(config: RunConfig, registry: Registry, spec: DataSpec) -> Parts:
@@ -78,10 +90,22 @@ def build(config: RunConfig, registry: Registry, spec: DataSpec) -> Parts:
         raise ConfigError(problems)
     loss = registry.load("loss", config.loss.name)
     terms = tuple(
-        Weighted(name, _term(name, table.options, config.seed, registry), table.weight, table.every)
+        Weighted(
+            name,
+            _term(name, table.options, config.seed, registry),
+            _weight(table, config),
+            table.every,
+        )
         for name, table in config.term.items()
     )
-    return Parts(spec, generator, discriminator, loss(**typed(loss, config.loss.options)), terms)
+    return Parts(
+        spec,
+        generator,
+        discriminator,
+        loss(**typed(loss, config.loss.options)),
+        terms,
+        tuple(_augments(config, registry)),
+    )
 
 
 def build_generator(config: RunConfig, registry: Registry, spec: DataSpec) -> Generator:
@@ -91,7 +115,7 @@ def build_generator(config: RunConfig, registry: Registry, spec: DataSpec) -> Ge
 
 
 def _network(
-    kind: Kind, table: ComponentTable, seed: int, registry: Registry, spec: DataSpec
+    kind: Kind, table: NetworkTable, seed: int, registry: Registry, spec: DataSpec
 ) -> Network:
     target = registry.load(kind, table.name)
     seed_default(key(seed, "weights", kind))
@@ -102,6 +126,8 @@ def _network(
     for field in spec.condition:
         if field.name not in network.takes:
             raise UsageError(f"{kind} {table.name!r} can't be conditioned on {field.name!r}")
+    if table.spectral_norm:
+        normalise(network)
     return network
 
 
@@ -109,6 +135,27 @@ def _term(name: str, options: dict[str, Any], seed: int, registry: Registry) -> 
     seed_default(key(seed, "weights", "term", name))
     target = registry.load("term", name)
     return cast(Term, target(**typed(target, options)))
+
+
+def _weight(table: TermTable, config: RunConfig) -> float | Curve:
+    if isinstance(table.weight, tuple):
+        return Curve(*table.weight, config.horizon)
+    return table.weight
+
+
+def _augments(config: RunConfig, registry: Registry) -> Iterator[Strength]:
+    for name, table in config.augment.items():
+        seed_default(key(config.seed, "weights", "augment", name))
+        target = registry.load("augment", name)
+        augment = cast(Augment, target(**typed(target, table.options)))
+        yield Strength(
+            name,
+            augment,
+            table.p,
+            table.target,
+            ramp=table.ramp / config.data.batch,
+            parts=config.trainer.accumulate,
+        )
 
 
 def spec_to_json(spec: DataSpec) -> dict[str, Any]:

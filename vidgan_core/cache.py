@@ -34,15 +34,22 @@ def cache_folder() -> Path:
 
 
 def cached(key: str, make: Callable[[], np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
-    """Return the array kept under `key`, memory-mapped; make and keep it if there is none.
+    """Return the array kept under `key`, memory-mapped; make and keep it if there is none."""
+    kept = recall(key)
+    return keep(key, make()) if kept is None else kept
 
-    A cache that can't be written, or that holds a damaged file, costs time and nothing else.
-    """
-    path = cache_folder() / f"{key}.npy"
+
+def recall(key: str) -> np.ndarray[Any, Any] | None:
+    """Return the array kept under `key`, memory-mapped; None if there is none, or a damaged one."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+        return np.load(_path(key), mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
     except (OSError, ValueError, EOFError):
-        array = make()
+        return None
+
+
+def keep(key: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Keep an array and return it, memory-mapped. A cache that can't be written costs time only."""
+    path = _path(key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
@@ -50,4 +57,9 @@ def cached(key: str, make: Callable[[], np.ndarray[Any, Any]]) -> np.ndarray[Any
         Path(file.name).replace(path)  # another run sees all of it or nothing
     except OSError:
         return array
-    return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+    kept = recall(key)
+    return array if kept is None else kept
+
+
+def _path(key: str) -> Path:
+    return cache_folder() / f"{key}.npy"

@@ -197,15 +197,16 @@ def newest(
     return None
 
 
-def prune(folder: Path, keep: int, *, newest: int) -> None:
+def prune(folder: Path, keep: int, *, newest: int, spare: int | None = None) -> None:
     """Delete all but the last `keep` checkpoints up to the step `newest`, which was just saved.
 
-    Later ones are deleted as well: they are what the run did not go on from, damaged ones above
-    all, and counting them could cost the healthy ones.
+    That of the step `spare` is kept as well. Later ones are deleted: they are what the run did
+    not go on from, damaged ones above all, and counting them could cost the healthy ones.
     """
     drop_after(folder, newest)
     for path in available(folder)[:-keep]:
-        drop(path)
+        if step_of(path) != spare:
+            drop(path)
 
 
 def drop_after(folder: Path, step: int) -> None:

@@ -20,7 +20,8 @@ class Batches:
     Calling it with k returns batch number k on the device, video as floats in [-1, 1], and starts
     to fetch what follows: in a thread, or with `workers` in as many processes. A file that can't
     be read is replaced and remembered in `lost`; when more than the fraction `max_lost` of the
-    data set's files are, that is an error.
+    data set's files are, that is an error. Of each batch, `part` of as many `parts` is returned;
+    of each clip, with `few`, only so many frames.
     """
 
     def __init__(
@@ -33,13 +34,16 @@ class Batches:
         dtype: torch.dtype = torch.float32,
         workers: int = 0,
         max_lost: float = 0.05,
+        part: int = 0,
+        parts: int = 1,
+        few: int | None = None,
     ) -> None:
         if not len(dataset):
             raise UsageError(f"the data set holds no clip of {dataset.spec}")
         self.dataset = dataset
         self.batch = batch
         self.lost: dict[str, str] = {}
-        self._fetch = Fetcher(dataset, batch, seed)
+        self._fetch = Fetcher(dataset, batch, seed, part, parts, few)
         self._device = torch.device(device)
         self._dtype = dtype
         self._max_lost = max_lost * dataset.sources

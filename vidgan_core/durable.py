@@ -21,6 +21,17 @@ def write(path: Path, content: Sequence[memoryview]) -> tuple[int, str]:
         return file.tell(), digest.result()
 
 
+def replace(path: Path, text: str) -> None:
+    """Write a text file that is at every moment the old or the new one, after a crash too."""
+    unfinished = path.with_name(f".tmp-{path.name}-{os.getpid()}")
+    try:
+        write(unfinished, [memoryview(text.encode())])
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    fsync(path.parent)
+
+
 def fsync(folder: Path) -> None:
     """Flush to the disk which files a folder has."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -93,6 +93,12 @@ class ConfigError(UsageError):
 _EXPLAINED = {
     "out of memory": "out of memory; try a smaller data.batch, data.size or width",
     "can't allocate memory": "out of memory; try a smaller data.batch, data.size or width",
+    "gloo": "another process of this run has ended, so this one does too",
+    "NCCL": "another process of this run has ended, so this one does too",
+    "does not currently support double backward": (
+        "trainer.compile: a compiled network has no second derivative, which gradient penalties "
+        "need; try trainer.compile=false"
+    ),
     "Expected more than 1 value per channel": (
         "data.batch: BatchNorm needs more than one value a channel; try 2 or more clips a batch"
     ),

@@ -21,24 +21,32 @@ class Fetcher:
     """Makes batches: number k is a pure function of the data set, the seed and k.
 
     The data set is gone through in a new random order each epoch; a batch may straddle two
-    epochs, so every clip is seen equally often whatever the batch size.
+    epochs, so every clip is seen equally often whatever the batch size. With `few`, only so many
+    frames of each clip are kept, and "time" says which.
     """
 
     dataset: Dataset
     batch: int
     seed: int
+    part: int = 0  # of `parts` equal ones of each batch, the one that is made
+    parts: int = 1
+    few: int | None = None
 
     def indices(self, position: int) -> list[int]:
         """Return which items make up batch number `position`."""
-        places = range(position * self.batch, (position + 1) * self.batch)
-        return [self._index(place) for place in places]
+        return [self._index(place) for place in self._places(position)]
 
     def __call__(self, position: int) -> tuple[Arrays, list[ClipError]]:
         """Return batch number `position`, and what could not be read on the way."""
         lost: list[ClipError] = []
-        places = range(position * self.batch, (position + 1) * self.batch)
-        items = [self._item(place, lost) for place in places]
+        items = [self._item(place, lost) for place in self._places(position)]
         return {name: np.stack([item[name] for item in items]) for name in items[0]}, lost
+
+    def _places(self, position: int) -> range:
+        """Return where in the endless row of shuffled epochs the clips of a batch stand."""
+        rows = self.batch // self.parts
+        start = position * self.batch + self.part * rows
+        return range(start, start + rows)
 
     def _item(self, place: int, lost: list[ClipError]) -> Mapping[str, Any]:
         """Return the item of a place, or the next best if its file is lost."""
@@ -48,8 +56,15 @@ class Fetcher:
             except ClipError as error:
                 lost.append(error)
             else:
-                return self.dataset.augment(item, key(self.seed, "augment", place))
+                item = self.dataset.augment(item, key(self.seed, "augment", place))
+                return self._few_frames(item, place) if self.few else item
         raise VidganError(f"no clip can be read any more; the last was {lost[-1]}")
+
+    def _few_frames(self, item: Mapping[str, Any], place: int) -> Mapping[str, Any]:
+        """Draw frames of an item, in order, and add their numbers (few,) as "time"."""
+        rng = np.random.default_rng(key(self.seed, "time", place))
+        times = np.sort(rng.choice(item["video"].shape[1], self.few, replace=False))
+        return {**item, "video": item["video"][:, times], "time": times.astype(np.float32)}
 
     def _index(self, place: int, attempt: int = 0) -> int:
         epoch, number = divmod(place, len(self.dataset))

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vidgan_core.augmented import Augmented, Strength, sureness
 from vidgan_core.errors import UsageError
 from vidgan_core.interfaces import (
     Discriminator,
@@ -30,12 +31,20 @@ from vidgan_core.trainer import Phase, Scalars, Turn, requires_grad, trainable
 
 @dataclass(frozen=True, slots=True)
 class Weighted:
-    """A term with its name, weight and interval: every k-th step, k times as strong."""
+    """A term with its name, weight and interval: every k-th step, k times as strong.
+
+    The weight may be a function of the step.
+    """
 
     name: str
     term: Term
-    weight: float = 1.0
+    weight: float | Callable[[int], float] = 1.0
     every: int = 1
+
+    def strength(self, step: int) -> float:
+        """Return what its value is multiplied by at a step."""
+        weight = self.weight(step) if callable(self.weight) else self.weight
+        return weight * self.every
 
 
 class TwoPlayerGame:
@@ -44,6 +53,9 @@ class TwoPlayerGame:
     A step is `d_steps` updates of the discriminator, each on a fresh batch, and one of the
     generator. With `reuse_fakes` the generator's phase judges the fakes of the discriminator's
     last update again instead of making new ones, which saves a forward pass of the generator.
+    Their graph is kept until then; without `keep_graphs` they are made a second time, of the same
+    noise, which takes less memory where a batch comes in parts.
+    Whoever asks the discriminator, a term included, asks it through `augments`.
     """
 
     def __init__(
@@ -52,20 +64,25 @@ class TwoPlayerGame:
         discriminator: Discriminator,
         loss: Loss,
         terms: Sequence[Weighted] = (),
+        augments: Sequence[Strength] = (),
         *,
         d_steps: int = 1,
         reuse_fakes: bool = True,
+        keep_graphs: bool = True,
         autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
         self.generator = generator
         self.discriminator = discriminator
         self.loss = loss
         self.terms = tuple(terms)
+        self.augments = tuple(augments)
+        self.judge = Augmented(discriminator, augments) if augments else discriminator
         self.d_steps = d_steps
         self.reuse_fakes = reuse_fakes
+        self.keep_graphs = keep_graphs
         self.autocast = autocast
         self._thawed = trainable(generator)
-        self._kept: tuple[Tensors, Fake] | None = None
+        self._kept: dict[int, tuple[Tensors, Fake | None]] = {}  # by the part of the batch
         self._check_terms()
 
     def phases(self) -> list[Phase]:
@@ -92,51 +109,61 @@ class TwoPlayerGame:
 
     def _discriminator_phase(self, turn: Turn, *, keep: bool) -> Scalars:
         # The trainer has frozen the generator. Fakes that its own phase is to reuse need its graph.
-        with requires_grad(self._thawed, keep), torch.set_grad_enabled(keep):
-            noise, fake = self._generate(turn)
-        self._kept = (noise, fake) if keep else None
+        graph = keep and self.keep_graphs
+        with requires_grad(self._thawed, graph), torch.set_grad_enabled(graph):
+            noise = self._noise(turn)
+            fake = self._generate(turn, noise)
+        if keep:
+            self._kept[turn.part] = noise, fake if graph else None
         real_verdict = self._judge(turn.batch["video"], self._condition(turn.batch))
         play = self._play(turn, noise, detached(fake), real_verdict)
         pairs = zip(real_verdict.scores, play.fake_verdict.scores, strict=True)
-        loss = torch.stack([self.loss.discriminator(real, fake) for real, fake in pairs]).sum()
+        loss = _sum([self.loss.discriminator(real, fake) for real, fake in pairs])
         return self._objective("discriminator", loss, play, turn.step) | {
+            **self._adapt(real_verdict, play.fake_verdict),
             "real": self._output(real_verdict),
             "fake": self._output(play.fake_verdict),
             "accuracy": _accuracy(real_verdict, play.fake_verdict),
         }
 
     def _generator_phase(self, turn: Turn) -> Scalars:
-        noise, fake = self._kept or self._generate(turn)
-        self._kept = None
+        if turn.part in self._kept:
+            noise, kept = self._kept.pop(turn.part)
+        else:
+            noise, kept = self._noise(turn), None
+        fake = kept or self._generate(turn, noise)
         real_verdict = None
-        if self.loss.needs_real:
+        due = self._due("generator", turn.step)
+        if self.loss.needs_real or any(weighted.term.needs_real for weighted in due):
             with torch.no_grad():
                 real_verdict = self._judge(turn.batch["video"], self._condition(turn.batch))
         play = self._play(turn, noise, fake, real_verdict)
         fakes = play.fake_verdict.scores
         reals = real_verdict.scores if real_verdict else [None] * len(fakes)
         pairs = zip(reals, fakes, strict=True)
-        loss = torch.stack([self.loss.generator(real, fake) for real, fake in pairs]).sum()
+        loss = _sum([self.loss.generator(real, fake) for real, fake in pairs])
         return self._objective("generator", loss, play, turn.step) | {"spread": _spread(fake.video)}
 
-    def _generate(self, turn: Turn) -> tuple[Tensors, Fake]:
+    def _noise(self, turn: Turn) -> Tensors:
         real = turn.batch["video"]
-        drawn = self.generator.noise(len(real), turn.rng("noise"))
-        noise = {name: to_like(part, real) for name, part in drawn.items()}
+        drawn = self.generator.noise(len(real) * turn.parts, turn.rng("noise"))
+        return {name: to_like(turn.own(noise), real) for name, noise in drawn.items()}
+
+    def _generate(self, turn: Turn, noise: Tensors) -> Fake:
         with self.autocast():
             fake = self.generator(noise, self._condition(turn.batch))
-        return noise, replace(fake, video=full(fake.video))
+        return replace(fake, video=full(fake.video))
 
     def _judge(self, video: Tensor, condition: Tensors) -> Verdict:
         with self.autocast():
-            verdict = self.discriminator(video, condition)
+            verdict = self.judge(video, condition)
         return replace(verdict, scores=tuple(full(scores) for scores in verdict.scores))
 
     def _play(self, turn: Turn, noise: Tensors, fake: Fake, real: Verdict | None) -> Play:
         condition = self._condition(turn.batch)
         return Play(
             generator=self.generator,
-            discriminator=self.discriminator,
+            discriminator=self.judge,
             batch=turn.batch,
             condition=condition,
             noise=noise,
@@ -152,7 +179,7 @@ class TwoPlayerGame:
             value = weighted.term(play)
             if value is not None:
                 scalars[weighted.name] = value
-                loss = loss + weighted.weight * weighted.every * value
+                loss = loss + weighted.strength(step) * value
         return {"loss": loss} | scalars
 
     def _after_update(self, player: Player, step: int) -> None:
@@ -164,12 +191,20 @@ class TwoPlayerGame:
     def _due(self, player: Player, step: int) -> list[Weighted]:
         return [w for w in self.terms if w.term.player == player and step % w.every == 0]
 
+    def _adapt(self, real: Verdict, fake: Verdict) -> Scalars:
+        """Tell adaptive augmentations how sure the discriminator is; return how likely they act."""
+        adaptive = [strength for strength in self.augments if strength.target]
+        for strength in adaptive:
+            strength.observe(sureness(real, fake, self.loss.boundary))
+        return {f"{strength.name}.p": strength.p.clone() for strength in adaptive}
+
     def _condition(self, batch: Tensors) -> Tensors:
-        return {field.name: batch[field.name] for field in self.generator.spec.condition}
+        names = [field.name for field in self.generator.spec.condition]
+        return {name: batch[name] for name in (*names, "time") if name in batch}
 
     def _output(self, verdict: Verdict) -> Tensor:
         """D(x) as the loss reads it, averaged over critics."""
-        return torch.stack([self.loss.output(s.detach()).mean() for s in verdict.scores]).mean()
+        return _mean([self.loss.output(scores.detach()).mean() for scores in verdict.scores])
 
     def _check_terms(self) -> None:
         given = {f"generator.{name}" for name in self.generator.gives}
@@ -183,10 +218,19 @@ class TwoPlayerGame:
                 )
 
 
+def _sum(values: Sequence[Tensor]) -> Tensor:
+    """Add scalars up; a single one, of the only critic, is spared two kernels."""
+    return values[0] if len(values) == 1 else torch.stack(tuple(values)).sum()
+
+
+def _mean(values: Sequence[Tensor]) -> Tensor:
+    return values[0] if len(values) == 1 else torch.stack(tuple(values)).mean()
+
+
 def _accuracy(real: Verdict, fake: Verdict) -> Tensor:
     """How often a real score is above a fake one, which any loss wants, averaged over critics."""
     pairs = zip(real.scores, fake.scores, strict=True)
-    return torch.stack([(r > f).float().mean() for r, f in pairs]).mean()
+    return _mean([(r > f).float().mean() for r, f in pairs])
 
 
 def _spread(video: Tensor) -> Tensor:

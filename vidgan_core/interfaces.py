@@ -8,7 +8,7 @@ defaults and bounds from `annotated_types`: that signature is the schema of its 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from vidgan_core.component import Kind
 from vidgan_core.dataset import Dataset, DataSpec, Field, Split
 from vidgan_core.errors import ShapeError
+from vidgan_core.latent import spherical
 
 __all__ = [
     "BASES",
@@ -76,7 +77,8 @@ class Verdict:
     """What a discriminator returns.
 
     `scores`: one tensor (B, ...) of logits a critic, a scalar a clip or a grid of patches.
-    `features`: intermediate activations; `extras`: anything else that terms may ask for.
+    `features`: intermediate activations, batch first, such as what each critic's last layer reads;
+    `extras`: anything else that terms may ask for.
     """
 
     scores: tuple[Tensor, ...]
@@ -87,7 +89,9 @@ class Verdict:
 class Network(nn.Module):
     """What generators and discriminators share."""
 
-    takes: ClassVar[frozenset[str]] = frozenset()  # the condition's fields that it can use
+    # The condition's fields that it can use. "time" (B, T) is one that no data set gives: the
+    # frames' numbers, whole or not. Without it they are 0, 1, 2 ... up to the clip's length.
+    takes: ClassVar[frozenset[str]] = frozenset()
     gives: ClassVar[frozenset[str]] = frozenset()  # the extras (and "features") that it returns
 
     def __init__(self, spec: DataSpec) -> None:
@@ -109,6 +113,22 @@ class Generator(Network, ABC):
     def forward(self, noise: Tensors, condition: Tensors, *, frames: int | None = None) -> Fake:
         """Make the video of shape (n, C, frames, H, W) that belongs to `noise`."""
 
+    def windows(
+        self, noise: Tensors, condition: Tensors, *, size: int, frames: int | None = None
+    ) -> Iterator[Tensor]:
+        """Yield what `forward` makes in eval mode, cut into windows of at most `size` frames.
+
+        This is one window; a generator that makes its frames one after another does better.
+        """
+        yield self(noise, condition, frames=frames).video
+
+    def between(self, start: Tensors, end: Tensors, share: Tensor) -> Tensors:
+        """Return noise on the way from `start` to `end`, one row each: a row a share (n,) of it.
+
+        Right for normal noise; a generator that draws other noise has its own way.
+        """
+        return {name: spherical(start[name], end[name], share) for name in start}
+
     def fixed_frames(self, frames: int | None) -> int:
         """Return `spec.frames`, for a generator whose layers fix it; refuse any other wish."""
         if frames not in (None, self.spec.frames):
@@ -124,7 +144,14 @@ class Generator(Network, ABC):
 
 
 class Discriminator(Network, ABC):
-    """Video and condition to scores. No sigmoid: what a score means belongs to the loss."""
+    """Video and condition to scores. No sigmoid: what a score means belongs to the loss.
+
+    One that looks at a few frames of a clip sets `few` to how many, takes "time", and is given
+    either whole clips or, together with a generator that takes "time" as well, so many frames at
+    random times: see `Network.takes`.
+    """
+
+    few: int | None = None
 
     @abstractmethod
     def forward(self, video: Tensor, condition: Tensors) -> Verdict:
@@ -144,6 +171,9 @@ class Loss(ABC):
     """
 
     needs_real: ClassVar[bool] = False  # does the generator's loss read the real scores?
+    # The score of a clip that is as likely real as fake; None: scores only mean something compared.
+    boundary: ClassVar[float | None] = 0.0
+    wants_optimal: ClassVar[bool] = False  # is a discriminator that is never wrong what it needs?
 
     @abstractmethod
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -163,8 +193,8 @@ class Play:
     """One player's move as its terms see it.
 
     `batch` holds the real clips, `fake` the generated ones (detached in the discriminator's
-    move), the verdicts are the discriminator's on both; `real` is None in a generator's move
-    whose loss doesn't read it.
+    move), the verdicts are the discriminator's on both; the real one is None in a generator's move
+    where neither the loss nor a term reads it.
     """
 
     generator: Generator
@@ -186,6 +216,7 @@ class Term(nn.Module):
 
     player: ClassVar[Player]
     needs: ClassVar[frozenset[str]] = frozenset()  # such as {"generator.mask"}: see Network.gives
+    needs_real: ClassVar[bool] = False  # does a generator's term read the real clips' verdict?
 
     def forward(self, play: Play) -> Tensor | None:
         """Return the scalar that the player minimises as well; None: nothing to add."""
@@ -204,16 +235,21 @@ class Term(nn.Module):
 class Augment(nn.Module, ABC):
     """Changes what the discriminator sees, real and fake clips alike, differentiably.
 
-    It is wrapped round every call of the discriminator, those of terms included.
+    It is wrapped round every call of the discriminator, those of terms included, so it has to be
+    differentiable twice. Options are the keyword-only parameters of the constructor.
     """
 
     @abstractmethod
-    def forward(self, video: Tensor) -> Tensor:
-        """Return `video` (B, C, T, H, W) changed; draws come from torch's default generator."""
+    def forward(self, video: Tensor, p: Tensor) -> Tensor:
+        """Return `video` (B, C, T, H, W) with each change made to each clip with probability `p`.
+
+        `p` () is in [0, 1]; at 0 the result equals the video. Draws come from torch's default
+        generator, each clip's apart, and hold for all frames of a clip.
+        """
 
     if TYPE_CHECKING:
 
-        def __call__(self, video: Tensor) -> Tensor:
+        def __call__(self, video: Tensor, p: Tensor) -> Tensor:
             """Typed as `forward` is."""
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from vidgan_core.errors import Exit
+from vidgan_core.ranks import local_rank
 
 
 class Interruption:
@@ -36,8 +37,11 @@ def interruptible() -> Iterator[Interruption]:
         interruption.code = codes[signal.Signals(number)]
         for each in codes:
             signal.signal(each, signal.SIG_DFL)
-        # print may be in the middle of something, and is not made to be entered twice.
-        os.write(sys.stderr.fileno(), b"\nstopping after this step; once more to stop at once\n")
+        if local_rank() == 0:
+            # print may be in the middle of something, and is not made to be entered twice.
+            os.write(
+                sys.stderr.fileno(), b"\nstopping after this step; once more to stop at once\n"
+            )
 
     before = {number: signal.signal(number, remember) for number in codes}
     try:

@@ -23,12 +23,20 @@ class Layers:
     def add_file(self, path: Path) -> None:
         """Add a TOML file. Raises UsageError if it can't be read."""
         try:
-            tables = tomllib.loads(path.read_text("utf-8"))
+            text = path.read_text("utf-8")
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror}") from None
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise UsageError(f"{path} is not TOML: {error}") from None
-        self.add_tables(tables, str(path))
+        self.add_text(text, str(path))
+
+    def add_text(self, text: str, source: str) -> None:
+        """Add the text of a TOML file. Raises UsageError if it is none."""
+        try:
+            tables = tomllib.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f"{source} is not TOML: {error}") from None
+        self.add_tables(tables, source)
 
     def add_tables(self, tables: Mapping[str, Any], source: str) -> None:
         """Add nested tables from one source."""

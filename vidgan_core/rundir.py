@@ -6,6 +6,7 @@ runs/00007-conv3d-minimax-skvideo/
   metrics.jsonl      one line a tick
   samples/           step-000500.mp4, .gif and .png
   checkpoints/       step-00000500/
+  eval/              step-00000500.json
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import torch
 from vidgan_core import __version__
 from vidgan_core.config import RunConfig
 from vidgan_core.errors import UsageError, VidganError
+from vidgan_core.evaluation import store
 from vidgan_core.layers import Layers
 from vidgan_core.plugins import Registry, versions
 from vidgan_core.resolve import resolve
@@ -44,6 +46,7 @@ class RunDir:
         self.curves_file = path / "curves.png"
         self.samples = path / "samples"
         self.checkpoints = path / "checkpoints"
+        self.evaluations = path / "eval"
 
     @classmethod
     def create(cls, out: Path | None, config: RunConfig) -> RunDir:
@@ -143,9 +146,10 @@ class RunDir:
         return lines
 
     def rewind_metrics(self, step: int) -> None:
-        """Drop the lines after `step`: the resumed run writes them again."""
+        """Drop lines and evaluations after `step`: the resumed run writes them again."""
         kept = [json.dumps(m) + "\n" for m in self.read_metrics() if m["step"] <= step]
         _replace(self.metrics_file, "".join(kept))
+        store.drop_after(self.evaluations, step)
 
 
 class _Handle:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from vidgan_core.build import spec_to_json
-from vidgan_core.checkpoint import Checkpoint
-from vidgan_core.errors import CheckpointError
+from vidgan_core.checkpoint import Checkpoint, model_hash
+from vidgan_core.distributed import Peers
+from vidgan_core.errors import CheckpointError, VidganError
 from vidgan_core.health import DivergedError, not_finite
 from vidgan_core.plugins import versions
 
@@ -57,7 +59,45 @@ def gather(run: Run) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, An
     return model, train, state
 
 
-def restore(run: Run, saved: Checkpoint) -> None:
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What another process has gathered; the parts of a `Checkpoint` that `restore` reads."""
+
+    path: str
+    model: Mapping[str, Tensor]
+    train: Mapping[str, Tensor]
+    state: Mapping[str, Any]
+
+
+def share(run: Run) -> None:
+    """Make every process what the leader is; called by all of them."""
+    model, train, state = gather(run)
+    received = Received(
+        "what the first process has",
+        run.peers.share(model),
+        run.peers.share(train),
+        run.peers.tell(state),
+    )
+    if not run.peers.leads:
+        restore(run, received)
+
+
+def check_same(peers: Peers, tensors: Mapping[str, Tensor], step: int) -> None:
+    """Raise VidganError if the processes do not hold the same numbers; called by all of them."""
+    if peers.size == 1:
+        return
+    mine = {name: model_hash({name: tensor}) for name, tensor in tensors.items()}
+    leaders = peers.tell(mine)
+    different = [name for name in mine if mine[name] != leaders[name]]
+    for rank, first in enumerate(peers.gather(different[:1])):
+        if first:
+            raise VidganError(
+                f"step {step}: {first[0]} of process {rank} is not what it is in the first process",
+                hint="the machines must compute alike: the same processors, torch and plugins",
+            )
+
+
+def restore(run: Run, saved: Checkpoint | Received) -> None:
     """Put every tensor and counter back.
 
     Raises CheckpointError if they don't fit or the data are not the same. Says on stderr when
@@ -92,6 +132,7 @@ def components(config: RunConfig, registry: Registry) -> dict[str, dict[str, str
         "loss": registry.get("loss", config.loss.name),
         "data": registry.get("dataset", config.data.name),
         **{f"term.{name}": registry.get("term", name) for name in config.term},
+        **{f"augment.{name}": registry.get("augment", name) for name in config.augment},
     }
     return {
         table: {
@@ -108,6 +149,7 @@ def _versions(run: Run) -> dict[str, str]:
     return {
         "torch": str(torch.__version__),
         "device": run.device.type,
+        "processes": str(run.peers.size),
         "precision": run.precision.name,
         **versions(run.registry),
     }
@@ -130,6 +172,7 @@ def _modules(run: Run) -> dict[str, torch.nn.Module]:
         "generator": run.parts.generator,
         "discriminator": run.parts.discriminator,
         **{f"term.{weighted.name}": weighted.term for weighted in run.parts.terms},
+        **{f"augment.{strength.name}": strength for strength in run.parts.augments},
     }
 
 

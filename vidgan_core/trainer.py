@@ -3,32 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from vidgan_core.distributed import ALONE, Peers
 from vidgan_core.health import DivergedError, finite, not_finite, watched
 from vidgan_core.interfaces import Tensors
 from vidgan_core.rng import key, keyed, seed_default
+from vidgan_core.undo import Undo
 
 Scalars = dict[str, Tensor]
+Span = Callable[[str], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a phase is given: a batch on the device, and the draws that belong to the step."""
+    """What a phase is given: a batch on the device, and the draws that belong to the step.
+
+    The batch may be one of several equal parts of the step's: other processes, or other turns of
+    the same phase, have the rest.
+    """
 
     batch: Tensors
     step: int  # how many steps were done before this one
     seed: int
     index: int  # of the phase within the step
+    part: int = 0
+    parts: int = 1
 
     def rng(self, purpose: str) -> torch.Generator:
-        """Return the CPU generator of one purpose within this phase."""
+        """Return the CPU generator of one purpose within this phase, the same for all parts."""
         return keyed(self.seed, self.step, self.index, purpose)
+
+    def own(self, drawn: Tensor) -> Tensor:
+        """Return this part's rows of what was drawn for all of them."""
+        rows = len(drawn) // self.parts
+        return drawn[self.part * rows : (self.part + 1) * rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,40 +79,6 @@ def requires_grad(parameters: Sequence[nn.Parameter], flag: bool) -> Iterator[No
             parameter.requires_grad_(was)
 
 
-class Undo:
-    """What an update changes, kept to put it back: a network's weights and its moments.
-
-    It takes as much memory as they do, and the time to copy them.
-    """
-
-    def __init__(self, parameters: Sequence[nn.Parameter], optimizer: Optimizer) -> None:
-        self._parameters = list(parameters)
-        self._optimizer = optimizer
-        self._kept: list[Tensor] = []
-
-    @torch.no_grad()
-    def keep(self) -> None:
-        """Copy everything as it is now."""
-        tensors = self._tensors()
-        if len(self._kept) == len(tensors):
-            torch._foreach_copy_(self._kept, tensors)
-        else:  # the first time, and once more when the optimizer has made its moments
-            self._kept = [tensor.clone() for tensor in tensors]
-
-    @torch.no_grad()
-    def put_back(self) -> None:
-        """Make everything what it was when it was kept."""
-        if len(self._tensors()) > len(self._kept):
-            self._optimizer.state.clear()  # there were no moments before the first update
-        torch._foreach_copy_(self._tensors(), self._kept)
-
-    def _tensors(self) -> list[Tensor]:
-        """Weights and moments, in an order that loading a state can't change."""
-        states = [self._optimizer.state.get(p, {}) for p in self._parameters]
-        moments = [state[name] for state in states for name in sorted(state)]
-        return [*self._parameters, *(m for m in moments if isinstance(m, Tensor))]
-
-
 class Trainer:
     """Runs the phases, step after step.
 
@@ -107,6 +87,8 @@ class Trainer:
     skipped and counted: the rest of it is left out, and weights, moments and buffers are put back
     as they were before it, those that an earlier phase had updated included.
     `batches` maps a position to a batch on the device; position k is the k-th ever asked for.
+    With `accumulate` a phase goes through its batch in as many equal parts, one after another,
+    before it updates; with several `peers` each of them has its own share of the batch.
     `others` are modules besides the networks whose buffers a step may change (terms).
     """
 
@@ -119,6 +101,8 @@ class Trainer:
         seed: int,
         max_skipped: int = 10,
         others: Sequence[nn.Module] = (),
+        accumulate: int = 1,
+        peers: Peers = ALONE,
     ) -> None:
         self.phases = tuple(phases)
         self.optimizers = dict(optimizers)
@@ -127,17 +111,21 @@ class Trainer:
         self.skipped = 0
         self.skipped_in_a_row = 0
         self.stream = 0  # which of the seed's noise streams; another after each roll back
+        self.span: Span = nullcontext  # told what the time is being spent on
         self._max_skipped = max_skipped
         self._batches = batches
         self._seed = seed
+        self._accumulate = accumulate
+        self._peers = peers
         self._batches_a_step = sum(phase.new_batch for phase in phases)
         self._trainable = {name: trainable(net) for name, net in self.networks.items()}
-        # The last phase's update is never undone: nothing comes after it.
-        undone = {phase.name for phase in phases[:-1]}
-        self._undo = {n: Undo(self._trainable[n], self.optimizers[n]) for n in sorted(undone)}
         modules = (*self.networks.values(), *others)
-        self._buffers = [b for module in modules for b in module.buffers()]
-        self._statistics = [b for b in self._buffers if b.is_floating_point()]
+        buffers = [b for module in modules for b in module.buffers()]
+        self._statistics = [b for b in buffers if b.is_floating_point()]
+        counters = [b for b in buffers if not b.is_floating_point()]
+        # The last phase's update is never undone: nothing comes after it.
+        undone = {phase.name: self._trainable[phase.name] for phase in phases[:-1]}
+        self._undo = Undo([*self._statistics, *counters], undone, self.optimizers)
 
     def step(self) -> Scalars | None:
         """Run the phases once; return their scalars as `phase/name`, or None if one was skipped.
@@ -148,19 +136,17 @@ class Trainer:
         position = self.steps_done * self._batches_a_step
         seed = key(self._seed, "stream", self.stream) if self.stream else self._seed
         batch: Tensors = {}
-        saved = [buffer.clone() for buffer in self._buffers]
-        for undo in self._undo.values():
-            undo.keep()
+        with self.span("keep"):
+            self._undo.keep()
         for index, phase in enumerate(self.phases):
             if phase.new_batch:
-                batch = self._batches(position)
+                with self.span("data"):
+                    batch = self._batches(position)
                 position += 1
             turn = Turn(batch, self.steps_done, seed, index)
             results = self._update(phase, turn)
             if not results:
-                for undo in self._undo.values():
-                    undo.put_back()
-                self._put_back(saved)
+                self._undo.put_back()
                 self._count_skipped(phase, turn)
                 return None
             scalars.update({f"{phase.name}/{name}": value for name, value in results.items()})
@@ -171,37 +157,57 @@ class Trainer:
     def _update(self, phase: Phase, turn: Turn) -> Scalars:
         """Update one network; return nothing if that was not possible with finite numbers."""
         scalars = self._differentiate(phase, turn)
-        optimizer = self.optimizers[phase.name]
-        gradients = [p.grad for p in self._trainable[phase.name] if p.grad is not None]
-        healthy = finite([scalars["loss"].detach(), *gradients, *self._statistics])
-        if healthy:
-            optimizer.step()
-            phase.after_update(turn.step)
-        optimizer.zero_grad()
-        return {name: value.detach() for name, value in scalars.items()} if healthy else {}
+        optimizer, parameters = self.optimizers[phase.name], self._trainable[phase.name]
+        with self.span(f"{phase.name}/reduce"):
+            before = self._undo.buffers[: len(self._statistics)]
+            scalars = self._peers.reduce(parameters, self._statistics, before, scalars)
+        with self.span(f"{phase.name}/check"):
+            gradients = [p.grad for p in parameters if p.grad is not None]
+            healthy = finite([scalars["loss"], *gradients, *self._statistics])
+        with self.span(f"{phase.name}/update"):
+            if healthy:
+                optimizer.step()
+                phase.after_update(turn.step)
+            optimizer.zero_grad()
+        return scalars if healthy else {}
 
     def _differentiate(self, phase: Phase, turn: Turn) -> Scalars:
         """Compute a phase's scalars, and the gradients of its network alone."""
         others = [p for name, ps in self._trainable.items() if name != phase.name for p in ps]
-        # For what networks draw from torch's default generator: the frames they look at, dropout.
-        seed_default(key(turn.seed, turn.step, turn.index, "network"))
+        found: list[Scalars] = []
         with requires_grad(others, False):
-            scalars = phase.objective(turn)
-            scalars["loss"].backward()  # type: ignore[no-untyped-call]
-        return scalars
+            for part in self._parts(turn):
+                # For what networks draw from torch's default generator: frames, dropout.
+                seed_default(key(turn.seed, turn.step, turn.index, "network", *_which(part)))
+                with self.span(f"{phase.name}/forward"):
+                    scalars = phase.objective(part)
+                with self.span(f"{phase.name}/backward"):
+                    _share(scalars["loss"], self._accumulate).backward()  # type: ignore[no-untyped-call]
+                found.append({name: value.detach() for name, value in scalars.items()})
+        return _mean(found)
 
-    def _put_back(self, saved: list[Tensor]) -> None:
-        if saved:
-            torch._foreach_copy_(self._buffers, saved)
+    def _parts(self, turn: Turn) -> Iterator[Turn]:
+        """Yield the turns that a phase takes one after another, each with a part of the batch."""
+        count = self._accumulate
+        parts = self._peers.size * count
+        if parts == 1:
+            yield turn
+            return
+        for number in range(count):
+            rows = {name: tensor.chunk(count)[number] for name, tensor in turn.batch.items()}
+            part = self._peers.rank * count + number
+            yield replace(turn, batch=rows, part=part, parts=parts)
 
     def _count_skipped(self, phase: Phase, turn: Turn) -> None:
         self.steps_done += 1
         self.skipped += 1
         self.skipped_in_a_row += 1
         if self.skipped_in_a_row >= self._max_skipped:
+            said = filter(None, self._peers.gather(self._diagnose(phase, turn)))
             raise DivergedError(
                 f"step {self.steps_done}: {self.skipped_in_a_row} steps in a row could not update "
-                f"the {phase.name} with finite numbers: {self._diagnose(phase, turn)}"
+                f"the {phase.name} with finite numbers: "
+                + next(said, "it does not happen again when the step is repeated")
             )
 
     def _diagnose(self, phase: Phase, turn: Turn) -> str:
@@ -209,19 +215,35 @@ class Trainer:
 
         The networks are left as they were.
         """
-        if bad := not_finite(turn.batch):
-            return f"the batch's {bad[0]!r} holds numbers that are not finite"
-        saved = [buffer.clone() for buffer in self._buffers]
+        bad = not_finite(turn.batch)
         with watched(self.networks) as layers:
             scalars = self._differentiate(phase, turn)
         named = phase.network.named_parameters()
         gradients = not_finite({name: p.grad for name, p in named if p.grad is not None})
         self.optimizers[phase.name].zero_grad()
-        self._put_back(saved)
+        self._undo.put_back()
+        if bad:
+            return f"the batch's {bad[0]!r} holds numbers that are not finite"
         losses = not_finite({name: value for name, value in scalars.items() if name != "loss"})
         said = f"its {losses[0]!r} is {scalars[losses[0]].item()}" if losses else ""
         if layers:
             said += f"{', ' if said else ''}first in the output of {layers[0]}"
         elif gradients and not losses:  # a backward pass reaches the last layer first
             said = f"first in the gradient of {phase.name}.{gradients[-1]}"
-        return said or "it does not happen again when the step is repeated"
+        return said
+
+
+def _which(turn: Turn) -> tuple[int, ...]:
+    """Return what tells the draws of one part from those of the others."""
+    return (turn.part,) if turn.parts > 1 else ()
+
+
+def _share(loss: Tensor, count: int) -> Tensor:
+    return loss / count if count > 1 else loss
+
+
+def _mean(found: Sequence[Scalars]) -> Scalars:
+    """Return the means of scalars that each part has given."""
+    if len(found) == 1:
+        return found[0]
+    return {name: torch.stack([part[name] for part in found]).mean() for name in found[0]}

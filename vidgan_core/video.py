@@ -7,8 +7,9 @@ Everything that is written carries a mark that says it is generated, in the form
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -71,27 +72,43 @@ def writer(path: Path) -> Callable[..., None]:
 
 def write_mp4(path: Path, frames: Frames, *, fps: float, mark: Mark) -> None:
     """Write H.264 in yuv420p, which every browser plays; odd sizes grow by one repeated pixel."""
-    odd = [(0, n % 2) for n in frames.shape[1:3]]
-    frames = np.pad(frames, ((0, 0), *odd, (0, 0)), mode="edge")
+    write_long_mp4(path, [frames], fps=fps, mark=mark)
+
+
+def write_long_mp4(path: Path, windows: Iterable[Frames], *, fps: float, mark: Mark) -> int:
+    """Write windows of one film as `write_mp4` does, each as it comes; return how many frames."""
+    even = map(_even, windows)
+    first = next(even)
+    height, width = first.shape[1:3]
     try:
-        _encode(path, frames, fps, mark)
+        return _encode(path, chain([first], even), (height, width), fps, mark)
     except av.FFmpegError as error:
-        height, width = frames.shape[1:3]
         raise VidganError(f"{path}: can't write a film of {width}x{height}: {error}") from None
 
 
-def _encode(path: Path, frames: Frames, fps: float, mark: Mark) -> None:
+def _even(frames: Frames) -> Frames:
+    """Repeat the last row and column of frames whose height and width are odd."""
+    odd = [(0, n % 2) for n in frames.shape[1:3]]
+    return np.pad(frames, ((0, 0), *odd, (0, 0)), mode="edge")
+
+
+def _encode(
+    path: Path, windows: Iterable[Frames], size: tuple[int, int], fps: float, mark: Mark
+) -> int:
+    count = 0
     with av.open(f"file:{path}", "w", format="mp4") as container:
         container.metadata["comment"] = json.dumps(dict(mark))
         rate = Fraction(fps).limit_denominator(1000)
         stream = container.add_stream("libx264", rate=rate, options={"crf": "17"})
-        stream.height, stream.width = frames.shape[1:3]
+        stream.height, stream.width = size
         stream.pix_fmt = "yuv420p"
-        for array in frames:
+        for array in chain.from_iterable(windows):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24")
             frame.pict_type = PictureType.NONE
             container.mux(stream.encode(frame))
+            count += 1
         container.mux(stream.encode(None))
+    return count
 
 
 def write_gif(path: Path, frames: Frames, *, fps: float, mark: Mark) -> None:

@@ -15,6 +15,7 @@ import torch
 from annotated_types import Ge, doc
 from torch import Tensor, nn
 
+from vidgan_core.conditioning import ClassEmbedding, Projection
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Discriminator, Fake, Generator, Tensors, Verdict
 
@@ -62,12 +63,18 @@ def stream(spec: DataSpec, noise_size: int, width: int) -> tuple[list[nn.Module]
 
 
 class Conv3dGenerator(Generator):
-    """z -> block of 8*width channels -> 4*width -> 2*width -> width -> C, ReLU up to tanh."""
+    """z -> block of 8*width channels -> 4*width -> 2*width -> width -> C, ReLU up to tanh.
+
+    A class is a vector as long as z beside it.
+    """
+
+    takes = frozenset({"class"})
 
     def __init__(self, spec: DataSpec, *, width: Width = 32, noise_size: NoiseSize = 100) -> None:
         super().__init__(spec)
         self.noise_size = noise_size
-        layers, to_pixels = stream(spec, noise_size, width)
+        self.label = ClassEmbedding(spec, noise_size)
+        layers, to_pixels = stream(spec, noise_size + self.label.size, width)
         self.layers = nn.Sequential(*layers, to_pixels, nn.Tanh())
         self.apply(initialise)
 
@@ -78,8 +85,9 @@ class Conv3dGenerator(Generator):
 
     def forward(self, noise: Tensors, condition: Tensors, *, frames: int | None = None) -> Fake:
         """Make the video (n, C, T, H, W)."""
-        # (n, noise_size) -> (n, noise_size, 1, 1, 1) -> (n, C, T, H, W)
-        return Fake(self.layers(noise["z"][:, :, None, None, None]))
+        z = self.label(noise["z"], condition)
+        # (n, F) -> (n, F, 1, 1, 1) -> (n, C, T, H, W)
+        return Fake(self.layers(z[:, :, None, None, None]))
 
 
 class Conv3dDiscriminator(Discriminator):
@@ -87,6 +95,9 @@ class Conv3dDiscriminator(Discriminator):
 
     BatchNorm's epsilon is the authors' code's; their two outputs for a softmax are one score here.
     """
+
+    takes = frozenset({"class"})
+    gives = frozenset({"features"})
 
     def __init__(self, spec: DataSpec, *, width: Width = 32) -> None:
         super().__init__(spec)
@@ -104,11 +115,13 @@ class Conv3dDiscriminator(Discriminator):
                 nn.LeakyReLU(0.2, inplace=True),
             ]
         self.layers = nn.Sequential(*layers, nn.Conv3d(channels[-1], 1, block))
+        self.projection = Projection(spec, channels[-1])
         self.apply(initialise)
 
     def forward(self, video: Tensor, condition: Tensors) -> Verdict:
         """Score each clip."""
-        return Verdict((self.layers(video),))
+        phi = self.layers[:-1](video)  # (B, 8*width, t, h, w)
+        return Verdict((self.projection(self.layers[-1](phi), phi, condition),), (phi,))
 
 
 def initialise(module: nn.Module) -> None:

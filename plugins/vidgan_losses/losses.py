@@ -2,6 +2,9 @@
 
 D is the discriminator after its last non-linearity, r = scores of real clips, f = of fakes; E is
 the mean over batch and patches. All are finite, with finite gradients, at |score| = 1e4.
+
+With `smoothing` s the discriminator is to say of real clips that they are real with 1 - s, not
+with 1: one-sided label smoothing, Salimans et al. 2016, section 3.4.
 """
 
 from __future__ import annotations
@@ -9,11 +12,18 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from annotated_types import doc
+from annotated_types import Ge, Lt, doc
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 from vidgan_core.interfaces import Loss
+
+Smoothing = Annotated[float, Ge(0), Lt(0.5), doc("how unsure to be at most that a clip is real")]
+
+
+def surely(score: Tensor, smoothing: float) -> Tensor:
+    """-(1 - s) log D - s log(1 - D) for D = sigmoid(score): softplus(-score) + s * score."""
+    return softplus(-score) + smoothing * score
 
 
 class Minimax(Loss):
@@ -31,12 +41,14 @@ class Minimax(Loss):
         saturating: Annotated[
             bool, doc("let the generator minimise the value function itself")
         ] = False,
+        smoothing: Smoothing = 0.0,
     ) -> None:
         self.saturating = saturating
+        self.smoothing = smoothing
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        """E[softplus(-r)] + E[softplus(f)]."""
-        return softplus(-real).mean() + softplus(fake).mean()
+        """E[softplus(-r) + s r] + E[softplus(f)]."""
+        return surely(real, self.smoothing).mean() + softplus(fake).mean()
 
     def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
         """E[softplus(-f)], or -E[softplus(f)] when saturating."""
@@ -53,9 +65,15 @@ class LeastSquares(Loss):
     Discriminator: 1/2 E[(r - 1)^2] + 1/2 E[f^2]. Generator: 1/2 E[(f - 1)^2].
     """
 
+    boundary = 0.5
+
+    def __init__(self, *, smoothing: Smoothing = 0.0) -> None:
+        self.smoothing = smoothing
+
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        """1/2 E[(r - 1)^2] + 1/2 E[f^2]."""
-        return 0.5 * (real - 1).square().mean() + 0.5 * fake.square().mean()
+        """1/2 E[(r - (1 - s))^2] + 1/2 E[f^2]."""
+        label = 1 - self.smoothing
+        return 0.5 * (real - label).square().mean() + 0.5 * fake.square().mean()
 
     def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
         """1/2 E[(f - 1)^2]."""
@@ -81,8 +99,12 @@ class Wasserstein(Loss):
     """Arjovsky et al. 2017, "Wasserstein GAN", equation 2 and algorithm 1.
 
     Discriminator (critic): E[f] - E[r]. Generator: -E[f]. The critic must be kept Lipschitz: the
-    paper clips its weights, which is the term `weight-clip`.
+    paper clips its weights, which is the term `weight-clip`. Section 3: it should be trained till
+    optimality, where its gradient is the most reliable.
     """
+
+    boundary = None
+    wants_optimal = True
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         """E[f] - E[r]."""
@@ -101,10 +123,14 @@ class RelativisticPaired(Loss):
     """
 
     needs_real = True
+    boundary = None
+
+    def __init__(self, *, smoothing: Smoothing = 0.0) -> None:
+        self.smoothing = smoothing
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        """E[softplus(-(r - f))]."""
-        return softplus(fake - real).mean()
+        """E[softplus(-(r - f)) + s (r - f)]."""
+        return surely(real - fake, self.smoothing).mean()
 
     def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
         """E[softplus(-(f - r))]."""
@@ -120,12 +146,17 @@ class RelativisticAverage(Loss):
     """
 
     needs_real = True
+    boundary = None
+
+    def __init__(self, *, smoothing: Smoothing = 0.0) -> None:
+        self.smoothing = smoothing
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        """E[softplus(-(r - E[f]))] + E[softplus(f - E[r])]."""
-        return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()
+        """E[softplus(-(r - E[f])) + s (r - E[f])] + E[softplus(f - E[r])]."""
+        of_real = surely(real - fake.mean(), self.smoothing)
+        return of_real.mean() + softplus(fake - real.mean()).mean()
 
     def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
         """E[softplus(-(f - E[r]))] + E[softplus(r - E[f])]."""
         assert real is not None
-        return self.discriminator(fake, real)
+        return softplus(real.mean() - fake).mean() + softplus(real - fake.mean()).mean()

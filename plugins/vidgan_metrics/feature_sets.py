@@ -1,11 +1,16 @@
-"""What metrics on features read."""
+"""What metrics on features read, and distances between them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import torch
 from torch import Tensor
 
 from vidgan_core.errors import UsageError
 from vidgan_core.interfaces import Evidence
+
+ROWS = 256  # of a matrix of distances that is in memory
 
 
 def features(evidence: Evidence) -> tuple[Tensor, Tensor]:
@@ -25,3 +30,20 @@ def finite(rows: Tensor | None, whose: str) -> Tensor:
         first = int(bad.nonzero()[0])
         raise UsageError(f"the features of {whose} clip {first} are not finite numbers")
     return rows.double()
+
+
+def in_blocks(one: Tensor, two: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Yield the Euclidean distances of some rows of `one` to all of `two`, with the rows' place.
+
+    From differences, not from inner products: equal rows are at exactly 0, and the distance from
+    a to b is that from b to a to the last digit.
+    """
+    mode = "donot_use_mm_for_euclid_dist"
+    for start in range(0, len(one), ROWS):
+        rows = slice(start, start + ROWS)
+        yield rows, torch.cdist(one[rows], two, compute_mode=mode)
+
+
+def nearest(one: Tensor, two: Tensor) -> Tensor:
+    """Return each row's distance to the nearest row of `two`, (N,)."""
+    return torch.cat([block.amin(1) for _, block in in_blocks(one, two)])

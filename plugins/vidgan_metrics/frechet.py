@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, get_args
 
 import torch
 from annotated_types import doc
 from torch import Tensor
 
-from vidgan_core.interfaces import Evidence, Metric
+from vidgan_core.interfaces import Better, Defect, Evidence, Metric
 from vidgan_metrics.feature_sets import features
+
+# A distribution that differs in anything is at a distance.
+SEEN: frozenset[Defect] = frozenset(get_args(Defect)) - {"copies"}
 
 
 class FrechetDistance(Metric):
@@ -20,8 +23,11 @@ class FrechetDistance(Metric):
     halves of the same data are not at zero, and further apart the fewer clips there are.
     """
 
-    better = {"fd": "lower"}
+    better: ClassVar[Mapping[str, Better]] = {"fd": "lower"}
     needs = frozenset({"features"})
+    distance = True
+    sees = SEEN
+    error = "halves"
 
     def measure(self, evidence: Evidence) -> Mapping[str, float]:
         """Return the distance."""
@@ -34,11 +40,13 @@ class FrechetVideoDistance(FrechetDistance):
     On no other features is it called so.
     """
 
-    better = {"fvd": "lower"}
+    better: ClassVar[Mapping[str, Better]] = {"fvd": "lower"}
     fast = False
 
     def __init__(
-        self, *, weights: Annotated[str, doc("I3D's Kinetics-400 weights, a .safetensors file")] = ""
+        self,
+        *,
+        weights: Annotated[str, doc("I3D's Kinetics-400 weights, a .safetensors file")] = "",
     ) -> None:
         self.weights = weights
 

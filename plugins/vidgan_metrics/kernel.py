@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
-from vidgan_core.interfaces import Evidence, Metric
+from vidgan_core.interfaces import Better, Evidence, Metric
 from vidgan_metrics.feature_sets import features
+from vidgan_metrics.frechet import SEEN
 
 
 class KernelDistance(Metric):
@@ -20,9 +22,11 @@ class KernelDistance(Metric):
     both sides (Efron & Stein 1981), which errs on the large side.
     """
 
-    better = {"kd": "lower"}
+    better: ClassVar[Mapping[str, Better]] = {"kd": "lower"}
     needs = frozenset({"features"})
     least = 4
+    distance = True
+    sees = SEEN - {"duplicates"}  # as far apart on average, however few there are
     error = "own"
 
     def measure(self, evidence: Evidence) -> Mapping[str, float]:
@@ -64,9 +68,10 @@ class Sums:
 
     def jackknife(self) -> Tensor:
         """Return the standard error: what leaving out each clip in turn changes."""
-        return (_leaving(self.one, self.one_two, len(self.two)) + _leaving(
-            self.two, self.two_one, len(self.one)
-        )).sqrt()
+        return (
+            _leaving(self.one, self.one_two, len(self.two))
+            + _leaving(self.two, self.two_one, len(self.one))
+        ).sqrt()
 
 
 def _others(matrix: Tensor) -> Tensor:

@@ -46,6 +46,8 @@ class MLPGenerator(Generator):
 class MLPDiscriminator(Discriminator):
     """C*T*H*W -> 512 -> 256 -> 1 with LeakyReLU 0.2; one score (B, 1) a clip."""
 
+    gives = frozenset({"features"})
+
     def __init__(self, spec: DataSpec) -> None:
         super().__init__(spec)
         self.layers = nn.Sequential(
@@ -59,4 +61,5 @@ class MLPDiscriminator(Discriminator):
 
     def forward(self, video: Tensor, condition: Tensors) -> Verdict:
         """Score each clip."""
-        return Verdict((self.layers(video),))
+        features = self.layers[:-1](video)  # (B, 256)
+        return Verdict((self.layers[-1](features),), (features,))

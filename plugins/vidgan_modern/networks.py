@@ -13,7 +13,9 @@ import torch
 from annotated_types import Ge, MultipleOf, doc
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle
+from torch.utils.checkpoint import checkpoint
 
+from vidgan_core.conditioning import ClassEmbedding, Projection
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Discriminator, Fake, Generator, Tensors, Verdict
 from vidgan_modern.blocks import Grid, Spatial, growing, shrinking
@@ -38,7 +40,12 @@ def plan(spec: DataSpec, width: int) -> tuple[list[int], list[Grid]]:
 
 
 class ModernGenerator(Generator):
-    """Noise scales a learned 4x4 basis; three grids of residual blocks; pixels by sub-pixels."""
+    """Noise scales a learned 4x4 basis; three grids of residual blocks; pixels by sub-pixels.
+
+    A class is a vector as long as the noise beside it.
+    """
+
+    takes = frozenset({"class"})
 
     def __init__(
         self,
@@ -47,13 +54,16 @@ class ModernGenerator(Generator):
         width: Width = 64,
         depth: Depth = 2,
         noise_size: Annotated[int, Ge(1), doc("length of the noise vector z")] = 64,
+        recompute: Annotated[bool, doc("make activations twice, keep none")] = False,
     ) -> None:
         super().__init__(spec)
         self.noise_size = noise_size
+        self.recompute = recompute
         channels, grids = plan(spec, width)
         self.basis = nn.Parameter(torch.randn(channels[0], *grids[0]))
-        self.scale = nn.Linear(noise_size, channels[0])
-        nn.init.normal_(self.scale.weight, 0.0, noise_size**-0.5)
+        self.label = ClassEmbedding(spec, noise_size)
+        self.scale = nn.Linear(noise_size + self.label.size, channels[0])
+        nn.init.normal_(self.scale.weight, 0.0, self.scale.in_features**-0.5)
         self.trunk = growing(channels, grids, depth)
         self.to_pixels = Spatial(width, spec.channels * PATCH**2, 3, 1.0)
 
@@ -64,15 +74,23 @@ class ModernGenerator(Generator):
 
     def forward(self, noise: Tensors, condition: Tensors, *, frames: int | None = None) -> Fake:
         """Make the video (n, C, T, H, W)."""
-        scale = self.scale(noise["z"])[:, :, None, None, None]
-        pixels = self.to_pixels(self.trunk(scale * self.basis))  # (n, C*16, T, H/4, W/4)
+        scale = self.scale(self.label(noise["z"], condition))[:, :, None, None, None]
+        pixels = self.to_pixels(self._trunk(scale * self.basis))  # (n, C*16, T, H/4, W/4)
         # (n, C*16, T, H/4, W/4) -> (n, T, C*16, H/4, W/4) -> (n, T, C, H, W) -> (n, C, T, H, W)
         video = pixel_shuffle(pixels.transpose(1, 2), PATCH).transpose(1, 2)
         return Fake(torch.tanh(video))
 
+    def _trunk(self, x: Tensor) -> Tensor:
+        for block in self.trunk:
+            x = checkpoint(block, x, use_reentrant=False) if self.recompute else block(x)
+        return x
+
 
 class ModernDiscriminator(Discriminator):
     """8x8 patches at stride 4, three grids of residual blocks, one score (B, 1) a clip."""
+
+    takes = frozenset({"class"})
+    gives = frozenset({"features"})
 
     def __init__(self, spec: DataSpec, *, width: Width = 64, depth: Depth = 2) -> None:
         super().__init__(spec)
@@ -81,8 +99,9 @@ class ModernDiscriminator(Discriminator):
         self.trunk = shrinking(channels, grids, depth)
         self.basis = nn.Conv3d(channels[0], channels[0], grids[0], groups=channels[0], bias=False)
         self.score = nn.Linear(channels[0], 1)
+        self.projection = Projection(spec, channels[0])
 
     def forward(self, video: Tensor, condition: Tensors) -> Verdict:
         """Score each clip."""
-        features = self.basis(self.trunk(self.from_pixels(video)))  # (B, 2*width, 1, 1, 1)
-        return Verdict((self.score(features.flatten(1)),))
+        phi = self.basis(self.trunk(self.from_pixels(video))).flatten(1)  # (B, 2*width)
+        return Verdict((self.projection(self.score(phi), phi, condition),), (phi,))

@@ -46,6 +46,12 @@ def vidgan_components() -> Iterator[Component]:
     )
     yield Component(
         "term",
+        "feature-matching",
+        "vidgan_terms.feature_matching:FeatureMatching",
+        "the critics' mean features alike on real and generated clips (Salimans et al. 2016)",
+    )
+    yield Component(
+        "term",
         "singular-clip",
         "vidgan_terms.singular_clip:SingularClip",
         "critic's singular values clipped to one after its updates (Saito et al. 2017)",

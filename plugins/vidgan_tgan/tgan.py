@@ -12,7 +12,7 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge, doc
-from torch import nn
+from torch import Tensor, nn
 
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Fake, Generator, Tensors
@@ -45,6 +45,10 @@ class TGANGenerator(Generator):
         """Draw z (n, noise_size), uniform in [-1, 1]."""
         self.fixed_frames(frames)
         return {"z": torch.rand(n, self.noise_size, generator=rng) * 2 - 1}
+
+    def between(self, start: Tensors, end: Tensors, share: Tensor) -> Tensors:
+        """Go straight: uniform noise fills a cube."""
+        return {"z": torch.lerp(start["z"], end["z"], share[:, None].to(start["z"]))}
 
     def forward(self, noise: Tensors, condition: Tensors, *, frames: int | None = None) -> Fake:
         """Make the video (n, C, T, H, W)."""

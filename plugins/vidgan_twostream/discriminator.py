@@ -13,6 +13,7 @@ import torch
 from annotated_types import Ge, doc
 from torch import Tensor, nn
 
+from vidgan_core.conditioning import Projection
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Discriminator, Tensors, Verdict
 from vidgan_twostream.generator import Width
@@ -22,6 +23,9 @@ SMALLEST = 16  # pixels: four halvings leave one
 
 class TwoStreamDiscriminator(Discriminator):
     """Scores (B*k, 1, h, w) of k frames a clip, in patches, and (B, 1, t, h, w) of the clip."""
+
+    takes = frozenset({"class"})
+    gives = frozenset({"features"})
 
     def __init__(
         self,
@@ -41,10 +45,18 @@ class TwoStreamDiscriminator(Discriminator):
         self.frames_a_clip = frames_a_clip
         self.spatial = spatial_critic(spec, width)
         self.temporal = temporal_critic(spec, width)
+        self.of_frames = Projection(spec, 4 * width)
+        self.of_clips = Projection(spec, 8 * width)
 
     def forward(self, video: Tensor, condition: Tensors) -> Verdict:
         """Score frames and clip. In training the frames are drawn, else evenly spaced."""
-        return Verdict((self.spatial(self._frames(video)), self.temporal(video)))
+        frames = self.spatial[:-1](self._frames(video))  # (B*k, 4*width, h, w)
+        clips = self.temporal[:-1](video)  # (B, 8*width, t, h, w)
+        scores = (
+            self.of_frames(self.spatial[-1](frames), frames, condition),
+            self.of_clips(self.temporal[-1](clips), clips, condition),
+        )
+        return Verdict(scores, (frames, clips))
 
     def _frames(self, video: Tensor) -> Tensor:
         """Pick frames of every clip: (B, C, T, H, W) -> (B*k, C, H, W)."""

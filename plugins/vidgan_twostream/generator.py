@@ -7,13 +7,15 @@ that a GRU makes of per-frame noise (equations 1 to 3).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated
 
 import torch
 from annotated_types import Ge, doc
-from torch import nn
+from torch import Tensor, nn
 
+from vidgan_core.conditioning import ClassEmbedding
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Fake, Generator, Tensors
 
@@ -22,7 +24,12 @@ Width = Annotated[int, Ge(1), doc("channels next to the pixels, doubled at each 
 
 
 class TwoStreamGenerator(Generator):
-    """GRU over per-frame noise, then a 2D decoder for every (content, motion) pair."""
+    """GRU over per-frame noise, then a 2D decoder for every (content, motion) pair.
+
+    A class is a vector as long as the content code beside it, the same for all frames.
+    """
+
+    takes = frozenset({"class"})
 
     def __init__(
         self,
@@ -41,11 +48,12 @@ class TwoStreamGenerator(Generator):
             )
         self.content = content
         self.motion = motion
+        self.label = ClassEmbedding(spec, content)
         self.recurrent = nn.GRU(motion, motion, batch_first=True)
         channels = [8 * width, 4 * width, 2 * width, width]
         block = (spec.height // shrink, spec.width // shrink)
         layers: list[nn.Module] = [
-            nn.ConvTranspose2d(content + motion, channels[0], block, bias=False),
+            nn.ConvTranspose2d(content + self.label.size + motion, channels[0], block, bias=False),
             nn.BatchNorm2d(channels[0]),
             nn.ReLU(inplace=True),
         ]
@@ -73,12 +81,31 @@ class TwoStreamGenerator(Generator):
 
     def forward(self, noise: Tensors, condition: Tensors, *, frames: int | None = None) -> Fake:
         """Make the video (n, C, T, H, W); the length is that of the noise."""
-        motion = noise["motion"]
-        start = motion[:, 0].contiguous()[None]  # (n, motion) -> (1, n, motion)
-        paths, _ = self.recurrent(motion[:, 1:], start)  # (n, T, motion)
+        start, draws = _path(noise)
+        paths, _ = self.recurrent(draws, start)  # (n, T, motion)
+        return Fake(self._frames(self.label(noise["content"], condition), paths))
+
+    def windows(
+        self, noise: Tensors, condition: Tensors, *, size: int, frames: int | None = None
+    ) -> Iterator[Tensor]:
+        """Yield the video in windows; between them lives the GRU's state alone."""
+        content = self.label(noise["content"], condition)
+        state, draws = _path(noise)
+        for part in torch.split(draws, size, dim=1):
+            paths, state = self.recurrent(part, state)  # (n, t, motion)
+            yield self._frames(content, paths)
+
+    def _frames(self, content: Tensor, paths: Tensor) -> Tensor:
+        """Decode motion codes (n, T, motion), with a content code (n, content + label) a clip."""
         n, length, _ = paths.shape
-        content = noise["content"][:, None].expand(-1, length, -1)
-        codes = torch.cat([content, paths], dim=2)  # (n, T, content + motion)
-        images = self.decoder(codes.flatten(0, 1)[:, :, None, None])  # (n*T, C, H, W)
+        content = content[:, None].expand(-1, length, -1)
+        codes = torch.cat([content, paths], dim=2)  # (n, T, content + label + motion)
+        images: Tensor = self.decoder(codes.flatten(0, 1)[:, :, None, None])  # (n*T, C, H, W)
         # (n*T, C, H, W) -> (n, T, C, H, W) -> (n, C, T, H, W)
-        return Fake(images.unflatten(0, (n, length)).transpose(1, 2))
+        return images.view(n, length, *images.shape[1:]).transpose(1, 2)
+
+
+def _path(noise: Tensors) -> tuple[Tensor, Tensor]:
+    """Return the GRU's initial state (1, n, motion) and its input (n, T, motion)."""
+    motion = noise["motion"]
+    return motion[:, 0].contiguous()[None], motion[:, 1:]

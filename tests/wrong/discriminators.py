@@ -160,6 +160,13 @@ class EagerCritic(RightDiscriminator):
         self.scale = float(self.outer.weight.detach().std())
 
 
+class FewFrames(RightDiscriminator):
+    """Says that two frames do, and reads as many as a clip has."""
+
+    takes = frozenset({"class", "time"})
+    few = 2
+
+
 DISCRIMINATORS: dict[type, str] = {
     Averaging: "shape",
     BluntCritic: "refusal",
@@ -176,5 +183,6 @@ DISCRIMINATORS: dict[type, str] = {
     Blindfolded: "gradient_of_the_video",
     FirstOrder: "second_order",
     Grabbing: "video_is_left_alone",
+    FewFrames: "few",
     EmptyPromise: "gives",
 }

@@ -161,6 +161,12 @@ class DeafToLength(RightGenerator):
         return self.spec.frames
 
 
+class OutOfTime(RightGenerator):
+    """Takes times and makes whole clips."""
+
+    takes = frozenset({"class", "time"})
+
+
 class Promising(RightGenerator):
     gives = frozenset({"mask"})
 
@@ -182,5 +188,6 @@ GENERATORS: dict[type, str] = {
     OwnNoise: "noise",
     ShortNoise: "noise",
     DeafToLength: "length",
+    OutOfTime: "time",
     Promising: "gives",
 }

@@ -28,6 +28,14 @@ class Needy(RightTerm):
     needs = frozenset({"mask"})
 
 
+class Presuming(RightTerm):
+    player = "generator"
+
+    def forward(self, play: Play) -> Tensor | None:
+        assert play.real_verdict
+        return play.real_verdict.scores[0].mean() - play.fake_verdict.scores[0].mean()
+
+
 class Vector(RightTerm):
     def forward(self, play: Play) -> Tensor | None:
         return play.discriminator(play.batch["video"], {}).scores[0]
@@ -58,6 +66,7 @@ class TwiceTheTerm(RightTerm):
 TERMS = {
     NobodysTerm: "player",
     Needy: "needs",
+    Presuming: "needs_real",
     Vector: "scalar",
     Detached: "gradient",
     Switching: "no_side_effects",

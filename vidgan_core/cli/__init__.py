@@ -13,11 +13,14 @@ import click
 
 from vidgan_core import __version__
 from vidgan_core.errors import ConfigError, Exit, VidganError, did_you_mean, explained
+from vidgan_core.ranks import local_rank, processes
 
 # In the order in which one needs them, so that --help needs to import none of them.
 COMMANDS = {
     "run": "Train a GAN on clips.",
     "sample": "Make clips with a trained generator.",
+    "eval": "Measure generated clips against real ones.",
+    "compare": "Put runs side by side, as a table and a page.",
     "data": "Check your own videos, and see them as training does.",
     "plugins": "List what there is to train with, and from where.",
     "inspect": "Say what a run, checkpoint, video or picture is.",
@@ -62,6 +65,18 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; a user's mistake gets a line and an exit code, not a traceback."""
     try:
+        _main()
+    except SystemExit as end:
+        if processes() == 1:
+            raise
+        # The threads by which processes talk may abort an interpreter that winds itself up.
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+        os._exit(end.code if isinstance(end.code, int) else Exit.FAILED)
+
+
+def _main() -> None:
+    try:
         result = cli(standalone_mode=False)
         if sys.stdout:  # None where it was closed
             sys.stdout.flush()
@@ -69,8 +84,8 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except ConfigError as error:
-        _complain(*map(str, error.problems))
+    except ConfigError as error:  # the same in every process of a run
+        _complain(*map(str, error.problems * (local_rank() == 0)))
         sys.exit(error.code)
     except VidganError as error:
         _complain(str(error))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidgan_core.ranks import local_rank
+
 if TYPE_CHECKING:
     from vidgan_core.layers import Layers
     from vidgan_core.plugins import Registry
@@ -31,7 +33,7 @@ def discover(no_plugins: bool) -> Registry:
     from vidgan_core.plugins import Registry
 
     registry = Registry.discover(third_party=not no_plugins)
-    for complaint in registry.complaints():
+    for complaint in registry.complaints() if local_rank() == 0 else ():
         click.echo(f"warning: {complaint}", err=True)
     return registry
 

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from vidgan_core.installed import Provider
     from vidgan_core.plugins import Provided, Registry
 
-KINDS_HELP = "generator, discriminator, loss, term, dataset or hooks; repeatable."
+KINDS_HELP = (
+    "generator, discriminator, loss, term, dataset, augment, features, metric or hooks; repeatable."
+)
+SEVERAL = ("term", "augment", "features", "metric")  # kinds with a table for each component
 
 
 @click.group("plugins", invoke_without_command=True)
@@ -23,7 +26,7 @@ KINDS_HELP = "generator, discriminator, loss, term, dataset or hooks; repeatable
 @click.option("-v", "verbose", is_flag=True, help="Show tracebacks of plugins that failed.")
 @click.pass_context
 def command(ctx: click.Context, as_json: bool, no_plugins: bool, verbose: bool) -> None:
-    """List architectures, losses, terms and data sets, and where they come from."""
+    """List architectures, losses, terms, data sets, recipes, and where they come from."""
     if ctx.invoked_subcommand is None:
         _list(as_json, no_plugins, verbose)
 
@@ -101,6 +104,7 @@ def _list(as_json: bool, no_plugins: bool, verbose: bool) -> None:
     rows = [
         *(_record(registry, p) for p in registry.all()),
         *_hooks(registry),
+        *_recipes(registry),
         *_failures(registry),
     ]
     if as_json:
@@ -119,6 +123,13 @@ def _hooks(registry: Registry) -> Iterator[dict[str, Any]]:
     for plugin in registry.plugins:
         if plugin.hooks:
             yield _row("hooks", plugin.provider.module, plugin.provider, plugin.summary)
+
+
+def _recipes(registry: Registry) -> Iterator[dict[str, Any]]:
+    from vidgan_core.recipes import recipes
+
+    for recipe in recipes(registry):
+        yield _row("recipe", recipe.name, recipe.provider, recipe.summary)
 
 
 def _failures(registry: Registry) -> Iterator[dict[str, Any]]:
@@ -163,9 +174,8 @@ def _show(record: dict[str, Any]) -> None:
     if record["usual"]:
         usual = ", ".join(f"{key} {value}" for key, value in record["usual"].items())
         click.echo(f"usually with {usual}")
-    table = {"dataset": "data", "term": f"term.{record['name']}"}.get(
-        record["kind"], record["kind"]
-    )
+    kind = record["kind"]
+    table = f"{kind}.{record['name']}" if kind in SEVERAL else {"dataset": "data"}.get(kind, kind)
     if not record["options"]:
         click.echo("no options")
         return

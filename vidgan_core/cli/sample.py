@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,21 @@ if TYPE_CHECKING:
     metavar="NOISE",
     help="A part of the noise that all clips share, such as content or motion.",
 )
+@click.option(
+    "--class",
+    "classes",
+    type=click.IntRange(0),
+    multiple=True,
+    metavar="N",
+    help="A class, of a run that was conditioned on it; of several, clips take turns.",
+)
+@click.option("--walk", is_flag=True, help="Clips on the way from one noise to another.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(0.01, 100),
+    default=1.0,
+    help="Frames made for each of the data's, where the generator takes times.",
+)
 @click.option("--step", type=int, help="Which checkpoint (default: the newest).")
 @click.option("--fps", type=click.FloatRange(1, 1000), help="Frames a second.")
 @click.option("--batch", type=click.IntRange(1), default=16, help="Clips made at a time.")
@@ -48,6 +64,9 @@ def command(
     seed: int,
     frames: int | None,
     hold: tuple[str, ...],
+    classes: tuple[int, ...],
+    walk: bool,
+    rate: float,
     step: int | None,
     fps: float | None,
     batch: int,
@@ -56,15 +75,32 @@ def command(
 ) -> None:
     """Make clips with the generator of RUN (a run's folder or a checkpoint)."""
     from vidgan_core.errors import UsageError
-    from vidgan_core.sampling import Sampler
+    from vidgan_core.sampling import Sampler, Wishes
 
-    if fps is not None and math.isnan(fps):  # which no range excludes
-        raise UsageError("--fps must be a number")
+    if math.isnan(rate) or (fps is not None and math.isnan(fps)):  # which no range excludes
+        raise UsageError("--fps and --rate must be numbers")
     write = _writer(out)  # refuses a format that it doesn't know before any work is done
     sampler = Sampler.load(run, step=step, device=device or "auto", registry=discover(no_plugins))
-    parts = sampler.in_batches(count, seed=seed, frames=frames, hold=hold, batch=batch)
-    write(parts, fps or sampler.config.samples.fps, sampler.mark(seed))
+    wishes = Wishes(seed=seed, frames=frames, hold=hold, classes=classes, walk=walk, rate=rate)
+    fps, mark = fps or sampler.config.samples.fps * rate, sampler.mark(seed)
+    if frames and out.suffix.lower() == ".mp4":
+        _write_film(out, sampler.in_windows(count, **wishes), fps, mark)
+    else:
+        write(sampler.in_batches(count, batch=batch, **wishes), fps, mark)
     click.echo(out)
+
+
+def _write_film(out: Path, windows: Iterable[Tensor], fps: float, mark: Mark) -> None:
+    """Write windows of time as they come, and say how fast that was."""
+    from vidgan_core.pictures import grid, to_frames
+    from vidgan_core.video import write_long_mp4
+
+    started = time.monotonic()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    films = (grid(to_frames(window)) for window in windows)
+    count = write_long_mp4(out, films, fps=fps, mark=mark)
+    rate = count / (time.monotonic() - started)
+    click.echo(f"{count} frames, {rate:.0f} frames/s", err=True)
 
 
 def _writer(out: Path) -> Callable[[Iterable[Tensor], float, Mark], None]:

@@ -35,7 +35,8 @@ class CollapseWatch:
         """Compare a tick's means with the limits."""
         if scalars is None:
             return
-        self._watch("accuracy", run.step, scalars.get("discriminator/accuracy", 0) > SURE)
+        sure = scalars.get("discriminator/accuracy", 0) > SURE
+        self._watch("accuracy", run.step, sure and not run.parts.loss.wants_optimal)
         alike = scalars.get("generator/spread", 1) < GREY_LEVEL
         # The only clip of a batch has nothing to differ from.
         self._watch("spread", run.step, alike and run.config.data.batch > 1)

@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from vidgan_core import checkpoint, hookimpl
+from vidgan_core.conditioning import count_classes
 from vidgan_core.pictures import contact_sheet, grid, to_frames
 from vidgan_core.run import Run
 from vidgan_core.sampling import sample
@@ -36,8 +37,10 @@ class SamplePictures:
         if run.step == self._written:
             return
         settings = run.config.samples
-        clips = sample(run.ema.generator, settings.count, seed=run.config.seed)
-        mark = make_mark(checkpoint.model_hash(run.ema.generator.state_dict()), run.config.seed)
+        generator, seed = run.ema.generator, run.config.seed
+        every_class = range(count_classes(generator.spec))  # one a row of the contact sheet
+        clips = sample(generator, settings.count, seed=seed, classes=every_class)
+        mark = make_mark(checkpoint.model_hash(generator.state_dict()), seed)
         write_samples(run.folder.samples / f"step-{run.step:06d}", clips, settings.fps, mark)
         self._written = run.step
 

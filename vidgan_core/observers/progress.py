@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Self
 
+import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -21,6 +22,23 @@ from vidgan_core import hookimpl
 from vidgan_core.run import Run
 
 SECONDS_BETWEEN_LINES = 5.0
+
+
+def introduce(run: Run) -> None:
+    """Say on stderr what is about to be trained."""
+    config, parts = run.config, run.parts
+    millions = [
+        sum(p.numel() for p in n.parameters()) / 1e6 for n in (parts.generator, parts.discriminator)
+    ]
+    where = f"step {run.step} to" if run.step else "for"
+    click.echo(
+        f"{run.folder.path}: {config.generator.name} ({millions[0]:.2f} M) against "
+        f"{config.discriminator.name} ({millions[1]:.2f} M), {config.loss.name}, "
+        f"{len(run.batches.dataset)} clips of {parts.spec} from {config.data.name}, "
+        f"{where} {config.steps} steps of {config.data.batch} on {run.device.type} "
+        f"in {run.precision.name}" + (f", {run.peers.size} processes" * (run.peers.size > 1)),
+        err=True,
+    )
 
 
 def summary(scalars: Mapping[str, float]) -> str:

@@ -11,22 +11,31 @@ id. Needs pytest, which the rest of the core does without: pip install 'vidgan[t
 
 import pytest
 
-MODULES = ("dataset", "discriminator", "generator", "loss", "network", "plugin", "suite", "term")
+MODULES = (
+    *("augment", "dataset", "discriminator", "features", "generator", "loss", "metric", "network"),
+    *("plugin", "suite", "term"),
+)
 pytest.register_assert_rewrite(*(f"vidgan_core.testing.{module}" for module in MODULES))
 
+from vidgan_core.testing.augment import AugmentSuite  # noqa: E402
 from vidgan_core.testing.dataset import DatasetSuite  # noqa: E402
 from vidgan_core.testing.discriminator import DiscriminatorSuite  # noqa: E402
+from vidgan_core.testing.features import FeaturesSuite  # noqa: E402
 from vidgan_core.testing.generator import GeneratorSuite  # noqa: E402
 from vidgan_core.testing.loss import LossSuite  # noqa: E402
+from vidgan_core.testing.metric import MetricSuite  # noqa: E402
 from vidgan_core.testing.plugin import PluginSuite  # noqa: E402
 from vidgan_core.testing.suite import Subject, Suite  # noqa: E402
 from vidgan_core.testing.term import TermSuite  # noqa: E402
 
 __all__ = [
+    "AugmentSuite",
     "DatasetSuite",
     "DiscriminatorSuite",
+    "FeaturesSuite",
     "GeneratorSuite",
     "LossSuite",
+    "MetricSuite",
     "PluginSuite",
     "Subject",
     "Suite",

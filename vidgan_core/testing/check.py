@@ -17,10 +17,13 @@ from vidgan_core.errors import ComponentError, UsageError, did_you_mean
 from vidgan_core.installed import Provider, canonical
 from vidgan_core.plugins import Plugin, Registry
 from vidgan_core.testing import (
+    AugmentSuite,
     DatasetSuite,
     DiscriminatorSuite,
+    FeaturesSuite,
     GeneratorSuite,
     LossSuite,
+    MetricSuite,
     PluginSuite,
     Subject,
     TermSuite,
@@ -49,6 +52,18 @@ class TestTerm(TermSuite):
 
 class TestDataset(DatasetSuite):
     """Every data set."""
+
+
+class TestFeatures(FeaturesSuite):
+    """Every kind of features."""
+
+
+class TestMetric(MetricSuite):
+    """Every metric."""
+
+
+class TestAugment(AugmentSuite):
+    """Every augmentation."""
 
 
 class Report:

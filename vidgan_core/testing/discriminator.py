@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -75,6 +76,20 @@ class DiscriminatorSuite(NetworkSuite):
         before = video.clone()
         network(video, {})
         assert torch.equal(video, before)
+
+    def test_few(self, subject: Subject) -> None:
+        """Where few frames are enough, it judges them with their times, in training as in eval."""
+        network = self.network(subject)
+        assert isinstance(network, Discriminator)
+        if network.few is None:
+            pytest.skip("looks at whole clips")
+        assert "time" in network.takes
+        video = self.inputs(network)["video"][:, :, : network.few]
+        times = torch.arange(float(network.few)).expand(CLIPS, -1)
+        near = network(video, {"time": times}).scores
+        again = network(video, {"time": times}).scores
+        assert all(score.shape[0] == CLIPS and score.isfinite().all() for score in near)
+        assert all(map(torch.equal, near, again)), "the frames that it was given are not all it saw"
 
     def test_gives(self, subject: Subject) -> None:
         """Every extra that it promises is there, and the features if it promises them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -73,7 +74,29 @@ class GeneratorSuite(NetworkSuite):
             noise = network.noise(CLIPS, noise_rng(), frames=frames)
         except ShapeError:
             return
-        assert network(noise, {}, frames=frames).video.shape[2] == frames
+        video = network(noise, {}, frames=frames).video
+        assert video.shape[2] == frames
+        windows = torch.cat(list(network.windows(noise, {}, size=3, frames=frames)), dim=2)
+        torch.testing.assert_close(windows, video, rtol=1e-4, atol=1e-5)
+
+    def test_time(self, subject: Subject) -> None:
+        """Where it takes times, single frames are those of the whole clip, and time runs on."""
+        if "time" not in subject.load().takes:
+            pytest.skip("takes no times")
+        network = self.network(subject).eval()
+        assert isinstance(network, Generator)
+        noise = self.inputs(network)
+        last = network.spec.frames - 1
+        times = torch.tensor([[0.0, last], [1, 2], [0.5, last - 0.5]])
+        few = network(noise, {"time": times}).video
+        whole = network(noise, {}).video
+        assert few.shape[2] == 2
+        for clip, frame in ((0, 0), (0, last), (1, 1), (1, 2)):
+            place = times[clip].tolist().index(frame)
+            torch.testing.assert_close(
+                few[clip, :, place], whole[clip, :, frame], rtol=1e-3, atol=1e-4
+            )
+        assert not torch.equal(few[2, :, 0], whole[2, :, 0]), "half a frame makes no difference"
 
     def test_gives(self, subject: Subject) -> None:
         """Every extra that it promises is there."""

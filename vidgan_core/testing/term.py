@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import ClassVar, get_args
 
@@ -131,6 +132,12 @@ class TermSuite(Suite):
             assert network in get_args(Player), f"{need!r} names no network"
             assert dot
             assert what
+
+    def test_needs_real(self, subject: Subject) -> None:
+        """A generator's term does without the verdict on real clips unless it says `needs_real`."""
+        term: Term = self.make(subject)
+        if term.player == "generator" and not term.needs_real:
+            term(replace(self.play(term), real_verdict=None))
 
     def test_scalar(self, subject: Subject) -> None:
         """Its value is one finite number, or there is none."""

@@ -1,0 +1,29 @@
+"""Manifest of the metrics."""
+
+from collections.abc import Iterator
+
+from vidgan_core import Component, hookimpl
+
+METRICS = {
+    "fd": ("frechet:FrechetDistance", "Fréchet distance of features"),
+    "fvd": ("frechet:FrechetVideoDistance", "Fréchet distance of I3D's logits, with its weights"),
+    "kd": ("kernel:KernelDistance", "unbiased kernel distance (MMD) of features"),
+    "prdc": ("prdc:Coverage", "precision, recall, density and coverage"),
+    "diversity": ("diversity:Diversity", "mean distance between clips, against real ones"),
+    "self-ms-ssim": ("diversity:SelfSimilarity", "MS-SSIM between generated clips"),
+    "memorisation": ("memorisation:Memorisation", "are training clips nearer than they should be?"),
+    "class-consistency": ("classes:ClassConsistency", "is a clip of the class asked for?"),
+    "acd": ("content:ColourDistance", "average content distance: the drift of a shape's colour"),
+    "acd-features": ("content:ContentDistance", "average content distance on frames' features"),
+    "psnr": ("reference:Psnr", "peak signal to noise ratio against a reference"),
+    "ssim": ("reference:Ssim", "structural similarity against a reference"),
+    "ms-ssim": ("reference:MsSsim", "structural similarity at several scales"),
+    "efficiency": ("efficiency:Efficiency", "parameters, FLOPs, speed, latency and memory"),
+}
+
+
+@hookimpl
+def vidgan_components() -> Iterator[Component]:
+    """Announce the metrics."""
+    for name, (target, summary) in METRICS.items():
+        yield Component("metric", name, f"vidgan_metrics.{target}", summary)

@@ -1,0 +1,83 @@
+"""Generated clips against the clips that they should be: PSNR, SSIM and MS-SSIM.
+
+All are of the luma (ITU-R BT.601) in [0, 255], a number a frame, averaged over a clip's frames and
+then over clips, of which the error is the standard error.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from vidgan_skvideo import load
+
+from vidgan_core.interfaces import Better, Defect, Evidence, Metric
+from vidgan_metrics.averages import averaged
+from vidgan_metrics.similarity import frames_of, ms_ssim, scales_of
+
+EXACT = 100.0  # dB, what a frame without an error is given
+
+
+class Reference(Metric):
+    """A measure of two frames, averaged over the frames of all pairs of clips."""
+
+    needs = frozenset({"video", "pairs"})
+    least = 1
+    fast = False
+    error = "own"
+    sees: ClassVar[frozenset[Defect]] = frozenset({"noise", "blur", "jpeg", "frozen", "shuffled"})
+
+    @abstractmethod
+    def frames(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return the measure (T,) of frames (T, H, W)."""
+
+    def measure(self, evidence: Evidence) -> Mapping[str, float]:
+        """Return the mean over clips and its standard error."""
+        (name,) = self.better
+        pairs = zip(evidence.real.video, evidence.fake.video, strict=True)
+        values = torch.stack(
+            [self.frames(frames_of(real), frames_of(fake)).mean() for real, fake in pairs]
+        )
+        return averaged(name, values)
+
+
+class Psnr(Reference):
+    """10 log10(255^2 / MSE) in dB; a frame without an error counts as 100 dB."""
+
+    better: ClassVar[Mapping[str, Better]] = {"psnr": "higher"}
+
+    def frames(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return scikit-video's measure."""
+        error = torch.from_numpy(load("mse")(real.numpy(), fake.numpy()))
+        return (10 * (255**2 / error).log10()).clamp(max=EXACT)
+
+
+class Ssim(Reference):
+    """SSIM, Wang et al. 2004: an 11x11 Gaussian window, whole windows alone, at the clips' size.
+
+    scikit-video's, which unless told otherwise first scales frames of more than 384 pixels down.
+    """
+
+    better: ClassVar[Mapping[str, Better]] = {"ssim": "higher"}
+
+    def frames(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return scikit-video's measure."""
+        scales_of(*real.shape[-2:])  # refuses what is smaller than the window
+        return torch.from_numpy(load("ssim")(real.numpy(), fake.numpy(), scaleFix=False))
+
+
+class MsSsim(Reference):
+    """MS-SSIM, Wang et al. 2003, at as many scales as hold an 11x11 window: five from 176 pixels.
+
+    With fewer the weights of the first ones are scaled to a sum of one, so that numbers of
+    different sizes can't be compared. scikit-video's own wants 176x176 pixels or more.
+    """
+
+    better: ClassVar[Mapping[str, Better]] = {"ms-ssim": "higher"}
+
+    def frames(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return the measure."""
+        return ms_ssim(real, fake)

@@ -1,0 +1,105 @@
+"""Runs side by side: the table, the page, and what is never put into one column."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import measures
+import pytest
+from conftest import TINY, Result
+
+Command = Callable[..., Result]
+
+GAP = ("--metrics", "gap", "--features", "colours")
+
+
+@pytest.fixture(autouse=True)
+def _small(install: Callable[..., None], one_thread: None) -> None:
+    install("meter", measures.MANIFEST, measures.CODE)
+
+
+@pytest.fixture
+def runs(vidgan: Command) -> list[str]:
+    """Two runs of other seeds and rates, with two evaluated checkpoints each."""
+    for name, rate in (("slow", 1e-5), ("fast", 1e-2)):
+        arguments = (*TINY, "--data", "shapes", "--set", "data.clips=200", "--steps", 2)
+        own = ("--set", f"trainer.lr={rate}", "--set", "checkpoint.every=1", "--out", name)
+        assert vidgan("run", *arguments, *own).code == 0
+        assert vidgan("eval", name, *GAP, "--checkpoints", "all").code == 0
+    return ["slow", "fast"]
+
+
+def test_a_table_puts_runs_side_by_side(vidgan: Command, runs: list[str]) -> None:
+    result = vidgan("compare", *runs)
+    assert result.code == 0, result.err
+    rows = [re.split(r"\s{2,}", line) for line in result.out.splitlines()]
+    assert rows[0] == ["", *runs, "floor", "better", "protocol"]
+    assert [row[0] for row in rows[1:]] == ["steps", "minutes", "gap-colours"]
+    assert re.fullmatch(r"[\d.]+ ± [\d.]+", rows[3][1])
+    assert rows[3][-2:] == ["lower", "gap-colours@4f-16px-n20"]
+    found = json.loads(vidgan("compare", *runs, "--json").out)
+    assert [record["label"] for record in found] == runs
+    assert list(found[0]["curves"]["gap-colours"]) == ["1", "2"]
+    assert found[0]["numbers"]["gap-colours"]["value"] == found[0]["curves"]["gap-colours"]["2"]
+
+
+def test_numbers_of_other_protocols_are_refused_by_name(vidgan: Command, runs: list[str]) -> None:
+    for kept in Path("fast/eval").iterdir():
+        kept.unlink()
+    assert vidgan("eval", "fast", *GAP, "-n", 10).code == 0
+    result = vidgan("compare", *runs, "-o", "page.html")
+    assert (result.code, result.out) == (2, "")
+    assert "gap-colours of slow and of fast can't be compared" in result.err
+    assert "protocol gap-colours@4f-16px-n20 and gap-colours@4f-16px-n10" in result.err
+    assert not Path("page.html").exists()
+    assert vidgan("eval", "slow", *GAP, "-n", 10).code == 0
+    assert "gap-colours" in vidgan("compare", *runs).out
+
+
+@pytest.mark.parametrize("key", ["features", "data", "split", "version"])
+def test_the_rest_of_a_protocol_counts_too(vidgan: Command, runs: list[str], key: str) -> None:
+    for path in Path("slow/eval").iterdir():
+        facts = json.loads(path.read_text())
+        for number in facts["numbers"]:
+            number[key] = "other"
+        path.write_text(json.dumps(facts))
+    result = vidgan("compare", *runs)
+    assert result.code == 2
+    assert f"{key} other and" in result.err
+
+
+def test_a_page_holds_everything_and_asks_for_nothing(vidgan: Command, runs: list[str]) -> None:
+    result = vidgan("compare", *runs, "-o", "pages/page.html")
+    assert result.code == 0, result.err
+    page = Path("pages/page.html").read_text()
+    assert not re.search(r"<(script|link|iframe)|@import|url\(", page)
+    assert all(
+        source.startswith("data:") for source in re.findall(r"(?:src|href)=\"([^\"]*)", page)
+    )
+    assert page.count("data:image/webp;base64,") == 3  # the real clips too
+    assert page.count("data:image/svg+xml;base64,") == 3
+    assert "trainer.lr" in page
+    assert "gap-colours@4f-16px-n20" in page
+
+
+def test_runs_without_numbers_can_be_looked_at(vidgan: Command) -> None:
+    name = "<b>&"
+    assert vidgan("run", *TINY, "--steps", 1, "--out", name).code == 0
+    assert vidgan("compare", name, "-o", "page.html").code == 0
+    page = Path("page.html").read_text()
+    assert "&lt;b&gt;&amp;" in page
+    assert name not in page
+
+
+def test_what_is_no_run_is_refused(vidgan: Command, runs: list[str]) -> None:
+    for arguments, message in [
+        (("nowhere",), "nowhere is not a folder"),
+        ((runs[0], runs[0]), "the same run is named twice"),
+        ((runs[0], "-o", "page.pdf"), "the page is an .html file"),
+    ]:
+        result = vidgan("compare", *arguments)
+        assert result.code == 2
+        assert message in result.err

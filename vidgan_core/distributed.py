@@ -1,0 +1,167 @@
+"""Several processes that train one run: who they are, what they share and how they agree.
+
+torchrun starts them, or `vidgan run --nproc`. Each takes its part of every batch and all of them
+hold the same weights: what they learn from their parts is averaged in one flat all-reduce a
+phase, and every decision is made on averaged numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from vidgan_core.errors import Exit, VidganError
+from vidgan_core.precision import flat, ordered
+from vidgan_core.ranks import LIFELINE, local_rank, processes
+
+T = TypeVar("T")
+
+
+class Peers:
+    """The processes of a run, this one among them; the only one unless told otherwise.
+
+    The first one leads: it alone writes. Each method that is about all of them has to be called
+    by all of them, in the same order.
+    """
+
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
+        self.rank = rank
+        self.size = size
+        self._wish = False
+        self._agreed = False
+
+    @property
+    def leads(self) -> bool:
+        """Is this the process that writes?"""
+        return self.rank == 0
+
+    def agree(self, wish: bool) -> bool:
+        """Does one of them want to stop, as far as all of them know it since the last `reduce`?"""
+        self._wish = wish
+        return self._agreed if self.size > 1 else wish
+
+    @torch.no_grad()
+    def reduce(
+        self,
+        parameters: Sequence[nn.Parameter],
+        statistics: Sequence[Tensor],
+        before: Sequence[Tensor],
+        scalars: Mapping[str, Tensor],
+    ) -> dict[str, Tensor]:
+        """Average gradients, what statistics moved by since `before`, and scalars, over all.
+
+        Return the scalars. A parameter without a gradient counts as zero where another process
+        has one, and stays without where nobody has. A statistic that nobody moves keeps its bits.
+        """
+        if self.size == 1:
+            return dict(scalars)
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        moves = [now - then for now, then in zip(statistics, before, strict=True)]
+        had = [p.grad is not None for p in parameters]
+        extra = [v.to(parameters[0]) for v in scalars.values()]
+        extra.append(torch.tensor([*had, self._wish]).to(parameters[0]))
+        _average([*gradients, *moves, *extra], self.size)
+        for now, then, move in zip(statistics, before, moves, strict=True):
+            # Not as autograd would see it: a graph that is kept until the next phase holds
+            # BatchNorm's statistics, and reads no number of them.
+            now.data.copy_(then + move)
+        *shares, wish = extra.pop().tolist()
+        for parameter, gradient, share in zip(parameters, gradients, shares, strict=True):
+            if share:
+                parameter.grad = gradient
+        self._agreed = wish > 0
+        return dict(zip(scalars, extra, strict=True))
+
+    def tell(self, value: Any, of: int = 0) -> Any:
+        """Return what one process, the leader unless said otherwise, has as `value`: any JSON."""
+        if self.size == 1:
+            return value
+        text = bytearray(json.dumps(value).encode() if self.rank == of else b"")
+        length = torch.tensor([len(text)])
+        dist.broadcast(length, of)
+        content = torch.frombuffer(text or bytearray(int(length)), dtype=torch.uint8)
+        dist.broadcast(content, of)
+        return json.loads(content.numpy().tobytes())
+
+    def gather(self, value: T) -> list[T]:
+        """Return what each process has as `value`: any JSON."""
+        return [self.tell(value, rank) for rank in range(self.size)]
+
+    def lead(self, work: Callable[[], T]) -> T | None:
+        """Do something in the leader alone, and return its result there, None elsewhere.
+
+        If that fails all of them end: the leader with the exception, the others silently.
+        """
+        failed, result = None, None
+        if self.leads:
+            try:
+                result = work()
+            except Exception as error:
+                failed = error
+        code = getattr(failed, "code", Exit.FAILED) if failed else Exit.OK
+        code = self.tell(int(code))
+        if failed:
+            raise failed
+        if code:
+            raise SystemExit(code)
+        return result
+
+    def share(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the leader's tensors; what the others give is ignored."""
+        named = [(n, list(t.shape), str(t.dtype)[6:]) for n, t in tensors.items()]
+        received: dict[str, Tensor] = {}
+        for name, shape, dtype in self.tell(named):
+            content = torch.empty(shape, dtype=getattr(torch, dtype))
+            if self.leads:
+                content.copy_(tensors[name])
+            dist.broadcast(content.view(-1).view(torch.uint8), 0)
+            received[name] = content
+        return received
+
+
+ALONE = Peers()
+
+
+def _average(tensors: Sequence[Tensor], size: int) -> None:
+    """Replace tensors by their means over all processes, which lay them out alike."""
+    whole = torch.cat([flat(tensor) for tensor in tensors])
+    dist.all_reduce(whole)
+    whole /= size
+    for tensor, row in zip(tensors, torch.split(whole, [t.numel() for t in tensors]), strict=True):
+        view = ordered(tensor)
+        view.copy_(row.view(view.shape))
+
+
+def meet() -> Peers:
+    """Return the processes that torchrun or --nproc has started, once all of them are there.
+
+    They talk over gloo, and over nccl about what lies on a GPU, of which each has its own.
+    """
+    if processes() == 1:
+        return ALONE
+    if os.environ.get(LIFELINE):
+        threading.Thread(target=_die_with_parent, daemon=True).start()
+    try:
+        if torch.cuda.is_available():
+            torch.cuda.set_device(local_rank())
+            dist.init_process_group("cpu:gloo,cuda:nccl")
+        else:
+            dist.init_process_group("gloo")
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise VidganError(f"can't meet the run's other processes: {reason}") from None
+    return Peers(dist.get_rank(), dist.get_world_size())
+
+
+def _die_with_parent() -> None:
+    """Wait until the other end of stdin is closed, which happens however the parent ends."""
+    while os.read(0, 1):
+        pass
+    os._exit(Exit.FAILED)

@@ -1,0 +1,1 @@
+"""Numbers about generated clips that carry their protocol, their error and their floor."""

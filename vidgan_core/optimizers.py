@@ -1,0 +1,24 @@
+"""The players' optimizers, and the learning rate of each step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import nn
+from torch.optim import Adam, Optimizer
+
+from vidgan_core.config import RunConfig
+
+
+def optimizer(player: str, network: nn.Module, config: RunConfig) -> Adam:
+    """Return Adam (Kingma & Ba 2015) with the player's betas."""
+    settings = config.trainer
+    own = settings.d_betas if player == "discriminator" else ()
+    return Adam(network.parameters(), config.rate(player, 0), own or settings.betas, fused=True)
+
+
+def set_rates(optimizers: Mapping[str, Optimizer], config: RunConfig, step: int) -> None:
+    """Set the rates of the step that comes: functions of the step, not of what was before it."""
+    for player, each in optimizers.items():
+        for group in each.param_groups:
+            group["lr"] = config.rate(player, step)
