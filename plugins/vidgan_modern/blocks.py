@@ -38,9 +38,10 @@ class Spatial(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inner, T, H, W) -> (B, outer, T, H / stride, W / stride)."""
-        frames = x.transpose(1, 2).flatten(0, 1)  # (B, C, T, H, W) -> (B*T, C, H, W)
+        clips, frames = x.shape[0], x.shape[2]
+        maps = super().forward(x.transpose(1, 2).flatten(0, 1))  # (B, C, T, H, W) -> (B*T, C, H, W)
         # (B*T, C, H, W) -> (B, T, C, H, W) -> (B, C, T, H, W)
-        return super().forward(frames).unflatten(0, (-1, x.shape[2])).transpose(1, 2)
+        return maps.reshape(clips, frames, *maps.shape[1:]).transpose(1, 2)
 
 
 class Temporal(nn.Conv2d):
@@ -53,7 +54,7 @@ class Temporal(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape."""
         # (B, C, T, H, W) -> (B, C, T, H*W) -> (B, C, T, H, W)
-        return super().forward(x.flatten(3)).unflatten(3, x.shape[3:])
+        return super().forward(x.flatten(3)).reshape(x.shape)
 
 
 def initialise(layer: nn.Conv2d, gain: float) -> None:
