@@ -110,7 +110,7 @@ class Registry:
             )
         broken = "".join(f"; {f.provider} failed to load: {f.reason}" for f in self.failures)
         known = did_you_mean(name, self.names(kind))
-        noun = {"dataset": "data set"}.get(kind, kind)
+        noun = {"dataset": "data set", "augment": "augmentation"}.get(kind, kind)
         raise UsageError(f"no {noun} named {name!r}", hint=known + broken)
 
     def load(self, kind: Kind, name: str) -> type:
