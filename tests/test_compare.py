@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,6 +58,30 @@ def test_numbers_of_other_protocols_are_refused_by_name(vidgan: Command, runs: l
     assert not Path("page.html").exists()
     assert vidgan("eval", "slow", *GAP, "-n", 10).code == 0
     assert "gap-colours" in vidgan("compare", *runs).out
+
+
+def test_three_runs_that_only_agree_in_pairs_are_refused(vidgan: Command, runs: list[str]) -> None:
+    shutil.copytree("slow", "third")
+    for name, counts in {"slow": (8, 10), "fast": (10, 12), "third": (8, 12)}.items():
+        for kept in Path(name, "eval").iterdir():
+            kept.unlink()
+        for count in counts:
+            assert vidgan("eval", name, *GAP, "-n", count).code == 0
+    result = vidgan("compare", *runs, "third")
+    assert result.code == 2
+    assert "gap-colours of slow and of fast can't be compared" in result.err
+
+
+def test_the_table_has_most_clips_and_the_curves_have_most_steps(
+    vidgan: Command, runs: list[str]
+) -> None:
+    for name in runs:
+        assert vidgan("eval", name, *GAP, "-n", 8, "--checkpoints", "all").code == 0
+        (Path(name) / "eval" / "step-00000001.json").unlink()
+        assert vidgan("eval", name, *GAP, "-n", 8, "--checkpoints", "1").code == 0
+    for record in json.loads(vidgan("compare", *runs, "--json").out):
+        assert record["numbers"]["gap-colours"]["protocol"] == "gap-colours@4f-16px-n20"
+        assert list(record["curves"]["gap-colours"]) == ["1", "2"]
 
 
 @pytest.mark.parametrize("key", ["features", "data", "split", "version"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import REGISTRY
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import Tensor, nn
 from vidgan_skvideo import load
 
@@ -127,6 +127,39 @@ def published(scale: float = 1.0) -> dict[str, Tensor]:
     return found
 
 
+def by_hand(video: Tensor, tensors: dict[str, Tensor]) -> Tensor:
+    """I3D from the names of its layers, in the order of the paper's figure 3."""
+    from torch.nn.functional import avg_pool3d, conv3d, interpolate, max_pool3d, relu
+    from vidgan_features.padding import same_pad
+
+    def unit(name: str, maps: Tensor, stride: int = 1) -> Tensor:
+        kernel = tensors[f"{name}.conv3d.weight"]
+        steps = (stride,) * 3
+        maps = conv3d(same_pad(maps, kernel.shape[2:], steps), kernel, stride=stride)
+        return relu(maps / (1 + 0.001) ** 0.5)  # BatchNorm of mean 0 and variance 1
+
+    def pool(maps: Tensor, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> Tensor:
+        return max_pool3d(same_pad(maps, kernel, stride), kernel, stride)
+
+    def mixed(name: str, maps: Tensor) -> Tensor:
+        b1, b2 = (unit(f"{name}.{b}b", unit(f"{name}.{b}a", maps)) for b in ("b1", "b2"))
+        b3 = unit(f"{name}.b3b", pool(maps, (3, 3, 3), (1, 1, 1)))
+        return torch.cat([unit(f"{name}.b0", maps), b1, b2, b3], 1)
+
+    frames = video.shape[2]
+    large = interpolate(video.transpose(1, 2)[0], (224, 224), mode="bilinear")
+    maps = unit("Conv3d_1a_7x7", large.transpose(0, 1)[None], 2)
+    maps = unit("Conv3d_2b_1x1", pool(maps, (1, 3, 3), (1, 2, 2)))
+    maps = pool(unit("Conv3d_2c_3x3", maps), (1, 3, 3), (1, 2, 2))
+    maps = pool(mixed("Mixed_3c", mixed("Mixed_3b", maps)), (3, 3, 3), (2, 2, 2))
+    for letter in "bcdef":
+        maps = mixed(f"Mixed_4{letter}", maps)
+    maps = mixed("Mixed_5c", mixed("Mixed_5b", pool(maps, (2, 2, 2), (2, 2, 2))))
+    assert maps.shape == (1, 1024, -(-frames // 8), 7, 7)
+    weight, bias = tensors["logits.conv3d.weight"], tensors["logits.conv3d.bias"]
+    return conv3d(avg_pool3d(maps, (2, 7, 7), 1), weight, bias).mean((2, 3, 4))
+
+
 def test_published_weights_load_by_name_and_matter(tmp_path: Path) -> None:
     tensors = published()
     parameters = sum(t.numel() for name, t in tensors.items() if "running" not in name)
@@ -138,6 +171,7 @@ def test_published_weights_load_by_name_and_matter(tmp_path: Path) -> None:
     clips = torch.rand(2, *spec.shape) * 2 - 1
     vectors = made(clips)
     assert vectors.shape == (2, 400)
+    torch.testing.assert_close(vectors[:1], by_hand(clips[:1], tensors), rtol=1e-3, atol=1e-3)
     assert not torch.equal(vectors[0], vectors[1])
     other = tensors | {"logits.conv3d.bias": tensors["logits.conv3d.bias"] + 1}
     save_file(other, tmp_path / "other.safetensors")
@@ -146,20 +180,26 @@ def test_published_weights_load_by_name_and_matter(tmp_path: Path) -> None:
     assert shifted.fingerprint != made.fingerprint
 
 
+OTHER = save({"a": torch.zeros(9)})
+
+
 @pytest.mark.parametrize(
-    ("tensors", "message"),
+    ("content", "message"),
     [
-        (None, "can't be read"),
-        ({"a": torch.zeros(1)}, r"287 of 287 tensors are missing .* Conv3d_1a_7x7.conv3d.weight;"),
+        (None, "can't be read: No such file"),
+        (b"what is this", "its header is larger than"),
+        (OTHER[:-9], "invalid header"),
+        (OTHER, "287 of 287 tensors are missing .* Conv3d_1a_7x7.conv3d.weight;"),
     ],
+    ids=["missing", "garbage", "cut", "other"],
 )
-def test_other_files_are_refused(
-    tensors: dict[str, Tensor] | None, message: str, tmp_path: Path
-) -> None:
+def test_other_files_are_refused(content: bytes | None, message: str, tmp_path: Path) -> None:
     path = tmp_path / "weights"
-    path.write_bytes(b"what is this") if tensors is None else save_file(tensors, path)
+    if content is not None:
+        path.write_bytes(content)
     with pytest.raises(UsageError, match=message) as error:
         features("i3d", weights=str(path))
+    assert "wanted are I3D's Kinetics-400 weights" in str(error.value)
     assert "\n" not in str(error.value)
 
 
@@ -170,7 +210,7 @@ def test_without_i3ds_weights_a_line_says_what_is_missing() -> None:
 
 def test_padding_is_tensorflows() -> None:
     """Of an even size and stride 2 the odd zero goes behind."""
-    from vidgan_features.i3d import same_pad
+    from vidgan_features.padding import same_pad
 
     padded = same_pad(torch.ones(1, 1, 4, 5, 6), (7, 3, 1), (2, 2, 1))
     assert padded.shape == (1, 1, 9, 7, 6)

@@ -18,7 +18,10 @@ from torchmetrics.image.kid import KernelInceptionDistance
 from vidgan_core.errors import ShapeError, UsageError
 from vidgan_core.interfaces import ClipSet, Evidence, Metric
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance` will save"),
+]
 
 
 class Given(nn.Module):
@@ -137,17 +140,19 @@ def test_prdc_is_what_counting_gives(n: int, m: int) -> None:
     real_balls = np.array([sorted(math.dist(a, b) for b in real)[k] for a in real])
     fake_balls = np.array([sorted(math.dist(a, b) for b in fake)[k] for a in fake])
     expected = {
-        "precision": np.mean([any(far[:, j] <= real_balls) for j in range(m)]),
-        "recall": np.mean([any(far[i] <= fake_balls) for i in range(n)]),
-        "density": sum((far[:, j] <= real_balls).sum() for j in range(m)) / (k * m),
-        "coverage": np.mean([any(far[i] <= real_balls[i]) for i in range(n)]),
+        "precision": np.mean([any(far[:, j] < real_balls) for j in range(m)]),
+        "recall": np.mean([any(far[i] < fake_balls) for i in range(n)]),
+        "density": sum((far[:, j] < real_balls).sum() for j in range(m)) / (k * m),
+        "coverage": np.mean([any(far[i] < real_balls[i]) for i in range(n)]),
     }
     evidence = Evidence(of(torch.from_numpy(real)), of(torch.from_numpy(fake)))
     assert metric("prdc", k=k).measure(evidence) == expected
 
 
-def test_prdc_of_what_is_far_away_and_of_a_single_clip() -> None:
+def test_prdc_of_the_same_clips_of_what_is_far_away_and_of_a_single_clip() -> None:
     real = rows(50)
+    same = metric("prdc").measure(Evidence(of(real), of(real.flip(0))))
+    assert set(same.values()) == {1.0}
     away = metric("prdc").measure(Evidence(of(real), of(real + 100)))
     assert set(away.values()) == {0.0}
     one = metric("prdc").measure(Evidence(of(real), of(real[:1].repeat(50, 1))))
@@ -211,6 +216,19 @@ def test_classes_are_told_apart_where_they_can_be() -> None:
     assert share((labels + 1) % 3) < 0.02
     with pytest.raises(UsageError, match="class labels"):
         metric(name).measure(Evidence(of(rows(150)), of(fake)))
+
+
+def test_classes_are_those_that_scikit_learn_finds() -> None:
+    """Of overlapping classes, none of which has the origin in its middle."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    known = torch.arange(150) % 3
+    apart = torch.eye(3, 12).double() * torch.tensor([[0.3], [1.0], [2.0]]) + 1
+    real, fake = rows(150) + apart[known], rows(150, seed=1) + apart[known]
+    theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.1)
+    theirs.fit(real.numpy(), known.numpy())
+    ours = metric("class-consistency").classify(real, known, fake)
+    assert ours.tolist() == theirs.predict(fake.numpy()).tolist()
 
 
 def test_average_content_distance_by_hand() -> None:

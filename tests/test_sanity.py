@@ -106,6 +106,7 @@ def test_what_can_not_be_checked_is_refused(vidgan: Command) -> None:
         ((*DATA, "-n", 1000), "-n 1000: the train split of shapes, in clips of 8 frames, gives 66"),
         ((*DATA, "--against", "x"), "--against is for two folders"),
         (("out", "-o", "x.png"), "-o for --sanity"),
+        ((*DATA, "-o", "chart.pdf"), "chart.pdf: the chart is a .png file"),
         (("--sanity", "shpes"), "no data set named 'shpes'"),
     ]:
         result = vidgan("eval", *arguments)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-import safetensors
+import safetensors.torch
 import torch
 from annotated_types import doc
-from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, max_pool3d, pad, relu
+from torch.nn.functional import interpolate, max_pool3d, relu
 
 from vidgan_core.cache import digest, file_digest
-from vidgan_core.errors import Problem, ShapeError, UsageError, printable
+from vidgan_core.errors import CheckpointError, ShapeError, UsageError, printable
 from vidgan_core.interfaces import DataSpec, Defect, Features
+from vidgan_core.tensorfile import check_memory, open_regular, read_header
+from vidgan_features.padding import same_pad
 
 CLASSES = 400  # of Kinetics
 SIDE = 224
@@ -150,15 +153,6 @@ class Unit(nn.Module):
         return relu(self.bn(convolved)) if self.bn else convolved
 
 
-def same_pad(maps: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    """Pad with zeros so that ceil(size / stride) places are left, as TensorFlow does."""
-    sides: list[int] = []
-    for size, k, s in zip(reversed(maps.shape), reversed(kernel), reversed(stride), strict=False):
-        missing = max(0, (-(-size // s) - 1) * s + k - size)
-        sides += [missing // 2, missing - missing // 2]
-    return pad(maps, sides)
-
-
 def same_pool(maps: Tensor, kernel: Triple, stride: Triple) -> Tensor:
     """Pool the greatest value; zeros around take part, which after a ReLU makes no difference."""
     return max_pool3d(same_pad(maps, kernel, stride), kernel, stride)
@@ -170,11 +164,7 @@ def load_weights(network: nn.Module, path: str) -> None:
         raise UsageError(
             f"i3d needs {WANTED}", hint="set features.i3d.weights or metric.fvd.weights"
         )
-    try:
-        tensors = load_file(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        problem = Problem(printable(path), f"can't be read ({error}); wanted are {WANTED}")
-        raise UsageError(str(problem)) from None
+    tensors = read_weights(Path(path))
     # Old files lack these counters, which only training reads.
     known = {n: t for n, t in network.state_dict().items() if not n.endswith("num_batches_tracked")}
     wrong = [n for n, t in known.items() if n not in tensors or tensors[n].shape != t.shape]
@@ -184,3 +174,16 @@ def load_weights(network: nn.Module, path: str) -> None:
             f"shape, the first being {wrong[0]}; wanted are {WANTED}"
         )
     network.load_state_dict({n: tensors[n] for n in known}, strict=False)
+
+
+def read_weights(path: Path) -> Mapping[str, Tensor]:
+    """Read a safetensors file that nobody vouches for. UsageError if it isn't one."""
+    try:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            check_memory(str(path), size)
+            read_header(path, file, size)
+            file.seek(0)
+            return safetensors.torch.load(file.read())
+    except (CheckpointError, safetensors.SafetensorError) as error:
+        raise UsageError(f"{printable(str(error))}; wanted are {WANTED}") from None

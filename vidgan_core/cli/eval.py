@@ -98,6 +98,8 @@ def command(
 
     if (against and sanity) or (out and not sanity):
         raise UsageError("--against is for two folders, --sanity for a data set, -o for --sanity")
+    if out:
+        _check_chart(out)
     registry = discover(no_plugins)
     request = _request(options, device, sanity)
     found: list[Evaluation] = []
@@ -114,6 +116,16 @@ def command(
     elif sanity and not interruption():
         return _report(check, out, options["as_json"])
     return interruption.code
+
+
+def _check_chart(out: Path) -> None:
+    """Refuse a chart that could not be drawn, before the work that it is to show."""
+    from vidgan_core.errors import UsageError
+    from vidgan_core.evaluation.plots import pyplot
+
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"{out}: the chart is a .png file")
+    pyplot()
 
 
 def _request(options: dict[str, Any], device: str | None, sanity: bool) -> Request:

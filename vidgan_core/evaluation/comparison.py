@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from vidgan_core.plugins import Registry
 from vidgan_core.rundir import RunDir
 
 Points = list[tuple[float, float]]
+Curves = Mapping[str, Mapping[int, Number]]  # by run and step
 AXES = ("steps", "clips", "time")
 UNTOLD = ("data.workers", "eval.", "samples.", "log.", "checkpoint.")  # no part of the model
 
@@ -67,15 +69,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs, and of each number that more than nothing has been measured of, one protocol's.
+    """Runs, and of each number what they share: by name, run, and for `curves` by step.
 
-    `numbers`: name -> label of the run -> the number of its latest step; `curves` likewise, with
-    all steps.
+    `numbers` are of the latest step, by the protocol with the most clips; curves are by the one
+    with the most steps.
     """
 
     entries: Sequence[Entry]
     numbers: Mapping[str, Mapping[str, Number]]
-    curves: Mapping[str, Mapping[str, Mapping[int, Number]]]
+    curves: Mapping[str, Curves]
 
     def best(self, name: str) -> str:
         """Return which run has the best number; nothing where several have."""
@@ -111,17 +113,20 @@ def collect(paths: Sequence[Path], registry: Registry) -> Comparison:
         )
         for label, folder in zip(_labels(paths), folders, strict=True)
     ]
-    names = {n.name for entry in entries for e in entry.evaluations.values() for n in e.numbers}
-    curves = {name: _one_protocol(name, entries) for name in sorted(names)}
+    names = sorted(
+        {n.name for entry in entries for e in entry.evaluations.values() for n in e.numbers}
+    )
+    common = {name: _common(name, entries) for name in names}
     latest = {
-        name: {label: curve[max(curve)] for label, curve in of_runs.items()}
-        for name, of_runs in curves.items()
+        name: {label: curve[max(curve)] for label, curve in _choose(found, _clips).items()}
+        for name, found in common.items()
     }
+    curves = {name: _choose(found, _points) for name, found in common.items()}
     return Comparison(entries, latest, curves)
 
 
-def _one_protocol(name: str, entries: Sequence[Entry]) -> dict[str, dict[int, Number]]:
-    """Return each run's numbers of one name by step, all of the protocol with the most clips."""
+def _common(name: str, entries: Sequence[Entry]) -> list[Curves]:
+    """Return each run's numbers of one name by step, for every protocol that the runs share."""
     found: dict[str, dict[tuple[str, ...], dict[int, Number]]] = {}
     for entry in entries:
         for step, evaluation in entry.evaluations.items():
@@ -129,23 +134,38 @@ def _one_protocol(name: str, entries: Sequence[Entry]) -> dict[str, dict[int, Nu
                 if number.name == name:
                     of_run = found.setdefault(entry.label, {})
                     of_run.setdefault(number.same, {})[step] = number
-    common = set.intersection(*(set(protocols) for protocols in found.values()))
-    if not common:
+    shared = set.intersection(*(set(protocols) for protocols in found.values()))
+    if not shared:
         raise UsageError(_refusal(name, found))
-    chosen = max(common, key=lambda same: (_clips(same[0]), same))
-    return {label: protocols[chosen] for label, protocols in found.items()}
+    return [{label: of[same] for label, of in found.items()} for same in sorted(shared)]
+
+
+def _choose(found: Sequence[Curves], by: Callable[[Curves], int]) -> Curves:
+    """Return the numbers of one protocol: with most clips or most steps, by what is wanted."""
+    return max(found, key=lambda curves: (by(curves), _clips(curves)))
+
+
+def _clips(curves: Curves) -> int:
+    number = next(iter(next(iter(curves.values())).values()))
+    found = re.search(r"-n(\d+)", number.protocol)
+    return int(found[1]) if found else 0
+
+
+def _points(curves: Curves) -> int:
+    return sum(map(len, curves.values()))
 
 
 def _refusal(name: str, found: Mapping[str, Mapping[tuple[str, ...], Mapping[int, Number]]]) -> str:
     """Say which runs were measured in different ways, and in which."""
-    numbers = {
-        label: next(iter(next(iter(protocols.values())).values()))
-        for label, protocols in found.items()
-    }
-    (first, one), *others = numbers.items()
-    label, other = next((la, n) for la, n in others if not set(found[first]) & set(found[la]))
+    pairs = list(combinations(found, 2))
+    apart = (pair for pair in pairs if not set(found[pair[0]]) & set(found[pair[1]]))
+    first, second = next(apart, pairs[0])
+    one = next(n for same, curve in found[first].items() for n in curve.values())
+    other = next(
+        n for same, curve in found[second].items() for n in curve.values() if same != one.same
+    )
     return (
-        f"{name} of {printable(first)} and of {printable(label)} can't be compared: "
+        f"{name} of {printable(first)} and of {printable(second)} can't be compared: "
         f"{differences(one, other)}; evaluate them alike: vidgan eval RUN -n N"
     )
 
@@ -154,11 +174,6 @@ def _labels(paths: Sequence[Path]) -> list[str]:
     """Name runs by their folders, or by their paths where that does not tell them apart."""
     names = [path.resolve().name for path in paths]
     return names if len(set(names)) == len(names) else [str(path) for path in paths]
-
-
-def _clips(protocol: str) -> int:
-    found = re.search(r"-n(\d+)", protocol)
-    return int(found[1]) if found else 0
 
 
 def _said(value: Any) -> str:

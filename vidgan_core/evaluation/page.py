@@ -162,7 +162,8 @@ def _charts(comparison: Comparison) -> Iterator[str]:
     if measured:
         caption = (
             "<b>Figure 2.</b> Evaluations of the averaged generator along steps, real clips seen "
-            "and time of training, with standard errors; dotted: the floor."
+            "and time of training, with standard errors; dotted: the floor. "
+            f"By protocols {escape(', '.join(_curve_protocols(comparison, measured)))}."
         )
         yield _section("Learning curves", _chart(curves_chart(comparison, measured), caption))
     caption = "<b>Figure 3.</b> Losses. Different objectives have different scales."
@@ -171,6 +172,12 @@ def _charts(comparison: Comparison) -> Iterator[str]:
     if comparison.numbers:
         caption = "<b>Figure 4.</b> The numbers of table 1 with standard errors; dotted: the floor."
         yield _section("Numbers side by side", _chart(bars_chart(comparison), caption))
+
+
+def _curve_protocols(comparison: Comparison, names: Sequence[str]) -> Iterator[str]:
+    """Yield by which protocol each curve is."""
+    for name in names:
+        yield next(n.protocol for of in comparison.curves[name].values() for n in of.values())
 
 
 def _moves(comparison: Comparison, name: str) -> bool:

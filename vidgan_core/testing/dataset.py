@@ -55,6 +55,14 @@ class DatasetSuite(Suite):
                 assert video.shape == spec.shape
                 assert video.dtype == np.uint8
 
+    def test_spans(self, subject: Subject) -> None:
+        """A clip covers as many frames of its source as it has, or is a source of its own."""
+        dataset = self.dataset(subject)
+        for index in self.some(dataset):
+            _, first, last = dataset.span(index)
+            alone = dataset.span(index) == (index, 0, 0)
+            assert alone or last - first + 1 >= dataset.spec.frames
+
     def test_fields(self, subject: Subject) -> None:
         """Every item holds every field, in its shape and range."""
         dataset = self.dataset(subject)
