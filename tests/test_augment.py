@@ -217,7 +217,7 @@ def test_a_run_with_adaptive_strength_resumes_exactly(vidgan: Command) -> None:
 def test_it_is_named_refused_and_left_out_as_terms_are(vidgan: Command) -> None:
     result = vidgan("run", "--augment", "difaugment")
     assert result.code == 2
-    assert "no augment named 'difaugment'; did you mean 'diffaugment'?" in result.err
+    assert "no augmentation named 'difaugment'; did you mean 'diffaugment'?" in result.err
     result = vidgan("run", "--augment", "diffaugment", "--set", "augment.diffaugment.p=2")
     assert "augment.diffaugment.p: must be less than or equal to 1 (got 2" in result.err
     Path("a.toml").write_text("[augment.diffaugment]\ncutout = false\n")
