@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from conftest import TINY
 
 HEAVY = ("torch", "numpy", "pydantic", "rich", "av", "PIL", "skvideo", "scipy")
 
@@ -47,3 +48,9 @@ def test_importing_the_package_is_free_of_torch() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["False", "True"]
+
+
+def test_training_imports_no_compiler() -> None:
+    names = imported_by("run", *TINY, "--data", "shapes", "--steps", "1", "--out", "out")
+    assert "torch" in names
+    assert "sympy" not in names  # torch's compiler does its algebra with it

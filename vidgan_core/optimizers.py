@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import unwrap
 
+import torch
 from torch import nn
 from torch.optim import Adam, Optimizer
 
 from vidgan_core.config import RunConfig
 
 
+class PlainAdam(Adam):
+    """Adam as it is without what keeps torch.compile out of it, which takes a second to import.
+
+    Torch wraps these methods for a compiler that follows a whole training loop; here it is given
+    networks alone.
+    """
+
+    add_param_group = unwrap(Adam.add_param_group)
+    state_dict = unwrap(Adam.state_dict)
+    load_state_dict = unwrap(Adam.load_state_dict)
+    zero_grad = unwrap(Adam.zero_grad)
+    step = torch.no_grad()(unwrap(Adam.step))
+
+
 def optimizer(player: str, network: nn.Module, config: RunConfig) -> Adam:
     """Return Adam (Kingma & Ba 2015) with the player's betas."""
     settings = config.trainer
     own = settings.d_betas if player == "discriminator" else ()
-    return Adam(network.parameters(), config.rate(player, 0), own or settings.betas, fused=True)
+    return PlainAdam(
+        network.parameters(), config.rate(player, 0), own or settings.betas, fused=True
+    )
 
 
 def set_rates(optimizers: Mapping[str, Optimizer], config: RunConfig, step: int) -> None:
