@@ -7,14 +7,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import REGISTRY, SMALL, TINY, Result, components, small, small_options
+from PIL import Image
 
 import vidgan_core
 from vidgan_core.conditioning import ClassEmbedding, Projection
 from vidgan_core.interfaces import DataSpec, Field, Network
 from vidgan_core.latent import spherical
+from vidgan_core.pictures import contact_sheet, to_frames
 from vidgan_core.plugins import Provided
 from vidgan_core.run import Run
 
@@ -97,6 +100,8 @@ def test_training_and_sampling_by_class(vidgan: Callable[..., Result]) -> None:
     by_hand = generator(noise, {"class": torch.tensor([7, 2, 7, 2, 7])}).video
     torch.testing.assert_close(asked, by_hand)
     assert not torch.equal(asked, sampler.sample(5, seed=3, classes=[7]))
+    in_order = contact_sheet(to_frames(sampler.sample(2, classes=[0, 1])))
+    assert np.array_equal(np.asarray(Image.open("run/samples/step-000002.png")), in_order)
 
     assert vidgan("sample", "run", "--class", 7, "--class", 2, "-o", "a.png").code == 0
     refused = vidgan("sample", "run", "--class", 2, "--class", 10, "-o", "b.png")

@@ -11,17 +11,21 @@ import json
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed import PrefixStore, Store, rendezvous  # type: ignore[attr-defined]
 
 from vidgan_core.errors import Exit, VidganError
 from vidgan_core.precision import flat, ordered
 from vidgan_core.ranks import LIFELINE, local_rank, processes
 
 T = TypeVar("T")
+PATIENCE = timedelta(hours=1)  # of the others, while the leader evaluates or waits for its disk
 
 
 class Peers:
@@ -148,16 +152,41 @@ def meet() -> Peers:
         return ALONE
     if os.environ.get(LIFELINE):
         threading.Thread(target=_die_with_parent, daemon=True).start()
+    backend = "gloo"
+    if torch.cuda.is_available():
+        torch.cuda.set_device(local_rank())
+        backend = "cpu:gloo,cuda:nccl"
     try:
-        if torch.cuda.is_available():
-            torch.cuda.set_device(local_rank())
-            dist.init_process_group("cpu:gloo,cuda:nccl")
-        else:
-            dist.init_process_group("gloo")
+        store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
+        place = _fresh(store, rank, size)
+        dist.init_process_group(backend, timeout=PATIENCE, store=place, rank=rank, world_size=size)
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise VidganError(f"can't meet the run's other processes: {reason}") from None
-    return Peers(dist.get_rank(), dist.get_world_size())
+    return Peers(rank, size)
+
+
+def _fresh(store: Store, rank: int, size: int) -> PrefixStore:
+    """Return a part of the store that is these processes' alone.
+
+    torchrun keeps its store when it starts processes again, so the addresses of those that are
+    gone are still in it, and the number of the attempt is not the same on all machines. The first
+    process names a new part; another one knows that the name is not an old one by an answer.
+    """
+    own = uuid4().hex
+    if rank == 0:
+        store.set("vidgan", own)
+        for other in range(1, size):
+            store.set(f"{own}/{store.get(f'{own}/{other}').decode()}", "")
+        return PrefixStore(own, store)
+    while True:
+        name = store.get("vidgan").decode()
+        store.set(f"{name}/{rank}", own)
+        try:
+            store.wait([f"{name}/{own}"], timedelta(seconds=2))
+        except dist.DistStoreError:
+            continue  # nobody is there who would answer: it was an old one, or others are late
+        return PrefixStore(name, store)
 
 
 def _die_with_parent() -> None:

@@ -43,6 +43,15 @@ class Score(nn.Module):
         return self.projection(self.linear(phi), phi, condition), phi
 
 
+def blocks(widths: list[int], in_time: int = 0) -> list[DownBlock]:
+    """Return a critic's residual blocks, the first few in time as well; the last keeps the size."""
+    last = len(widths) - 2
+    return [
+        DownBlock(outer, inner, in_time=number < in_time, down=number < last, first=number == 0)
+        for number, (outer, inner) in enumerate(pairwise(widths))
+    ]
+
+
 class DVDDiscriminator(Discriminator):
     """Scores (B, 1) of the frames that D_S looks at, added up, and (B, 1) of D_T."""
 
@@ -61,23 +70,12 @@ class DVDDiscriminator(Discriminator):
         super().__init__(spec)
         channels = [width * multiple for multiple in CHANNELS[-1 - halvings(spec) :]]
         widths = [spec.channels, *channels]
-        last = len(channels) - 1  # this block keeps the size
         self.frames_a_clip = min(frames_a_clip, spec.frames)
-        self.spatial = nn.Sequential(
-            *(
-                DownBlock(outer, inner, down=number < last, first=number == 0)
-                for number, (outer, inner) in enumerate(pairwise(widths))
-            )
-        )
-        self.spatial.insert(1, SelfAttention(channels[0]))
-        blocks = [
-            DownBlock(
-                *(outer, inner), in_time=number < IN_TIME, down=number < last, first=number == 0
-            )
-            for number, (outer, inner) in enumerate(pairwise(widths))
-        ]
-        self.temporal = nn.Sequential(*blocks[:IN_TIME])
-        self.by_frame = nn.Sequential(*blocks[IN_TIME:])
+        first, *others = blocks(widths)
+        self.spatial = nn.Sequential(first, SelfAttention(channels[0]), *others)
+        temporal = blocks(widths, in_time=IN_TIME)
+        self.temporal = nn.Sequential(*temporal[:IN_TIME])
+        self.by_frame = nn.Sequential(*temporal[IN_TIME:])
         self.of_frames, self.of_clips = (Score(spec, channels[-1]) for _ in range(2))
         restrained(self)
 

@@ -25,9 +25,10 @@ class Efficiency(Metric):
 
     parameters; flops: floating-point operations of one clip, a multiplication and an addition
     being two; clips-per-second and frames-per-second in batches of `batch`; latency: seconds for
-    one clip; sample-memory: what a batch takes beyond what was in use, in MiB. step-seconds and
-    step-memory are of one training step. Times are medians of `repeats`, after one that does not
-    count, on the device and threads in use: compare them on one machine only.
+    one clip; sample-memory: MiB that a batch takes beyond what was in use, the allocator's spare
+    memory included. step-seconds and step-memory are of one training step. Times are medians of
+    `repeats`, after one that does not count, on the device and threads in use: compare them on
+    one machine only.
     """
 
     better: ClassVar[Mapping[str, Better]] = {

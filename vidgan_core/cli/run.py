@@ -199,7 +199,8 @@ def _train(
     from vidgan_core.rundir import RunDir
 
     def over(run: Run) -> bool:
-        return minutes is not None and run.seconds >= minutes * 60
+        """By the leader's clock alone: the others hear of it as of a signal."""
+        return peers.leads and minutes is not None and run.seconds >= minutes * 60
 
     def begin() -> None:
         if folder:

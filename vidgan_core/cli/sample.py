@@ -83,7 +83,7 @@ def command(
     sampler = Sampler.load(run, step=step, device=device or "auto", registry=discover(no_plugins))
     wishes = Wishes(seed=seed, frames=frames, hold=hold, classes=classes, walk=walk, rate=rate)
     fps, mark = fps or sampler.config.samples.fps * rate, sampler.mark(seed)
-    if frames and out.suffix.lower() == ".mp4":
+    if (frames or rate > 1) and out.suffix.lower() == ".mp4":
         _write_film(out, sampler.in_windows(count, **wishes), fps, mark)
     else:
         write(sampler.in_batches(count, batch=batch, **wishes), fps, mark)
