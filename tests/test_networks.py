@@ -8,6 +8,8 @@ import pytest
 import torch
 from conftest import REGISTRY, SMALL, components, small_options
 from torch import Tensor, nn
+from torch.nn.functional import conv3d
+from vidgan_modern.blocks import Spatial, Temporal
 
 from vidgan_core.component import Kind
 from vidgan_core.errors import ShapeError
@@ -191,3 +193,16 @@ def test_twostreams_spatial_critic_sees_single_frames_of_the_clip() -> None:
     times = seen[0][:, 0, 0, 0].reshape(2, 8)
     assert [sorted(clip) for clip in times.tolist()] == [list(range(8))] * 2
     assert times[0].tolist() != times[1].tolist() != list(range(8))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_moderns_flat_convolutions_are_those_of_a_clip(layout: torch.memory_format) -> None:
+    clip = torch.randn(2, 32, 5, 6, 4)
+    spatial = Spatial(32, 32, 3, 1.0, groups=2).to(memory_format=layout)
+    temporal = Temporal(32, 1.0, groups=2).to(memory_format=layout)
+    for layer in (spatial, temporal):
+        nn.init.normal_(layer.bias)
+    within = conv3d(clip, spatial.weight[:, :, None], spatial.bias, padding=(0, 1, 1), groups=2)
+    along = conv3d(clip, temporal.weight[..., None], temporal.bias, padding=(1, 0, 0), groups=2)
+    torch.testing.assert_close(spatial(clip), within)
+    torch.testing.assert_close(temporal(clip), along)

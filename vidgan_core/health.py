@@ -45,7 +45,9 @@ def watched(networks: Mapping[str, nn.Module]) -> Iterator[list[str]]:
     found: list[str] = []
 
     def look(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(layer: nn.Module, _: Any, output: Any) -> None:
+        def hook(layer: nn.Module, given: tuple[Any, ...], output: Any) -> None:
+            if any(output is each for each in given):
+                return  # it hands on what it was given
             if not all(torch.isfinite(t).all() for t in _tensors(output)):
                 found.append(f"{name} ({type(layer).__name__})")
 

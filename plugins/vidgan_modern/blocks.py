@@ -4,6 +4,10 @@ Its "Config E" (section 3.4): an inverted bottleneck of pointwise, grouped and p
 convolutions with leaky ReLU and no normalisation, initialised as Fix-up does (Zhang et al. 2019),
 so that a block starts as the identity. The grouped 3x3 convolution becomes a spatial and a
 temporal one, (2+1)D as in Tran et al. 2018.
+
+Every convolution is a two-dimensional one: over the frames (B*T, C, H, W), or over (B, C, T, H*W)
+along time. In channels-last memory both are views of the clip, and the grouped kernels of two
+dimensions were measured to be 2 to 5 times as fast as those of three on a CPU.
 """
 
 from __future__ import annotations
@@ -22,14 +26,42 @@ Triple = tuple[int, int, int]
 Grid = Triple  # frames, height, width of a feature map
 
 
-def convolution(inner: int, outer: int, kernel: Triple, gain: float, groups: int = 1) -> nn.Conv3d:
-    """Return a convolution that keeps the shape; weights N(0, gain^2 / fan_in), bias zero."""
-    padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
-    layer = nn.Conv3d(inner, outer, kernel, 1, padding, groups=groups)
+class Spatial(nn.Conv2d):
+    """A convolution within the frames of (B, C, T, H, W); weights N(0, gain^2 / fan_in), bias 0."""
+
+    def __init__(
+        self, inner: int, outer: int, kernel: int, gain: float, *, stride: int = 1, groups: int = 1
+    ) -> None:
+        padding = (kernel - stride + 1) // 2
+        super().__init__(inner, outer, kernel, stride, padding, groups=groups)
+        initialise(self, gain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inner, T, H, W) -> (B, outer, T, H / stride, W / stride)."""
+        clips, frames = x.shape[0], x.shape[2]
+        maps = super().forward(x.transpose(1, 2).flatten(0, 1))  # (B, C, T, H, W) -> (B*T, C, H, W)
+        # (B*T, C, H, W) -> (B, T, C, H, W) -> (B, C, T, H, W)
+        return maps.reshape(clips, frames, *maps.shape[1:]).transpose(1, 2)
+
+
+class Temporal(nn.Conv2d):
+    """A convolution of three frames along the time of (B, C, T, H, W)."""
+
+    def __init__(self, channels: int, gain: float, *, groups: int) -> None:
+        super().__init__(channels, channels, (3, 1), padding=(1, 0), groups=groups)
+        initialise(self, gain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Keep the shape."""
+        # (B, C, T, H, W) -> (B, C, T, H*W) -> (B, C, T, H, W)
+        return super().forward(x.flatten(3)).reshape(x.shape)
+
+
+def initialise(layer: nn.Conv2d, gain: float) -> None:
+    """Set weights to N(0, gain^2 / fan_in) and the bias to zero."""
     nn.init.normal_(layer.weight, 0.0, gain / layer.weight[0].numel() ** 0.5)
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
-    return layer
 
 
 class Residual(nn.Module):
@@ -42,19 +74,19 @@ class Residual(nn.Module):
         # He et al. 2015, damped for a network of so many blocks as Fix-up damps inner layers.
         gain = (2 / (1 + SLOPE**2)) ** 0.5 * blocks ** (-1 / (2 * INNER_LAYERS))
         self.layers = nn.Sequential(
-            convolution(channels, wide, (1, 1, 1), gain),
-            nn.LeakyReLU(SLOPE, inplace=True),
-            convolution(wide, wide, (1, 3, 3), gain, groups),
-            nn.LeakyReLU(SLOPE, inplace=True),
-            convolution(wide, wide, (3, 1, 1), gain, groups),
-            nn.LeakyReLU(SLOPE, inplace=True),
-            convolution(wide, channels, (1, 1, 1), 0.0),
+            Spatial(channels, wide, 1, gain),
+            nn.LeakyReLU(SLOPE),
+            Spatial(wide, wide, 3, gain, groups=groups),
+            nn.LeakyReLU(SLOPE),
+            Temporal(wide, gain, groups=groups),
+            nn.LeakyReLU(SLOPE),
+            Spatial(wide, channels, 1, 0.0),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape (B, C, T, H, W)."""
         change: Tensor = self.layers(x)
-        return x + change
+        return change + x  # in the layout of the convolution, whatever that of x is
 
 
 class Up(nn.Module):
@@ -63,7 +95,7 @@ class Up(nn.Module):
     def __init__(self, inner: int, outer: int, grid: Grid) -> None:
         super().__init__()
         self.grid = grid
-        self.pointwise = convolution(inner, outer, (1, 1, 1), 1.0)
+        self.pointwise = Spatial(inner, outer, 1, 1.0)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inner, t, h, w) -> (B, outer, *grid)."""
@@ -76,7 +108,7 @@ class Down(nn.Module):
     def __init__(self, inner: int, outer: int, factors: Triple) -> None:
         super().__init__()
         self.factors = factors
-        self.pointwise = convolution(inner, outer, (1, 1, 1), 1.0)
+        self.pointwise = Spatial(inner, outer, 1, 1.0)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inner, T, H, W) -> (B, outer, T / factor, H / factor, W / factor)."""

@@ -18,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from vidgan_core.conditioning import ClassEmbedding, Projection
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Discriminator, Fake, Generator, Tensors, Verdict
-from vidgan_modern.blocks import Grid, convolution, growing, shrinking
+from vidgan_modern.blocks import Grid, Spatial, growing, shrinking
 
 PATCH = 4  # pixels of a frame, in height and width, that one place of the largest grid stands for
 Width = Annotated[int, Ge(8), MultipleOf(8), doc("channels of the largest grid")]
@@ -65,7 +65,7 @@ class ModernGenerator(Generator):
         self.scale = nn.Linear(noise_size + self.label.size, channels[0])
         nn.init.normal_(self.scale.weight, 0.0, self.scale.in_features**-0.5)
         self.trunk = growing(channels, grids, depth)
-        self.to_pixels = convolution(width, spec.channels * PATCH**2, (1, 3, 3), 1.0)
+        self.to_pixels = Spatial(width, spec.channels * PATCH**2, 3, 1.0)
 
     def noise(self, n: int, rng: torch.Generator, *, frames: int | None = None) -> Tensors:
         """Draw z (n, noise_size), standard normal."""
@@ -95,9 +95,7 @@ class ModernDiscriminator(Discriminator):
     def __init__(self, spec: DataSpec, *, width: Width = 64, depth: Depth = 2) -> None:
         super().__init__(spec)
         channels, grids = plan(spec, width)
-        self.from_pixels = nn.Conv3d(
-            spec.channels, width, (1, 2 * PATCH, 2 * PATCH), (1, PATCH, PATCH), (0, 2, 2)
-        )
+        self.from_pixels = Spatial(spec.channels, width, 2 * PATCH, 1.0, stride=PATCH)
         self.trunk = shrinking(channels, grids, depth)
         self.basis = nn.Conv3d(channels[0], channels[0], grids[0], groups=channels[0], bias=False)
         self.score = nn.Linear(channels[0], 1)
