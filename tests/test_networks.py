@@ -206,3 +206,22 @@ def test_moderns_flat_convolutions_are_those_of_a_clip(layout: torch.memory_form
     along = conv3d(clip, temporal.weight[..., None], temporal.bias, padding=(1, 0, 0), groups=2)
     torch.testing.assert_close(spatial(clip), within)
     torch.testing.assert_close(temporal(clip), along)
+
+
+@pytest.mark.parametrize("clips", [1, 3])
+def test_gradients_of_moderns_flat_convolutions(clips: int) -> None:
+    """A single clip in channels-last, whose strides are ambiguous, among them."""
+    batch = torch.randn(3, 32, 2, 2, 2, dtype=torch.float64)
+    batch = batch.contiguous(memory_format=torch.channels_last_3d)[:clips]
+    for layer in (Spatial(32, 32, 3, 1.0, groups=2), Temporal(32, 1.0, groups=2)):
+        layer.double().to(memory_format=torch.channels_last)
+        spatial = isinstance(layer, Spatial)
+        weight = layer.weight[:, :, None] if spatial else layer.weight[..., None]
+        padding = (0, 1, 1) if spatial else (1, 0, 0)
+        reference = conv3d(batch, weight, layer.bias, padding=padding, groups=2)
+        weights = torch.randn_like(reference)
+        ours, theirs = (
+            torch.autograd.grad((made * weights).sum(), layer.weight)[0]
+            for made in (layer(batch), reference)
+        )
+        torch.testing.assert_close(ours, theirs)

@@ -39,7 +39,8 @@ class Spatial(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """(B, inner, T, H, W) -> (B, outer, T, H / stride, W / stride)."""
         clips, frames = x.shape[0], x.shape[2]
-        maps = super().forward(x.transpose(1, 2).flatten(0, 1))  # (B, C, T, H, W) -> (B*T, C, H, W)
+        # (B, C, T, H, W) -> (B*T, C, H, W)
+        maps = super().forward(plain(x.transpose(1, 2).flatten(0, 1)))
         # (B*T, C, H, W) -> (B, T, C, H, W) -> (B, C, T, H, W)
         return maps.reshape(clips, frames, *maps.shape[1:]).transpose(1, 2)
 
@@ -54,7 +55,16 @@ class Temporal(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape."""
         # (B, C, T, H, W) -> (B, C, T, H*W) -> (B, C, T, H, W)
-        return super().forward(x.flatten(3)).reshape(x.shape)
+        return super().forward(plain(x.flatten(3))).reshape(x.shape)
+
+
+def plain(maps: Tensor) -> Tensor:
+    """Lay out maps (N, C, H, W) plainly if there is but one.
+
+    The strides of a single one are ambiguous, and torch 2.13 then computes wrong gradients of
+    grouped weights in float64.
+    """
+    return maps.contiguous() if len(maps) == 1 else maps
 
 
 def initialise(layer: nn.Conv2d, gain: float) -> None:

@@ -16,6 +16,7 @@ from vidgan_core.interfaces import DataSpec
 from vidgan_core.plugins import Registry
 
 MOST_TRAIN = 2  # times n: how many training clips are looked at for copies
+FEWEST = 16  # clips on a side, unless it is asked for
 HINT = "--split train, more data, or a larger part of it held out"
 
 
@@ -35,7 +36,7 @@ def prepare(
         have.add("class")
     halves = cut(dataset, 2)
     who = f"the {request.split} split of {config.data.name}"
-    n = clips_each(request, halves, who)
+    n = clips_each(request, halves, who, fewest=FEWEST)
     choice = choose(Chooser(registry, config, plain(spec), have), request, n)
     reference, other = (real(dataset, spread(half, n)) for half in halves)
     trained = None
@@ -47,11 +48,13 @@ def prepare(
     return Bench(choice, sides, request), n
 
 
-def clips_each(request: Request, sides: Sequence[Sequence[int]], who: str) -> int:
+def clips_each(
+    request: Request, sides: Sequence[Sequence[int]], who: str, *, fewest: int = 2
+) -> int:
     """Return how many clips each side has; say so where it is fewer than is usual."""
     most = min(map(len, sides))
     offer = f"{who} gives {most} clips for each side that share no scene"
-    if most < 2:
+    if most < 2 or (request.n is None and most < fewest):
         raise UsageError(f"{offer}: too few", hint=HINT)
     if request.n is None and most < request.at_most:
         request.say(f"n is {most}: {offer}")
