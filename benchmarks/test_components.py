@@ -1,4 +1,4 @@
-"""Every registered discriminator, loss and term, third-party ones included, by itself."""
+"""Every registered component but generators, third-party ones included, by itself."""
 
 from __future__ import annotations
 
@@ -10,8 +10,18 @@ from conftest import REGISTRY, configured
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from vidgan_core.config import RunConfig
-from vidgan_core.errors import ShapeError, UsageError
-from vidgan_core.interfaces import DataSpec, Discriminator, Loss
+from vidgan_core.errors import ComponentError, ShapeError, UsageError, VidganError
+from vidgan_core.interfaces import (
+    Augment,
+    ClipSet,
+    Dataset,
+    DataSpec,
+    Discriminator,
+    Evidence,
+    Features,
+    Loss,
+    Metric,
+)
 from vidgan_core.run import Run
 
 SPEC = DataSpec()
@@ -62,6 +72,62 @@ def test_step_with_term_none(benchmark: BenchmarkFixture) -> None:
     run = Run(small(), REGISTRY)
     benchmark.pedantic(run.trainer.step, rounds=5, warmup_rounds=1)
     run.batches.close()
+
+
+@pytest.mark.parametrize("name", REGISTRY.names("augment"))
+def test_augment(benchmark: BenchmarkFixture, name: str) -> None:
+    """Every change to 4 clips of 16x64x64, with the gradient of the clips."""
+    augment = cast(Augment, REGISTRY.load("augment", name)())
+    video = (torch.rand(CLIPS, *SPEC.shape) * 2 - 1).requires_grad_()
+    benchmark.pedantic(
+        lambda: augment(video, torch.tensor(1.0)).sum().backward(),  # type: ignore[no-untyped-call]
+        rounds=5,
+        warmup_rounds=1,
+    )
+
+
+@pytest.mark.parametrize("name", REGISTRY.names("features"))
+def test_features(benchmark: BenchmarkFixture, name: str) -> None:
+    """The vectors of 4 clips of 16x64x64."""
+    try:
+        features = cast(Features, REGISTRY.load("features", name)(SPEC))
+    except VidganError as error:
+        pytest.skip(str(error))
+    video = torch.rand(CLIPS, *SPEC.shape) * 2 - 1
+    with torch.inference_mode():
+        benchmark.pedantic(lambda: features(video), rounds=3, warmup_rounds=1)
+
+
+@pytest.mark.parametrize("name", REGISTRY.names("metric"))
+def test_metric(benchmark: BenchmarkFixture, name: str) -> None:
+    """On 512 vectors of 256 numbers on each side, and 32 pixels square where it looks at clips."""
+    metric = cast(Metric, REGISTRY.load("metric", name)())
+    if "generator" in metric.needs:
+        pytest.skip("it measures a generator: see test_step.py")
+
+    def side() -> ClipSet:
+        clips = torch.randint(256, (512, 3, 4, 32, 32), dtype=torch.uint8)
+        frames = torch.randn(512, 4, 256)
+        vectors = torch.randn(512, 256, dtype=torch.float64)
+        return ClipSet(clips, vectors, frames, {"class": torch.arange(512) % 10})
+
+    evidence = Evidence(side(), side(), side())
+    try:
+        metric.measure(evidence)
+    except UsageError as error:
+        pytest.skip(str(error))
+    benchmark.pedantic(lambda: metric.measure(evidence), rounds=3)
+
+
+@pytest.mark.parametrize("name", REGISTRY.names("dataset"))
+def test_dataset(benchmark: BenchmarkFixture, name: str) -> None:
+    """An item of 16x64x64; those that need a folder are in test_data.py."""
+    try:
+        dataset = cast(Dataset, REGISTRY.load("dataset", name)(SPEC, "train"))
+    except (UsageError, ComponentError) as error:
+        pytest.skip(str(error))
+    numbers = iter(range(10_000))
+    benchmark.pedantic(lambda: dataset.item(next(numbers) % len(dataset)), rounds=20)
 
 
 def small(*terms: str) -> RunConfig:

@@ -23,6 +23,7 @@ FLAGS = {"generator": "--gen", "discriminator": "--disc", "loss": "--loss", "ter
          "dataset": "--data", "augment": "--augment"}  # fmt: skip
 HELLO = ("generator", "discriminator", "loss", "hooks")  # what the example has
 # One distribution holds every kind; each kind by itself is a slow test.
+TIMED = {"generator": "training_step", "term": "step_with_term"}  # else the kind
 TOGETHER = {"whole": tuple(SUITES)}
 ALONE = {f"only{kind}": (kind,) for kind in SUITES}
 
@@ -90,10 +91,12 @@ def test_a_generated_plugin_lives_and_leaves_nothing(
         numbers = execute(python, "-m", "vidgan_core", "eval", "out", "-n", 4, "--json",
                           "--metrics", metric, "--features", features)  # fmt: skip
         assert f'"{metric}-{features}"' in numbers
-    if "generator" in kinds:
-        steps = execute(python, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider",
-                        ROOT / "benchmarks/test_step.py")  # fmt: skip
-        assert f"test_training_step[{component}]" in steps
+    if set(kinds) - {HOOKS}:
+        timed = execute(python, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider",
+                        ROOT / "benchmarks/test_step.py",
+                        ROOT / "benchmarks/test_components.py")  # fmt: skip
+        for kind in set(kinds) - {HOOKS}:
+            assert f"test_{TIMED.get(kind, kind)}[{component}]" in timed
 
     uninstall(name)
     assert records(python, name) == set()

@@ -23,6 +23,7 @@ COLUMNS = 3
 MOST_CURVES = 6  # the others are in the table
 LOSSES = ("discriminator/loss", "generator/loss")
 ARROWS = {"lower": "↓", "higher": "↑"}
+FIGURE = '<b class="figure"></b>'  # the style sheet counts them
 
 
 def render(comparison: Comparison, films: Sequence[Film], command: str) -> str:
@@ -115,7 +116,7 @@ def _samples(films: Sequence[Film]) -> str:
         f"{escape(film.note)}</figcaption></figure>"
         for film, shade in zip(films, _shades(films), strict=False)
     )
-    caption = "<b>Figure 1.</b> The first clips of the seed, not chosen by eye, at equal size."
+    caption = f"{FIGURE} The first clips of the seed, not chosen by eye, at equal size."
     grid = f'<div class="clips" style="--columns:{min(len(films), 5)}">{shown}</div>'
     return _section("Samples", f"<figcaption>{caption}</figcaption>{grid}")
 
@@ -161,16 +162,16 @@ def _charts(comparison: Comparison) -> Iterator[str]:
     measured = [name for name in comparison.curves if _moves(comparison, name)][:MOST_CURVES]
     if measured:
         caption = (
-            "<b>Figure 2.</b> Evaluations of the averaged generator along steps, real clips seen "
+            f"{FIGURE} Evaluations of the averaged generator along steps, real clips seen "
             "and time of training, with standard errors; dotted: the floor. "
             f"By protocols {escape(', '.join(_curve_protocols(comparison, measured)))}."
         )
         yield _section("Learning curves", _chart(curves_chart(comparison, measured), caption))
-    caption = "<b>Figure 3.</b> Losses. Different objectives have different scales."
+    caption = f"{FIGURE} Losses. Different objectives have different scales."
     title = "" if measured else "Learning curves"
     yield _section(title, _chart(curves_chart(comparison, LOSSES), caption))
     if comparison.numbers:
-        caption = "<b>Figure 4.</b> The numbers of table 1 with standard errors; dotted: the floor."
+        caption = f"{FIGURE} The numbers of table 1 with standard errors; dotted: the floor."
         yield _section("Numbers side by side", _chart(bars_chart(comparison), caption))
 
 
