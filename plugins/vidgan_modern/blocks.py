@@ -7,7 +7,7 @@ temporal one, (2+1)D as in Tran et al. 2018.
 
 Every convolution is a two-dimensional one: over the frames (B*T, C, H, W), or over (B, C, T, H*W)
 along time. In channels-last memory both are views of the clip, and the grouped kernels of two
-dimensions were measured to be 2 to 5 times as fast as those of three on a CPU.
+dimensions are several times as fast as those of three on a CPU.
 """
 
 from __future__ import annotations
