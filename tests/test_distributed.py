@@ -199,7 +199,7 @@ class Loss(Term):
 def test_mistakes_are_told_once() -> None:
     done = spawn("run", *LIVELY, "--batch", 3, "--nproc", 2)
     _, err = done.communicate(timeout=120)
-    assert done.returncode == 2
+    assert done.returncode == 2, err
     assert err.count("3 clips can't be shared out evenly to 2 processes; try a multiple of 2") == 1
     Path("full").mkdir()
     Path("full/file").touch()

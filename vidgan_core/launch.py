@@ -79,7 +79,8 @@ def _end(children: Sequence[subprocess.Popen[bytes]]) -> None:
 
 def _send(children: Sequence[subprocess.Popen[bytes]], number: int) -> None:
     for child in children:
-        child.send_signal(number)  # does nothing once it has ended and was waited for
+        if child.returncode is None:  # not waited for yet: the number is still its own
+            os.kill(child.pid, number)  # Popen.send_signal would wait, and take it from os.wait
 
 
 @contextmanager
