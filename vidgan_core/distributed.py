@@ -121,7 +121,7 @@ class Peers:
         return result
 
     def _part(self) -> None:
-        """Wait until all are here, so that none sees another one's end in place of its last word."""
+        """Wait for all, so that none sees another one's end in place of its last word."""
         if self.size > 1:
             with contextlib.suppress(RuntimeError):  # they know what they need to know
                 dist.barrier()
