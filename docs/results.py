@@ -1,10 +1,12 @@
 """Train every recipe of a data set for the same time and tabulate the results.
 
-    python docs/results.py --out results            # hours: a row takes --minutes and an evaluation
+    python docs/results.py                  # hours: a row takes --minutes and an evaluation
 
-Each row is a run in `--out`, evaluated when its time is up. A row that is there already is kept,
-so the same command goes on where it was stopped. Then docs/results.md and the pictures beside it
-are written anew from the rows that there are. Nothing else should run on the machine meanwhile.
+Each row is a run in `--out`, evaluated when its time is up; its numbers and its first seed's clips
+are kept in docs/results. A row that is there already is not made again, so the same command goes
+on where it was stopped; delete a row's files to have it anew. Then docs/results-DATA.md and the
+film beside it are written from the rows that there are. Nothing else should run on the machine
+meanwhile.
 """
 
 from __future__ import annotations
@@ -20,15 +22,18 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image, ImageDraw, ImageFont
 
 import vidgan_core
 from vidgan_core.pictures import contact_sheet, to_frames
 from vidgan_core.plugins import Registry
 from vidgan_core.recipes import recipes
-from vidgan_core.video import write_png
+from vidgan_core.video import Frames, write_png
 
 HERE = Path(__file__).parent
+KEPT = HERE / "results"
 ENDLESS = 10_000_000  # steps: the time is what ends a row
 METRICS = "fd,kd,prdc,acd,efficiency"
 COLUMNS = {  # number: heading
@@ -41,7 +46,8 @@ COLUMNS = {  # number: heading
     "clips-per-second": "clips/s",
     "parameters": "weights",
 }
-SHOWN = 4  # clips of each row in the picture
+SHOWN = 8  # clips of each row in the film
+PLATE = 96  # pixels for a row's name
 Numbers = dict[str, dict[str, Any]]
 
 
@@ -61,23 +67,32 @@ class Row:
     @property
     def file(self) -> Path:
         """Where its numbers are kept."""
-        return self.folder.with_suffix(".json")
+        return KEPT / f"{self.folder.name}.json"
+
+    @property
+    def strips(self) -> Path:
+        """Where its clips are kept: one a row, all frames from left to right."""
+        return self.file.with_suffix(".png")
+
+    def kept(self) -> dict[str, Any]:
+        """Return what is kept: how long it was trained for, and its evaluation."""
+        found: dict[str, Any] = json.loads(self.file.read_text())
+        return found
 
     def numbers(self) -> Numbers:
         """Return its numbers by name."""
-        (evaluation,) = json.loads(self.file.read_text())
-        return {n["name"]: n for n in evaluation["numbers"]}
+        return {n["name"]: n for n in self.kept()["evaluation"]["numbers"]}
 
     def steps(self) -> int:
         """Return how many steps it did."""
-        (evaluation,) = json.loads(self.file.read_text())
-        return int(evaluation["step"])
+        return int(self.kept()["evaluation"]["step"])
 
 
 def main() -> None:
     """Make the rows that are missing, then the page."""
     options = parsed()
     options.out.mkdir(exist_ok=True)
+    KEPT.mkdir(exist_ok=True)
     for data in options.data:
         rows = [
             Row(name, seed, options.out / f"{name}-seed{seed}")
@@ -89,7 +104,7 @@ def main() -> None:
                 make(row, options.minutes, options.clips)
         done = [row for row in rows if row.file.exists()]
         if done:
-            draw(done, HERE / f"results-{data}.png")
+            film([row for row in done if row.seed == 0], HERE / f"results-{data}.gif")
             (HERE / f"results-{data}.md").write_text("\n".join(page(data, done, options)) + "\n")
 
 
@@ -117,7 +132,11 @@ def make(row: Row, minutes: float, clips: int) -> None:
     where = ("--out", row.folder, "--resume", "auto")
     vidgan("run", "-c", f"recipe:{row.recipe}", "--seed", row.seed, *long, *where)
     found = vidgan("eval", row.folder, "-n", clips, "--metrics", METRICS, "--json")
-    row.file.write_text(found)
+    if row.seed == 0:
+        frames = to_frames(vidgan_core.load(row.folder).sample(SHOWN, seed=0))
+        write_png(row.strips, contact_sheet(frames, columns=frames.shape[1], longest=0))
+    (evaluation,) = json.loads(found)
+    row.file.write_text(json.dumps({"minutes": minutes, "evaluation": evaluation}, indent=1))
 
 
 def vidgan(*arguments: object) -> str:
@@ -129,12 +148,25 @@ def vidgan(*arguments: object) -> str:
     return done.stdout
 
 
-def draw(rows: Iterable[Row], path: Path) -> None:
-    """Draw clips of each architecture's first seed, a row of frames each, in the table's order."""
-    clips = [
-        vidgan_core.load(row.folder).sample(SHOWN, seed=0) for row in ordered(rows) if row.seed == 0
-    ]
-    write_png(path, contact_sheet(to_frames(torch.cat(clips))))
+def film(rows: Iterable[Row], path: Path) -> None:
+    """Write a film that repeats: the clips of each row side by side, in the table's order."""
+    bands = [band(row) for row in ordered(rows)]
+    pictures = [Image.fromarray(np.concatenate(at)) for at in zip(*bands, strict=True)]
+    first, *others = [picture.quantize(64) for picture in pictures]
+    first.save(path, save_all=True, append_images=others, duration=120, loop=0)
+
+
+def band(row: Row) -> Frames:
+    """Return a row's name and clips, twice as large: (T, height, width, 3)."""
+    sheet = np.asarray(Image.open(row.strips).convert("RGB"))
+    side = len(sheet) // SHOWN
+    # (clips*H, T*W, 3) -> (T, H, clips*W, 3)
+    cells = sheet.reshape(SHOWN, side, -1, side, 3).transpose(2, 1, 0, 3, 4)
+    clips = cells.reshape(len(cells), side, SHOWN * side, 3).repeat(2, 1).repeat(2, 2)
+    plate = Image.new("RGB", (PLATE, 2 * side), "white")
+    font = ImageFont.load_default(14)
+    ImageDraw.Draw(plate).text((6, side), row.architecture, "black", font, anchor="lm")
+    return np.concatenate([np.stack([np.asarray(plate)] * len(clips)), clips], axis=2)
 
 
 def ordered(rows: Iterable[Row]) -> list[Row]:
@@ -156,15 +188,19 @@ def grouped(rows: Iterable[Row]) -> list[list[Row]]:
 def page(data: str, rows: list[Row], options: argparse.Namespace) -> Iterator[str]:
     """Return the page's lines."""
     numbers = rows[0].numbers()
+    minutes = {row.kept()["minutes"] for row in rows}
+    if len(minutes) > 1:
+        raise SystemExit(f"rows of {sorted(minutes)} minutes can't be in one table")
     shown = {name: heading for name, heading in COLUMNS.items() if name in numbers}
     machine = f"{torch.get_num_threads()} threads of {platform.machine()}"
     yield f"# Results on `{data}`"
     yield ""
     yield (
-        f"`python docs/results.py`: every recipe for {options.minutes:g} minutes on {machine}, "
-        f"{options.seeds} seeds, {options.clips} clips on each side. "
-        "A cell is the mean of the seeds +- its standard error (in brackets the number's own "
-        "error); the first line is the floor: what other real clips score."
+        f"`python docs/results.py`: every recipe for {minutes.pop():g} minutes on {machine}, "
+        f"{numbers['fd-lite0']['n']} clips on each side. "
+        "A cell is the mean over the seeds +- its standard error (in brackets the number's own "
+        "error); the first line is the floor: what other real clips score. One number of steps a "
+        "seed."
     )
     yield ""
     yield "| architecture | steps | " + " | ".join(shown.values()) + " |"
@@ -176,7 +212,7 @@ def page(data: str, rows: list[Row], options: argparse.Namespace) -> Iterator[st
         cells = [cell([row.numbers()[name] for row in group]) for name in shown]
         yield f"| `{group[0].architecture}` | {steps} | " + " | ".join(cells) + " |"
     yield ""
-    yield f"![{SHOWN} clips of each, in the table's order](results-{data}.png)"
+    yield f"![{SHOWN} clips of each, in the table's order](results-{data}.gif)"
 
 
 def cell(found: list[dict[str, Any]]) -> str:
