@@ -9,7 +9,7 @@ import torch
 from conftest import REGISTRY, SMALL, components, small_options
 from torch import Tensor, nn
 from torch.nn.functional import conv3d
-from vidgan_modern.blocks import Spatial, Temporal
+from vidgan_modern.blocks import Bounded, Spatial, Temporal
 
 from vidgan_core.component import Kind
 from vidgan_core.errors import ShapeError
@@ -225,3 +225,19 @@ def test_gradients_of_moderns_flat_convolutions(clips: int) -> None:
             for made in (layer(batch), reference)
         )
         torch.testing.assert_close(ours, theirs)
+
+
+def test_moderns_pixels_come_back_from_outside_and_go_no_further() -> None:
+    x = torch.tensor([-3.0, -3.0, -0.5, -0.5, 2.0, 2.0], requires_grad=True)
+    y = Bounded.apply(x)
+    assert y.tolist() == [-1, -1, -0.5, -0.5, 1, 1]
+    y.backward(torch.tensor([-1.0, 1, -1, 1, -1, 1]))  # descent goes the other way
+    assert x.grad is not None
+    assert x.grad.tolist() == [-1, 0, -1, 1, 0, 1]
+
+
+def test_moderns_size_is_one_option() -> None:
+    spec = DataSpec(3, 16, 64, 64)
+    with torch.device("meta"):
+        sizes = [parameters("generator", "modern", spec, width=width) for width in (80, 1152)]
+    assert sizes[0] < 1e6 < 1e8 < sizes[1]

@@ -13,7 +13,9 @@ dimensions are several times as fast as those of three on a CPU.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool3d, interpolate
 
@@ -97,6 +99,26 @@ class Residual(nn.Module):
         """Keep the shape (B, C, T, H, W)."""
         change: Tensor = self.layers(x)
         return change + x  # in the layout of the convolution, whatever that of x is
+
+
+class Bounded(torch.autograd.Function):
+    """Clamp to [-1, 1]. What lies outside has those gradients alone that would bring it back.
+
+    A tanh's gradient fades on both ways: a network that once makes black frames, as one learns to
+    in a few steps where most pixels are black, never makes anything else.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Keep the shape."""
+        ctx.save_for_backward(x)
+        return x.clamp(-1, 1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """Descent follows the negative gradient: inwards where it has the sign of x."""
+        (x,) = ctx.saved_tensors
+        return gradient * ((x.abs() <= 1) | (gradient * x > 0))
 
 
 class Up(nn.Module):

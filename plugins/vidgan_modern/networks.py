@@ -2,7 +2,8 @@
 
 No normalisation, no tricks: residual blocks, the relativistic paired loss (`rpgan`) and the terms
 `r1` and `r2`. The arithmetic happens on grids of a quarter of the frame's height and width and
-below, where channels are cheap; one layer on either side leads to and from the pixels.
+below, where channels are cheap; one layer on either side leads to and from the pixels. There is no
+tanh at the end, which without normalisation saturates for good: pixels are clamped instead.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from torch.utils.checkpoint import checkpoint
 from vidgan_core.conditioning import ClassEmbedding, Projection
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Discriminator, Fake, Generator, Tensors, Verdict
-from vidgan_modern.blocks import Grid, Spatial, growing, shrinking
+from vidgan_modern.blocks import Bounded, Grid, Spatial, growing, shrinking
 
 PATCH = 4  # pixels of a frame, in height and width, that one place of the largest grid stands for
+CONTRAST = 0.3  # of an untrained generator's pixels, so that few of them are clamped
 Width = Annotated[int, Ge(8), MultipleOf(8), doc("channels of the largest grid")]
 Depth = Annotated[int, Ge(1), doc("residual blocks a grid")]
 
@@ -40,7 +42,7 @@ def plan(spec: DataSpec, width: int) -> tuple[list[int], list[Grid]]:
 
 
 class ModernGenerator(Generator):
-    """Noise scales a learned 4x4 basis; three grids of residual blocks; pixels by sub-pixels.
+    """Noise scales a learned basis; three grids of residual blocks; pixels by sub-pixels.
 
     A class is a vector as long as the noise beside it.
     """
@@ -65,7 +67,7 @@ class ModernGenerator(Generator):
         self.scale = nn.Linear(noise_size + self.label.size, channels[0])
         nn.init.normal_(self.scale.weight, 0.0, self.scale.in_features**-0.5)
         self.trunk = growing(channels, grids, depth)
-        self.to_pixels = Spatial(width, spec.channels * PATCH**2, 3, 1.0)
+        self.to_pixels = Spatial(width, spec.channels * PATCH**2, 3, CONTRAST)
 
     def noise(self, n: int, rng: torch.Generator, *, frames: int | None = None) -> Tensors:
         """Draw z (n, noise_size), standard normal."""
@@ -78,7 +80,7 @@ class ModernGenerator(Generator):
         pixels = self.to_pixels(self._trunk(scale * self.basis))  # (n, C*16, T, H/4, W/4)
         # (n, C*16, T, H/4, W/4) -> (n, T, C*16, H/4, W/4) -> (n, T, C, H, W) -> (n, C, T, H, W)
         video = pixel_shuffle(pixels.transpose(1, 2), PATCH).transpose(1, 2)
-        return Fake(torch.tanh(video))
+        return Fake(Bounded.apply(video))
 
     def _trunk(self, x: Tensor) -> Tensor:
         for block in self.trunk:

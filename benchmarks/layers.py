@@ -1,0 +1,67 @@
+"""Print how fast each convolution of a step is by itself: python benchmarks/layers.py [GENERATOR]
+
+The networks of a `conv3d` step at width 64, layer by layer on the inputs they have in it, against
+the fastest 3D convolution of this processor. What the layers reach is what the step could.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+
+import torch
+from conftest import REGISTRY, configured, seconds
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from vidgan_core.run import Run
+
+LAYERS = nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d
+SETTINGS = ("data.frames=32", "data.batch=8", "generator.width=64", "discriminator.width=64")
+ROUNDS = 4
+
+
+def main(generator: str) -> None:
+    run = Run(configured(generator, *SETTINGS), REGISTRY)
+    print("| | GFLOP | forward | GFLOP/s | backward | GFLOP/s |\n|---|---|---|---|---|---|")
+    for player in (run.trainer.game.generator, run.trainer.game.discriminator):
+        seen: dict[str, Tensor] = {}
+        for name, layer in player.named_modules():
+            if isinstance(layer, LAYERS):
+                layer.register_forward_pre_hook(partial(keep, seen, name))
+        run.trainer.step()
+        layers = dict(player.named_modules())
+        for name, x in seen.items():
+            row(f"{type(player).__name__}, {name}", layers[name], x)
+    best = nn.Conv3d(256, 256, 3, padding=1).to(memory_format=torch.channels_last_3d)
+    x = torch.randn(8, 256, 8, 16, 16).contiguous(memory_format=torch.channels_last_3d)
+    row("256 channels, 3x3x3", best, x)
+    run.batches.close()
+
+
+def keep(seen: dict[str, Tensor], name: str, layer: nn.Module, inputs: tuple[Tensor]) -> None:
+    """Remember what a layer is given."""
+    seen[name] = inputs[0].detach()
+
+
+def row(name: str, layer: nn.Module, x: Tensor) -> None:
+    """Time a layer's forward and backward pass on an input."""
+    x.requires_grad_(True)
+    with FlopCounterMode(display=False) as counter:
+        y = layer(x)
+    gflop = counter.get_total_flops() / 1e9
+    gradient = torch.ones_like(y)
+    forward, both = [], []
+    for _ in range(ROUNDS):
+        forward.append(seconds(lambda: layer(x)))
+        both.append(seconds(lambda: layer(x).backward(gradient)))
+    there, back = min(forward), min(both) - min(forward)
+    print(
+        f"| {name} | {gflop:.1f} | {there * 1e3:.0f} ms | {gflop / there:.0f} "
+        f"| {back * 1e3:.0f} ms | {2 * gflop / back:.0f} |",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main(*(sys.argv[1:] or ["conv3d"]))
