@@ -24,7 +24,7 @@ ROUNDS = 4
 def main(generator: str) -> None:
     run = Run(configured(generator, *SETTINGS), REGISTRY)
     print("| | GFLOP | forward | GFLOP/s | backward | GFLOP/s |\n|---|---|---|---|---|---|")
-    for player in (run.trainer.game.generator, run.trainer.game.discriminator):
+    for player in (run.parts.generator, run.parts.discriminator):
         seen: dict[str, Tensor] = {}
         for name, layer in player.named_modules():
             if isinstance(layer, LAYERS):

@@ -105,7 +105,7 @@ def main() -> None:
         done = [row for row in rows if row.file.exists()]
         if done:
             film([row for row in done if row.seed == 0], HERE / f"results-{data}.gif")
-            (HERE / f"results-{data}.md").write_text("\n".join(page(data, done, options)) + "\n")
+            (HERE / f"results-{data}.md").write_text("\n".join(page(data, done)) + "\n")
 
 
 def parsed() -> argparse.Namespace:
@@ -136,7 +136,8 @@ def make(row: Row, minutes: float, clips: int) -> None:
         frames = to_frames(vidgan_core.load(row.folder).sample(SHOWN, seed=0))
         write_png(row.strips, contact_sheet(frames, columns=frames.shape[1], longest=0))
     (evaluation,) = json.loads(found)
-    row.file.write_text(json.dumps({"minutes": minutes, "evaluation": evaluation}, indent=1))
+    kept = {"minutes": minutes, "clips": clips, "evaluation": evaluation}
+    row.file.write_text(json.dumps(kept, indent=1))
 
 
 def vidgan(*arguments: object) -> str:
@@ -185,19 +186,20 @@ def grouped(rows: Iterable[Row]) -> list[list[Row]]:
     return list(groups.values())
 
 
-def page(data: str, rows: list[Row], options: argparse.Namespace) -> Iterator[str]:
+def page(data: str, rows: list[Row]) -> Iterator[str]:
     """Return the page's lines."""
     numbers = rows[0].numbers()
-    minutes = {row.kept()["minutes"] for row in rows}
-    if len(minutes) > 1:
-        raise SystemExit(f"rows of {sorted(minutes)} minutes can't be in one table")
+    kinds = {(row.kept()["minutes"], row.kept()["clips"]) for row in rows}
+    if len(kinds) > 1:
+        raise SystemExit(f"rows of different (minutes, clips): {sorted(kinds)}")
+    minutes, clips = kinds.pop()
     shown = {name: heading for name, heading in COLUMNS.items() if name in numbers}
     machine = f"{torch.get_num_threads()} threads of {platform.machine()}"
     yield f"# Results on `{data}`"
     yield ""
     yield (
-        f"`python docs/results.py`: every recipe for {minutes.pop():g} minutes on {machine}, "
-        f"{numbers['fd-lite0']['n']} clips on each side. "
+        f"`python docs/results.py`: every recipe for {minutes:g} minutes on {machine}, "
+        f"{clips} clips on each side. "
         "A cell is the mean over the seeds +- its standard error (in brackets the number's own "
         "error); the first line is the floor: what other real clips score. One number of steps a "
         "seed."

@@ -149,13 +149,12 @@ class Down(nn.Module):
 
 
 def growing(channels: list[int], grids: list[Grid], depth: int) -> nn.Sequential:
-    """Stages of `depth` blocks each, from the smallest grid to the largest."""
+    """A stage of `depth` blocks for each grid, from the smallest to the largest."""
     blocks = depth * len(channels)
-    layers: list[nn.Module] = [Residual(channels[0], blocks) for _ in range(depth)]
-    for (inner, outer), grid in zip(pairwise(channels), grids[1:], strict=True):
-        layers.append(Up(inner, outer, grid))
-        layers += [Residual(outer, blocks) for _ in range(depth)]
-    return nn.Sequential(*layers)
+    stages = [nn.Sequential(*(Residual(width, blocks) for _ in range(depth))) for width in channels]
+    for stage, (inner, outer), grid in zip(stages[1:], pairwise(channels), grids[1:], strict=True):
+        stage.insert(0, Up(inner, outer, grid))
+    return nn.Sequential(*stages)
 
 
 def shrinking(channels: list[int], grids: list[Grid], depth: int) -> nn.Sequential:

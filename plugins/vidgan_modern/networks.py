@@ -44,6 +44,9 @@ def plan(spec: DataSpec, width: int) -> tuple[list[int], list[Grid]]:
 class ModernGenerator(Generator):
     """Noise scales a learned basis; three grids of residual blocks; pixels by sub-pixels.
 
+    It also scales the channels that leave each grid, the same in all frames: what does not change
+    in a clip need not be kept up by convolutions along time.
+
     A class is a vector as long as the noise beside it.
     """
 
@@ -64,9 +67,14 @@ class ModernGenerator(Generator):
         channels, grids = plan(spec, width)
         self.basis = nn.Parameter(torch.randn(channels[0], *grids[0]))
         self.label = ClassEmbedding(spec, noise_size)
-        self.scale = nn.Linear(noise_size + self.label.size, channels[0])
-        nn.init.normal_(self.scale.weight, 0.0, self.scale.in_features**-0.5)
+        size = noise_size + self.label.size
+        self.scale = nn.Linear(size, channels[0])
+        nn.init.normal_(self.scale.weight, 0.0, size**-0.5)
         self.trunk = growing(channels, grids, depth)
+        self.scales = nn.ModuleList(nn.Linear(size, outer) for outer in channels)
+        for scale in self.scales:
+            nn.init.zeros_(scale.weight)
+            nn.init.ones_(scale.bias)
         self.to_pixels = Spatial(width, spec.channels * PATCH**2, 3, CONTRAST)
 
     def noise(self, n: int, rng: torch.Generator, *, frames: int | None = None) -> Tensors:
@@ -76,14 +84,17 @@ class ModernGenerator(Generator):
 
     def forward(self, noise: Tensors, condition: Tensors, *, frames: int | None = None) -> Fake:
         """Make the video (n, C, T, H, W)."""
-        scale = self.scale(self.label(noise["z"], condition))[:, :, None, None, None]
-        pixels = self.to_pixels(self._trunk(scale * self.basis))  # (n, C*16, T, H/4, W/4)
+        z = self.label(noise["z"], condition)
+        x = self.scale(z)[:, :, None, None, None] * self.basis
+        for stage, scale in zip(self.trunk, self.scales, strict=True):
+            x = self._blocks(stage, x) * scale(z)[:, :, None, None, None]
+        pixels = self.to_pixels(x)  # (n, C*16, T, H/4, W/4)
         # (n, C*16, T, H/4, W/4) -> (n, T, C*16, H/4, W/4) -> (n, T, C, H, W) -> (n, C, T, H, W)
         video = pixel_shuffle(pixels.transpose(1, 2), PATCH).transpose(1, 2)
         return Fake(Bounded.apply(video))
 
-    def _trunk(self, x: Tensor) -> Tensor:
-        for block in self.trunk:
+    def _blocks(self, stage: nn.Module, x: Tensor) -> Tensor:
+        for block in stage.children():
             x = checkpoint(block, x, use_reentrant=False) if self.recompute else block(x)
         return x
 
