@@ -9,7 +9,7 @@ import torch
 from conftest import REGISTRY, SMALL, components, small_options
 from torch import Tensor, nn
 from torch.nn.functional import conv3d
-from vidgan_modern.blocks import Bounded, Spatial, Temporal
+from vidgan_modern.blocks import Spatial, Temporal, bounded
 
 from vidgan_core.component import Kind
 from vidgan_core.errors import ShapeError
@@ -229,7 +229,7 @@ def test_gradients_of_moderns_flat_convolutions(clips: int) -> None:
 
 def test_moderns_pixels_come_back_from_outside_and_go_no_further() -> None:
     x = torch.tensor([-3.0, -3.0, -0.5, -0.5, 2.0, 2.0], requires_grad=True)
-    y = Bounded.apply(x)
+    y = bounded(x)
     assert y.tolist() == [-1, -1, -0.5, -0.5, 1, 1]
     y.backward(torch.tensor([-1.0, 1, -1, 1, -1, 1]))  # descent goes the other way
     assert x.grad is not None

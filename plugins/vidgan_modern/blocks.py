@@ -101,24 +101,41 @@ class Residual(nn.Module):
         return change + x  # in the layout of the convolution, whatever that of x is
 
 
-class Bounded(torch.autograd.Function):
+def bounded(x: Tensor) -> Tensor:
     """Clamp to [-1, 1]. What lies outside has those gradients alone that would bring it back.
 
     A tanh's gradient fades on both ways: a network that once makes black frames, as one learns to
     in a few steps where most pixels are black, never makes anything else.
     """
+    clamped: Tensor = _Bounded.apply(x)  # type: ignore[no-untyped-call]
+    return clamped
 
+
+class _Bounded(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        """Keep the shape."""
         ctx.save_for_backward(x)
         return x.clamp(-1, 1)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        """Descent follows the negative gradient: inwards where it has the sign of x."""
         (x,) = ctx.saved_tensors
-        return gradient * ((x.abs() <= 1) | (gradient * x > 0))
+        # Descent follows the negative gradient: inwards where that has the sign of x.
+        kept: Tensor = gradient * ((x.abs() <= 1) | (gradient * x > 0))
+        return kept
+
+
+class Scale(nn.Linear):
+    """How strong each channel is, by the noise: N(mean, std^2) to begin with."""
+
+    def __init__(self, noise_size: int, channels: int, *, mean: float, std: float) -> None:
+        super().__init__(noise_size, channels)
+        nn.init.normal_(self.weight, 0.0, std / noise_size**0.5)
+        nn.init.constant_(self.bias, mean)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(n, noise_size) -> (n, channels, 1, 1, 1)."""
+        return super().forward(z)[:, :, None, None, None]
 
 
 class Up(nn.Module):

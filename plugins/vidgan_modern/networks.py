@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from vidgan_core.conditioning import ClassEmbedding, Projection
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Discriminator, Fake, Generator, Tensors, Verdict
-from vidgan_modern.blocks import Bounded, Grid, Spatial, growing, shrinking
+from vidgan_modern.blocks import Grid, Scale, Spatial, bounded, growing, shrinking
 
 PATCH = 4  # pixels of a frame, in height and width, that one place of the largest grid stands for
 CONTRAST = 0.3  # of an untrained generator's pixels, so that few of them are clamped
@@ -68,13 +68,9 @@ class ModernGenerator(Generator):
         self.basis = nn.Parameter(torch.randn(channels[0], *grids[0]))
         self.label = ClassEmbedding(spec, noise_size)
         size = noise_size + self.label.size
-        self.scale = nn.Linear(size, channels[0])
-        nn.init.normal_(self.scale.weight, 0.0, size**-0.5)
+        self.first = Scale(size, channels[0], mean=0, std=1)
         self.trunk = growing(channels, grids, depth)
-        self.scales = nn.ModuleList(nn.Linear(size, outer) for outer in channels)
-        for scale in self.scales:
-            nn.init.zeros_(scale.weight)
-            nn.init.ones_(scale.bias)
+        self.scales = nn.ModuleList(Scale(size, outer, mean=1, std=0) for outer in channels)
         self.to_pixels = Spatial(width, spec.channels * PATCH**2, 3, CONTRAST)
 
     def noise(self, n: int, rng: torch.Generator, *, frames: int | None = None) -> Tensors:
@@ -85,13 +81,13 @@ class ModernGenerator(Generator):
     def forward(self, noise: Tensors, condition: Tensors, *, frames: int | None = None) -> Fake:
         """Make the video (n, C, T, H, W)."""
         z = self.label(noise["z"], condition)
-        x = self.scale(z)[:, :, None, None, None] * self.basis
+        x = self.first(z) * self.basis
         for stage, scale in zip(self.trunk, self.scales, strict=True):
-            x = self._blocks(stage, x) * scale(z)[:, :, None, None, None]
+            x = self._blocks(stage, x) * scale(z)
         pixels = self.to_pixels(x)  # (n, C*16, T, H/4, W/4)
         # (n, C*16, T, H/4, W/4) -> (n, T, C*16, H/4, W/4) -> (n, T, C, H, W) -> (n, C, T, H, W)
         video = pixel_shuffle(pixels.transpose(1, 2), PATCH).transpose(1, 2)
-        return Fake(Bounded.apply(video))
+        return Fake(bounded(video))
 
     def _blocks(self, stage: nn.Module, x: Tensor) -> Tensor:
         for block in stage.children():
