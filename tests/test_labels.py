@@ -67,7 +67,6 @@ def agreement(classifier: Classifier, video: Tensor, labels: Tensor) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="after the recipe's 2,000 steps it is 44 %")
 def test_modern_makes_the_digit_that_was_asked_for(vidgan: Callable[..., Result]) -> None:
     settings = ("--set", 'condition=["class"]', "--out", "run")
     assert vidgan("run", "-c", "recipe:modern-digits", *settings).code == 0
@@ -75,4 +74,6 @@ def test_modern_makes_the_digit_that_was_asked_for(vidgan: Callable[..., Result]
     assert agreement(classifier, *real("test", 1000)) > 0.95
     asked = torch.arange(1000) % 10
     made = vidgan_core.load("run").sample(1000, seed=1, classes=list(range(10)))
-    assert agreement(classifier, made, asked) >= 0.9
+    share = agreement(classifier, made, asked)
+    if share < 0.9:  # 44 % when it was measured
+        pytest.xfail(f"{share:.0%} after the recipe's steps are too few")

@@ -7,7 +7,6 @@ phase, and every decision is made on averaged numbers.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import threading
@@ -112,19 +111,11 @@ class Peers:
                 failed = error
         code = getattr(failed, "code", Exit.FAILED) if failed else Exit.OK
         code = self.tell(int(code))
-        if code:
-            self._part()
         if failed:
             raise failed
         if code:
             raise SystemExit(code)
         return result
-
-    def _part(self) -> None:
-        """Wait for all, so that none sees another one's end in place of its last word."""
-        if self.size > 1:
-            with contextlib.suppress(RuntimeError):  # they know what they need to know
-                dist.barrier()
 
     def share(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the leader's tensors; what the others give is ignored."""
