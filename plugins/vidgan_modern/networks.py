@@ -70,7 +70,7 @@ class ModernGenerator(Generator):
         size = noise_size + self.label.size
         self.first = Scale(size, channels[0], mean=0, std=1)
         self.trunk = growing(channels, grids, depth)
-        self.scales = nn.ModuleList(Scale(size, outer, mean=1, std=0) for outer in channels)
+        self.scales = nn.ModuleList(Scale(size, outer, mean=1, std=0.5) for outer in channels)
         self.to_pixels = Spatial(width, spec.channels * PATCH**2, 3, CONTRAST)
 
     def noise(self, n: int, rng: torch.Generator, *, frames: int | None = None) -> Tensors:
