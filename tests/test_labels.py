@@ -75,5 +75,5 @@ def test_modern_makes_the_digit_that_was_asked_for(vidgan: Callable[..., Result]
     asked = torch.arange(1000) % 10
     made = vidgan_core.load("run").sample(1000, seed=1, classes=list(range(10)))
     share = agreement(classifier, made, asked)
-    if share < 0.9:  # 44 % when it was measured
+    if share < 0.9:
         pytest.xfail(f"{share:.0%} after the recipe's steps are too few")
