@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 SHAPES = ("disc", "square", "triangle")
 MOTIONS = ("left and right", "up and down")
 EDGE = 2  # pixels around a digit
+AFFINE = Image.Transform.AFFINE
 HELD_OUT = 5  # every fifth digit is for the test split; and so many times fewer test clips
 
 
@@ -55,21 +56,18 @@ class Made(Dataset):
         """Return a clip's class and what moves in it, the hindmost first."""
 
     @abstractmethod
-    def coverage(self, thing: Thing, frame: int) -> Floats:
-        """Return how much of each pixel a thing covers, (H, W) in [0, 1]."""
+    def coverage(self, thing: Thing) -> Floats:
+        """Return how much of each pixel a thing covers, (T, H, W) in [0, 1]."""
 
     def item(self, index: int) -> Mapping[str, Any]:
         """Draw the clip."""
         class_, things = self.truth(index)
-        channels, frames, height, width = self.spec.shape
-        video = np.zeros((frames, height, width, channels))
-        for frame, canvas in enumerate(video):
-            for thing in things:
-                cover = self.coverage(thing, frame)[:, :, None]
-                canvas[:] = canvas * (1 - cover) + cover * thing.colour[:channels]
-        pixels = np.round(video * 255).astype(np.uint8)
-        # (T, H, W, C) -> (C, T, H, W)
-        return {"video": pixels.transpose(3, 0, 1, 2), "class": np.int64(class_)}
+        video = np.zeros(self.spec.shape)
+        for thing in things:
+            cover = self.coverage(thing)
+            for channel, colour in zip(video, thing.colour, strict=False):
+                channel[:] = channel * (1 - cover) + cover * colour
+        return {"video": np.round(video * 255).astype(np.uint8), "class": np.int64(class_)}
 
     def _rng(self, index: int) -> np.random.Generator:
         return np.random.default_rng(key(self.seed, "made", self.split, index))
@@ -116,17 +114,19 @@ class Digits(Made):
         ]
         return int(labels[things[-1].what]), things
 
-    def coverage(self, thing: Thing, frame: int) -> Floats:
-        """Return the digit's ink, at its place to a fraction of a pixel."""
+    def coverage(self, thing: Thing) -> Floats:
+        """Return the digit's ink, at its places to a fraction of a pixel."""
         images, _ = handwritten()
         side = self._side
         ink = Image.fromarray(images[thing.what]).resize((side, side), Image.Resampling.BICUBIC)
         ink = ImageOps.expand(ink, EDGE)  # or the outermost ink would jump by whole pixels
-        y, x = thing.path[frame] - side / 2 - EDGE
         size = (self.spec.width, self.spec.height)
-        shift = (1, 0, -x, 0, 1, -y)  # from the frame's pixels to the digit's
-        moved = ink.transform(size, Image.Transform.AFFINE, shift, Image.Resampling.BILINEAR)
-        return np.asarray(moved, np.float64).clip(0, 1)
+        moved = [
+            # from the frame's pixels to the digit's
+            ink.transform(size, AFFINE, (1, 0, -x, 0, 1, -y), Image.Resampling.BILINEAR)
+            for y, x in thing.path - side / 2 - EDGE
+        ]
+        return np.stack(moved).astype(np.float64).clip(0, 1)
 
     @property
     def _side(self) -> int:
@@ -165,11 +165,11 @@ class Shapes(Made):
         motion, what = int(rng.integers(len(MOTIONS))), int(rng.integers(len(SHAPES)))
         return motion, [Thing(what, rng.uniform(0.3, 1, 3), self._path(rng, motion))]
 
-    def coverage(self, thing: Thing, frame: int) -> Floats:
+    def coverage(self, thing: Thing) -> Floats:
         """Return the shape, its edge one pixel soft: half a pixel less its signed distance."""
-        y, x = np.mgrid[: self.spec.height, : self.spec.width] + 0.5
-        centre, radius = thing.path[frame], self._radius
-        y, x = y - centre[0], x - centre[1]
+        radius, centres = self._radius, thing.path[:, :, None, None]
+        y = np.arange(self.spec.height)[:, None] + 0.5 - centres[:, 0]  # (T, H, 1)
+        x = np.arange(self.spec.width) + 0.5 - centres[:, 1]  # (T, 1, W)
         distance = {
             "disc": np.hypot(y, x) - radius,
             "square": np.maximum(abs(y), abs(x)) - radius * 0.85,
