@@ -21,6 +21,7 @@ from vidgan_core.ema import EMA
 from vidgan_core.errors import UsageError, VidganError
 from vidgan_core.game import TwoPlayerGame
 from vidgan_core.health import DivergedError
+from vidgan_core.memory import keep_freed_memory
 from vidgan_core.optimizers import optimizer, set_rates
 from vidgan_core.plugins import Registry
 from vidgan_core.precision import channels_last, choose_device, choose_precision
@@ -42,6 +43,7 @@ class Run:
     def __init__(self, config: RunConfig, registry: Registry, peers: Peers = ALONE) -> None:
         """Build everything. Nothing is written before `begin`."""
         check_parts(config.data.batch, peers.size, config.trainer.accumulate)
+        keep_freed_memory()
         self.config = config
         self.registry = registry
         self.peers = peers

@@ -17,6 +17,7 @@ from vidgan_core.config import RunConfig
 from vidgan_core.errors import CheckpointError, UsageError, did_you_mean
 from vidgan_core.game import to_like
 from vidgan_core.interfaces import DataSpec, Generator, Tensors
+from vidgan_core.memory import keep_freed_memory
 from vidgan_core.plugins import Registry
 from vidgan_core.precision import channels_last, choose_device
 from vidgan_core.rebuild import generator_of
@@ -63,6 +64,7 @@ class Sampler:
         registry: Registry | None = None,
     ) -> Sampler:
         """Load the EMA generator of a run's folder or of one of its checkpoints."""
+        keep_freed_memory()
         registry = registry or Registry.discover()
         saved = find_checkpoint(Path(run), step)
         generator, config = generator_of(saved, registry)

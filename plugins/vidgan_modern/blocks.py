@@ -22,7 +22,7 @@ from torch.nn.functional import avg_pool3d, interpolate
 SLOPE = 0.2
 EXPANSION = 2
 GROUP = 16  # channels a group
-INNER_LAYERS = 3  # of a block, its last one apart
+INNER_LAYERS = 2  # of a block, its last one apart
 
 Triple = tuple[int, int, int]
 Grid = Triple  # frames, height, width of a feature map
@@ -50,14 +50,14 @@ class Spatial(nn.Conv2d):
 class Temporal(nn.Conv2d):
     """A convolution of three frames along the time of (B, C, T, H, W)."""
 
-    def __init__(self, channels: int, gain: float, *, groups: int) -> None:
-        super().__init__(channels, channels, (3, 1), padding=(1, 0), groups=groups)
+    def __init__(self, inner: int, outer: int, gain: float) -> None:
+        super().__init__(inner, outer, (3, 1), padding=(1, 0))
         initialise(self, gain)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keep the shape."""
+        """(B, inner, T, H, W) -> (B, outer, T, H, W)."""
         # (B, C, T, H, W) -> (B, C, T, H*W) -> (B, C, T, H, W)
-        return super().forward(plain(x.flatten(3))).reshape(x.shape)
+        return super().forward(plain(x.flatten(3))).unflatten(3, x.shape[3:])
 
 
 def plain(maps: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ def initialise(layer: nn.Conv2d, gain: float) -> None:
 
 
 class Residual(nn.Module):
-    """x + pointwise(temporal(spatial(pointwise(x)))), with a leaky ReLU after all but the last."""
+    """x + temporal(spatial(pointwise(x))), with a leaky ReLU after all but the last."""
 
     def __init__(self, channels: int, blocks: int) -> None:
         super().__init__()
@@ -90,9 +90,7 @@ class Residual(nn.Module):
             nn.LeakyReLU(SLOPE),
             Spatial(wide, wide, 3, gain, groups=groups),
             nn.LeakyReLU(SLOPE),
-            Temporal(wide, gain, groups=groups),
-            nn.LeakyReLU(SLOPE),
-            Spatial(wide, channels, 1, 0.0),
+            Temporal(wide, channels, 0.0),
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Annotated
 import torch
 from annotated_types import Ge, MultipleOf, doc
 from torch import Tensor, nn
-from torch.nn.functional import pixel_shuffle
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 from torch.utils.checkpoint import checkpoint
 
 from vidgan_core.conditioning import ClassEmbedding, Projection
@@ -104,7 +104,7 @@ class ModernDiscriminator(Discriminator):
     def __init__(self, spec: DataSpec, *, width: Width = 64, depth: Depth = 2) -> None:
         super().__init__(spec)
         channels, grids = plan(spec, width)
-        self.from_pixels = Spatial(spec.channels, width, 2 * PATCH, 1.0, stride=PATCH)
+        self.from_pixels = Spatial(spec.channels * PATCH**2, width, 3, 1.0)
         self.trunk = shrinking(channels, grids, depth)
         self.basis = nn.Conv3d(channels[0], channels[0], grids[0], groups=channels[0], bias=False)
         self.score = nn.Linear(channels[0], 1)
@@ -112,5 +112,7 @@ class ModernDiscriminator(Discriminator):
 
     def forward(self, video: Tensor, condition: Tensors) -> Verdict:
         """Score each clip."""
-        phi = self.basis(self.trunk(self.from_pixels(video))).flatten(1)  # (B, 2*width)
+        # (B, C, T, H, W) -> (B, T, C, H, W) -> (B, T, C*16, H/4, W/4) -> (B, C*16, T, H/4, W/4)
+        patches = pixel_unshuffle(video.transpose(1, 2), PATCH).transpose(1, 2)
+        phi = self.basis(self.trunk(self.from_pixels(patches))).flatten(1)  # (B, 2*width)
         return Verdict((self.projection(self.score(phi), phi, condition),), (phi,))

@@ -18,6 +18,7 @@ from vidgan_core.evaluation.number import Number, protocol
 from vidgan_core.evaluation.request import Request
 from vidgan_core.evaluation.resample import errors
 from vidgan_core.interfaces import Evidence, Generator
+from vidgan_core.memory import keep_freed_memory
 
 Step = Callable[[], object]
 
@@ -40,6 +41,7 @@ class Bench:
     """Metrics with the real clips they measure against; floors are found once."""
 
     def __init__(self, choice: Choice, real: Real, request: Request) -> None:
+        keep_freed_memory()
         for network in (*choice.pool.values(), *choice.frame_pool.values()):
             network.to(request.device)
         self.choice = choice

@@ -1,0 +1,43 @@
+"""Memory that a step has freed is there for the next one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import TINY
+
+# One process trains, then takes and frees 64 MB twice and counts the pages that the second time
+# had to be given anew.
+CHILD = """
+import resource, sys, torch
+from vidgan_core.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
+for _ in range(2):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(16 << 20)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def new_pages(folder: Path, **environment: str) -> int:
+    command = [sys.executable, "-c", CHILD, "run", "--gen", "mlp", *TINY, "--steps", "1"]
+    env = {name: value for name, value in os.environ.items() if "MALLOC_" not in name}
+    done = subprocess.run(
+        command, cwd=folder, env=env | environment, capture_output=True, text=True, check=True
+    )
+    return int(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's malloc alone is told")
+def test_a_run_keeps_what_it_frees_unless_the_environment_says_otherwise(tmp_path: Path) -> None:
+    assert new_pages(tmp_path) < 10
+    told = tmp_path / "told"
+    told.mkdir()
+    assert new_pages(told, MALLOC_TRIM_THRESHOLD_="131072") > 10
