@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -47,6 +48,7 @@ COLUMNS = {  # number: heading
     "parameters": "weights",
 }
 SHOWN = 8  # clips of each row in the film
+LETTERS = "abcdefghijklmnopqrstuvwxyz"  # of machines, where rows were made on several
 PLATE = 96  # pixels for a row's name
 Numbers = dict[str, dict[str, Any]]
 
@@ -83,9 +85,11 @@ class Row:
         """Return its numbers by name."""
         return {n["name"]: n for n in self.kept()["evaluation"]["numbers"]}
 
-    def steps(self) -> int:
-        """Return how many steps it did."""
-        return int(self.kept()["evaluation"]["step"])
+    def steps(self, machines: list[str]) -> str:
+        """Return how many steps it did, and on which machine if there are several."""
+        kept = self.kept()
+        which = f" ({LETTERS[machines.index(kept['machine'])]})" if len(machines) > 1 else ""
+        return f"{kept['evaluation']['step']:,}{which}"
 
 
 def main() -> None:
@@ -96,7 +100,7 @@ def main() -> None:
     for data in options.data:
         rows = [
             Row(name, seed, options.out / f"{name}-seed{seed}")
-            for name in named(data)
+            for name in names(data)
             for seed in range(options.seeds)
         ]
         for row in rows:
@@ -120,7 +124,7 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def named(data: str) -> list[str]:
+def names(data: str) -> list[str]:
     """Return the recipes of a data set."""
     return [r.name for r in recipes(Registry.discover()) if r.name.endswith(f"-{data}")]
 
@@ -136,8 +140,19 @@ def make(row: Row, minutes: float, clips: int) -> None:
         frames = to_frames(vidgan_core.load(row.folder).sample(SHOWN, seed=0))
         write_png(row.strips, contact_sheet(frames, columns=frames.shape[1], longest=0))
     (evaluation,) = json.loads(found)
-    kept = {"minutes": minutes, "clips": clips, "evaluation": evaluation}
+    kept = {
+        "minutes": minutes,
+        "clips": clips,
+        "machine": machine(),
+        "evaluation": evaluation,
+    }
     row.file.write_text(json.dumps(kept, indent=1))
+
+
+def machine() -> str:
+    """Return what computes here: how many threads of which processor."""
+    named = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return f"{torch.get_num_threads()} threads of {named[1] if named else platform.machine()}"
 
 
 def vidgan(*arguments: object) -> str:
@@ -194,11 +209,11 @@ def page(data: str, rows: list[Row]) -> Iterator[str]:
         raise SystemExit(f"rows of different (minutes, clips): {sorted(kinds)}")
     minutes, clips = kinds.pop()
     shown = {name: heading for name, heading in COLUMNS.items() if name in numbers}
-    machine = f"{torch.get_num_threads()} threads of {platform.machine()}"
+    machines = sorted({row.kept()["machine"] for row in rows})
     yield f"# Results on `{data}`"
     yield ""
     yield (
-        f"`python docs/results.py`: every recipe for {minutes:g} minutes on {machine}, "
+        f"`python docs/results.py`: every recipe for {minutes:g} minutes on {named(machines)}, "
         f"{clips} clips on each side. "
         "A cell is the mean over the seeds +- its standard error (in brackets the number's own "
         "error); the first line is the floor: what other real clips score. One number of steps a "
@@ -210,11 +225,18 @@ def page(data: str, rows: list[Row]) -> Iterator[str]:
     floors = [numbers[name]["floor"] for name in shown]
     yield "| *real clips* | | " + " | ".join("" if f is None else figure(f) for f in floors) + " |"
     for group in grouped(ordered(rows)):
-        steps = ", ".join(str(row.steps()) for row in group)
+        steps = ", ".join(row.steps(machines) for row in group)
         cells = [cell([row.numbers()[name] for row in group]) for name in shown]
         yield f"| `{group[0].architecture}` | {steps} | " + " | ".join(cells) + " |"
     yield ""
     yield f"![{SHOWN} clips of each, in the table's order](results-{data}.gif)"
+
+
+def named(machines: list[str]) -> str:
+    """Return the machines' names, with letters if there are several."""
+    if len(machines) == 1:
+        return machines[0]
+    return " or ".join(f"{name} ({LETTERS[at]})" for at, name in enumerate(machines))
 
 
 def cell(found: list[dict[str, Any]]) -> str:

@@ -121,12 +121,12 @@ class Digits(Made):
         ink = Image.fromarray(images[thing.what]).resize((side, side), Image.Resampling.BICUBIC)
         ink = ImageOps.expand(ink, EDGE)  # or the outermost ink would jump by whole pixels
         size = (self.spec.width, self.spec.height)
-        moved = [
+        moved = (
             # from the frame's pixels to the digit's
             ink.transform(size, AFFINE, (1, 0, -x, 0, 1, -y), Image.Resampling.BILINEAR)
             for y, x in thing.path - side / 2 - EDGE
-        ]
-        return np.stack(moved).astype(np.float64).clip(0, 1)
+        )
+        return np.stack([np.asarray(frame, np.float64) for frame in moved]).clip(0, 1)
 
     @property
     def _side(self) -> int:

@@ -57,7 +57,8 @@ class Temporal(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """(B, inner, T, H, W) -> (B, outer, T, H, W)."""
         # (B, C, T, H, W) -> (B, C, T, H*W) -> (B, C, T, H, W)
-        return super().forward(plain(x.flatten(3))).unflatten(3, x.shape[3:])
+        maps = super().forward(plain(x.flatten(3)))
+        return maps.reshape(*maps.shape[:3], *x.shape[3:])
 
 
 def plain(maps: Tensor) -> Tensor:
