@@ -228,12 +228,12 @@ def test_gradients_of_moderns_flat_convolutions(clips: int) -> None:
 
 
 def test_moderns_pixels_come_back_from_outside_and_go_no_further() -> None:
-    x = torch.tensor([-3.0, -3.0, -0.5, -0.5, 2.0, 2.0], requires_grad=True)
+    x = torch.tensor([-3.0, -3, -1.9, -1.9, -0.5, -0.5, 1.9, 1.9, 3, 3], requires_grad=True)
     y = bounded(x)
-    assert y.tolist() == [-1, -1, -0.5, -0.5, 1, 1]
-    y.backward(torch.tensor([-1.0, 1, -1, 1, -1, 1]))  # descent goes the other way
+    assert y.tolist() == [-1, -1, -1, -1, -0.5, -0.5, 1, 1, 1, 1]
+    y.backward(torch.tensor([-1.0, 1] * 5))  # descent goes the other way
     assert x.grad is not None
-    assert x.grad.tolist() == [-1, 0, -1, 1, 0, 1]
+    assert x.grad.tolist() == [-1, 0, -1, 1, -1, 1, -1, 1, 0, 1]
 
 
 def test_moderns_size_is_one_option() -> None:

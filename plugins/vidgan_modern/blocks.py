@@ -22,7 +22,8 @@ from torch.nn.functional import avg_pool3d, interpolate
 SLOPE = 0.2
 EXPANSION = 2
 GROUP = 16  # channels a group
-INNER_LAYERS = 2  # of a block, its last one apart
+MARGIN = 1.0  # beyond the bounds of a pixel, which are 2 apart
+INNER_LAYERS = 3  # of a block, its last one apart
 
 Triple = tuple[int, int, int]
 Grid = Triple  # frames, height, width of a feature map
@@ -50,15 +51,14 @@ class Spatial(nn.Conv2d):
 class Temporal(nn.Conv2d):
     """A convolution of three frames along the time of (B, C, T, H, W)."""
 
-    def __init__(self, inner: int, outer: int, gain: float) -> None:
-        super().__init__(inner, outer, (3, 1), padding=(1, 0))
+    def __init__(self, channels: int, gain: float, *, groups: int) -> None:
+        super().__init__(channels, channels, (3, 1), padding=(1, 0), groups=groups)
         initialise(self, gain)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, inner, T, H, W) -> (B, outer, T, H, W)."""
+        """Keep the shape."""
         # (B, C, T, H, W) -> (B, C, T, H*W) -> (B, C, T, H, W)
-        maps = super().forward(plain(x.flatten(3)))
-        return maps.reshape(*maps.shape[:3], *x.shape[3:])
+        return super().forward(plain(x.flatten(3))).reshape(x.shape)
 
 
 def plain(maps: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ def initialise(layer: nn.Conv2d, gain: float) -> None:
 
 
 class Residual(nn.Module):
-    """x + temporal(spatial(pointwise(x))), with a leaky ReLU after all but the last."""
+    """x + pointwise(temporal(spatial(pointwise(x)))), with a leaky ReLU after all but the last."""
 
     def __init__(self, channels: int, blocks: int) -> None:
         super().__init__()
@@ -91,7 +91,9 @@ class Residual(nn.Module):
             nn.LeakyReLU(SLOPE),
             Spatial(wide, wide, 3, gain, groups=groups),
             nn.LeakyReLU(SLOPE),
-            Temporal(wide, channels, 0.0),
+            Temporal(wide, gain, groups=groups),
+            nn.LeakyReLU(SLOPE),
+            Spatial(wide, channels, 1, 0.0),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -101,10 +103,12 @@ class Residual(nn.Module):
 
 
 def bounded(x: Tensor) -> Tensor:
-    """Clamp to [-1, 1]. What lies outside has those gradients alone that would bring it back.
+    """Clamp to [-1, 1]. What lies far outside has those gradients alone that would bring it back.
 
     A tanh's gradient fades on both ways: a network that once makes black frames, as one learns to
-    in a few steps where most pixels are black, never makes anything else.
+    in a few steps where most pixels are black, never makes anything else. What lies less than
+    `MARGIN` outside has all its gradients: without those that lead outwards black would stay
+    right at the bound, and noise of the weights would show in it as faint dots.
     """
     clamped: Tensor = _Bounded.apply(x)  # type: ignore[no-untyped-call]
     return clamped
@@ -120,7 +124,7 @@ class _Bounded(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         # Descent follows the negative gradient: inwards where that has the sign of x.
-        kept: Tensor = gradient * ((x.abs() <= 1) | (gradient * x > 0))
+        kept: Tensor = gradient * ((x.abs() <= 1 + MARGIN) | (gradient * x > 0))
         return kept
 
 

@@ -96,7 +96,7 @@ class ModernGenerator(Generator):
 
 
 class ModernDiscriminator(Discriminator):
-    """8x8 patches at stride 4, three grids of residual blocks, one score (B, 1) a clip."""
+    """Sub-pixels to channels, three grids of residual blocks, one score (B, 1) a clip."""
 
     takes = frozenset({"class"})
     gives = frozenset({"features"})
