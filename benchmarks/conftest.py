@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections.abc import Callable
 
@@ -10,9 +11,13 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from vidgan_core.config import RunConfig
 from vidgan_core.layers import Layers
+from vidgan_core.memory import MMAP_MAX, TRIM_THRESHOLD, keep_freed_memory
 from vidgan_core.plugins import Registry
 from vidgan_core.resolve import resolve
 
+MMAP_THRESHOLD = -3
+# What malloc does by itself, its thresholds where it moves them as large pieces are freed.
+MALLOC = {MMAP_MAX: 65_536, MMAP_THRESHOLD: 32 << 20, TRIM_THRESHOLD: 64 << 20}
 REGISTRY = Registry.discover()
 GENERATORS = REGISTRY.names("generator")
 
@@ -31,6 +36,22 @@ def seconds(call: Callable[[], object]) -> float:
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
+
+
+def as_it_comes(call: Callable[[], None]) -> Callable[[], None]:
+    """A call in a process that was not told to keep the memory that it frees."""
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "mallopt"):
+        return call
+
+    def untold() -> None:
+        for option, value in MALLOC.items():
+            libc.mallopt(option, value)
+        libc.malloc_trim(0)
+        call()
+        keep_freed_memory.__wrapped__()
+
+    return untold
 
 
 Ratio = Callable[..., float]

@@ -7,6 +7,7 @@ memory` compares ways to take less of it.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -29,10 +30,10 @@ MEMORY: dict[str, tuple[str, ...]] = {
 STEPS = 4
 
 
-def measured(generator: str, *settings: str) -> dict[str, float]:
+def measured(generator: str, *settings: str, **environment: str) -> dict[str, float]:
     """Train a few steps in a fresh process: seconds, GFLOP and megabytes beyond the imports."""
     command = [sys.executable, __file__, "measure", generator, *settings]
-    text = subprocess.check_output(command, text=True)
+    text = subprocess.check_output(command, text=True, env=os.environ | environment)
     found: dict[str, float] = json.loads(text.splitlines()[-1])
     return found
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 
 import pytest
 import torch
-from conftest import REGISTRY, Ratio, configured, say, seconds
+from conftest import REGISTRY, Ratio, as_it_comes, configured, say, seconds
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -15,12 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vidgan_core.build import Parts, build
 from vidgan_core.data import Batches
-from vidgan_core.memory import MMAP_MAX, TRIM_THRESHOLD, keep_freed_memory
 from vidgan_core.run import Run
 
-MMAP_THRESHOLD = -3
-# What malloc does by itself, its thresholds where it moves them as large pieces are freed.
-MALLOC = {MMAP_MAX: 65_536, MMAP_THRESHOLD: 32 << 20, TRIM_THRESHOLD: 64 << 20}
 CONV3D = ("data.frames=32", "data.size=64", "data.batch=8")
 
 
@@ -38,19 +33,6 @@ def reference(run: Run) -> tuple[Parts, Callable[[], Tensor]]:
     batches = Batches(run.batches.dataset, run.config.data.batch, seed=0)
     position = iter(range(10**9))
     return parts, lambda: batches(next(position))["video"]
-
-
-def as_it_comes(step: Callable[[], None]) -> Callable[[], None]:
-    """A step in a process that has not been told to keep the memory that it frees."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-
-    def call() -> None:
-        for option, value in MALLOC.items() if mallopt else ():
-            mallopt(option, value)
-        step()
-        keep_freed_memory.__wrapped__()
-
-    return call
 
 
 def textbook(run: Run) -> Callable[[], None]:

@@ -18,8 +18,8 @@ def keep_freed_memory() -> None:
     """Have malloc give nothing back to the system, unless the environment says what it should do.
 
     By default it returns large pieces as they are freed, and the kernel clears every page of those
-    that replace them: a quarter of the time of a large step on a CPU went there. It costs what lies
-    unused between pieces of other sizes, some 7 % of a run's memory.
+    that replace them (`python benchmarks/tried.py` measures what that takes). It costs what lies
+    unused between pieces of other sizes.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     if mallopt and not any(name in os.environ for name in USERS_OWN):
