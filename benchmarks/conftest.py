@@ -11,13 +11,18 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from vidgan_core.config import RunConfig
 from vidgan_core.layers import Layers
-from vidgan_core.memory import MMAP_MAX, TRIM_THRESHOLD, keep_freed_memory
+from vidgan_core.memory import MMAP_MAX, TOP_PAD, TRIM_THRESHOLD, keep_freed_memory
 from vidgan_core.plugins import Registry
 from vidgan_core.resolve import resolve
 
 MMAP_THRESHOLD = -3
 # What malloc does by itself, its thresholds where it moves them as large pieces are freed.
-MALLOC = {MMAP_MAX: 65_536, MMAP_THRESHOLD: 32 << 20, TRIM_THRESHOLD: 64 << 20}
+MALLOC = {
+    MMAP_MAX: 65_536,
+    MMAP_THRESHOLD: 32 << 20,
+    TRIM_THRESHOLD: 64 << 20,
+    TOP_PAD: 128 << 10,
+}
 REGISTRY = Registry.discover()
 GENERATORS = REGISTRY.names("generator")
 

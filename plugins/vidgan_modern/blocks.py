@@ -33,14 +33,13 @@ class Spatial(nn.Conv2d):
     """A convolution within the frames of (B, C, T, H, W); weights N(0, gain^2 / fan_in), bias 0."""
 
     def __init__(
-        self, inner: int, outer: int, kernel: int, gain: float, *, stride: int = 1, groups: int = 1
+        self, inner: int, outer: int, kernel: int, gain: float, *, groups: int = 1
     ) -> None:
-        padding = (kernel - stride + 1) // 2
-        super().__init__(inner, outer, kernel, stride, padding, groups=groups)
+        super().__init__(inner, outer, kernel, padding=kernel // 2, groups=groups)
         initialise(self, gain)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, inner, T, H, W) -> (B, outer, T, H / stride, W / stride)."""
+        """(B, inner, T, H, W) -> (B, outer, T, H, W)."""
         clips, frames = x.shape[0], x.shape[2]
         # (B, C, T, H, W) -> (B*T, C, H, W)
         maps = super().forward(plain(x.transpose(1, 2).flatten(0, 1)))
