@@ -32,7 +32,11 @@ from vidgan_core.distributed import meet
 PAIRS = {
     "mlp": ("--set", "data.frames=2", "--set", "data.size=8"),
     "conv3d": ("--set", "generator.width=2", "--set", "discriminator.width=2"),
-    "modern": ("--set", "generator.width=8", "--set", "discriminator.width=8"),
+    # whose groups of clips are not torn apart by two or three processes
+    "modern": (
+        *("--set", "generator.width=8", "--set", "discriminator.width=8"),
+        *("--set", "discriminator.group=2"),
+    ),
     "twostream": ("--set", "generator.width=4", "--set", "discriminator.width=4"),
 }
 

@@ -9,7 +9,8 @@ import torch
 from conftest import REGISTRY, SMALL, components, small_options
 from torch import Tensor, nn
 from torch.nn.functional import conv3d
-from vidgan_modern.blocks import Spatial, Temporal, bounded
+from vidgan_modern.blocks import Coarser, Finer, Spatial, Temporal, bounded
+from vidgan_modern.networks import variety
 
 from vidgan_core.component import Kind
 from vidgan_core.errors import ShapeError
@@ -234,6 +235,32 @@ def test_moderns_pixels_come_back_from_outside_and_go_no_further() -> None:
     y.backward(torch.tensor([-1.0, 1] * 5))  # descent goes the other way
     assert x.grad is not None
     assert x.grad.tolist() == [-1, 0, -1, 1, -1, 1, -1, 1, 0, 1]
+
+
+def test_moderns_finer_grid_is_a_pixel_shuffle_of_each_frame() -> None:
+    clip = torch.randn(2, 12, 3, 2, 5)
+    frames = clip.unflatten(1, (4, 3)).transpose(1, 2).flatten(1, 2)  # torch has the colours first
+    shuffled = torch.nn.functional.pixel_shuffle(frames.transpose(1, 2), 2).transpose(1, 2)
+    assert torch.equal(Finer()(clip), shuffled)
+    assert torch.equal(Coarser()(shuffled), clip)
+
+
+def test_moderns_variety_is_that_of_a_group_of_clips() -> None:
+    rows = torch.tensor([0.0, 2, 5, 5, 1, 9, 1, 9])[:, None].repeat(1, 3)
+    expected = torch.tensor([1.0, 1, 0, 0, 4, 4, 4, 4])[:, None].expand(8, 3)
+    torch.testing.assert_close(variety(rows, 2), expected, rtol=0, atol=0.011)
+    assert variety(rows, 8).unique().numel() == 1
+    assert torch.equal(variety(rows[:6], 4), variety(rows[:6], 3))
+    assert variety(rows, 1).max() < 0.011
+
+
+def test_moderns_score_knows_the_other_clips_of_the_group_alone() -> None:
+    discriminator = REGISTRY.load("discriminator", "modern")(SMALL, width=8, group=2)
+    video = torch.rand(4, *SMALL.shape)
+    other = video.clone()
+    other[1] = -other[1]
+    changed = discriminator(video, {}).scores[0] != discriminator(other, {}).scores[0]
+    assert changed.flatten().tolist() == [True, True, False, False]
 
 
 def test_moderns_size_is_one_option() -> None:

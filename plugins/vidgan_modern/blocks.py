@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool3d, interpolate
 
 SLOPE = 0.2
+RELU_GAIN = (2 / (1 + SLOPE**2)) ** 0.5  # He et al. 2015: what a leaky ReLU takes of the variance
 EXPANSION = 2
 GROUP = 16  # channels a group
 MARGIN = 1.0  # beyond the bounds of a pixel, which are 2 apart
@@ -83,8 +84,8 @@ class Residual(nn.Module):
         super().__init__()
         wide = EXPANSION * channels
         groups = max(1, wide // GROUP)
-        # He et al. 2015, damped for a network of so many blocks as Fix-up damps inner layers.
-        gain = (2 / (1 + SLOPE**2)) ** 0.5 * blocks ** (-1 / (2 * INNER_LAYERS))
+        # Damped for a network of so many blocks as Fix-up damps inner layers.
+        gain = RELU_GAIN * blocks ** (-1 / (2 * INNER_LAYERS))
         self.layers = nn.Sequential(
             Spatial(channels, wide, 1, gain),
             nn.LeakyReLU(SLOPE),
@@ -138,6 +139,59 @@ class Scale(nn.Linear):
     def forward(self, z: Tensor) -> Tensor:
         """(n, noise_size) -> (n, channels, 1, 1, 1)."""
         return super().forward(z)[:, :, None, None, None]
+
+
+class Finer(nn.Module):
+    """Twice the height and width: each place hands its channels to the four that it becomes.
+
+    A pixel shuffle (Shi et al. 2016), but of a clip, and channels-last before and after.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 4*C, T, H, W) -> (B, C, T, 2*H, 2*W)."""
+        clips, channels, frames, height, width = x.shape
+        inner = x.permute(0, 2, 3, 4, 1)  # (B, T, H, W, 4*C)
+        parts = inner.reshape(clips, frames, height, width, 2, 2, channels // 4)
+        places = parts.transpose(3, 4)  # (B, T, H, 2, W, 2, C)
+        return places.reshape(clips, frames, 2 * height, 2 * width, -1).permute(0, 4, 1, 2, 3)
+
+
+class Coarser(nn.Module):
+    """The reverse of `Finer`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, 2*H, 2*W) -> (B, 4*C, T, H, W)."""
+        clips, channels, frames, height, width = x.shape
+        outer = x.permute(0, 2, 3, 4, 1)  # (B, T, 2*H, 2*W, C)
+        places = outer.reshape(clips, frames, height // 2, 2, width // 2, 2, channels)
+        parts = places.transpose(3, 4)  # (B, T, H, W, 2, 2, C)
+        return parts.reshape(clips, frames, height // 2, width // 2, -1).permute(0, 4, 1, 2, 3)
+
+
+def to_pixels(width: int, fine: int, colours: int, contrast: float) -> nn.Sequential:
+    """From the largest grid to frames four times as high and wide, by way of `fine` channels."""
+    return nn.Sequential(
+        Spatial(width, 4 * fine, 3, RELU_GAIN),
+        Finer(),
+        nn.LeakyReLU(SLOPE),
+        Spatial(fine, fine, 3, RELU_GAIN),
+        nn.LeakyReLU(SLOPE),
+        Spatial(fine, 4 * colours, 3, contrast),
+        Finer(),
+    )
+
+
+def from_pixels(colours: int, fine: int, width: int) -> nn.Sequential:
+    """The mirror image of `to_pixels`."""
+    return nn.Sequential(
+        Coarser(),
+        Spatial(4 * colours, fine, 3, 1.0),
+        nn.LeakyReLU(SLOPE),
+        Spatial(fine, fine, 3, RELU_GAIN),
+        nn.LeakyReLU(SLOPE),
+        Coarser(),
+        Spatial(4 * fine, width, 3, RELU_GAIN),
+    )
 
 
 class Up(nn.Module):

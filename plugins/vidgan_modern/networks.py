@@ -1,9 +1,10 @@
 """A minimal modern baseline for video, after R3GAN, Huang et al. 2024.
 
 No normalisation, no tricks: residual blocks, the relativistic paired loss (`rpgan`) and the terms
-`r1` and `r2`. The arithmetic happens on grids of a quarter of the frame's height and width and
-below, where channels are cheap; one layer on either side leads to and from the pixels. There is no
-tanh at the end, which without normalisation saturates for good: pixels are clamped instead.
+`r1` and `r2`. The blocks work on grids of a quarter of the frame's height and width and below,
+where channels are cheap; between those and the pixels are three plain convolutions, of few channels
+on a grid of half the frame's size. There is no tanh at the end, which without normalisation
+saturates for good: pixels are clamped instead.
 """
 
 from __future__ import annotations
@@ -13,15 +14,24 @@ from typing import Annotated
 import torch
 from annotated_types import Ge, MultipleOf, doc
 from torch import Tensor, nn
-from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 from torch.utils.checkpoint import checkpoint
 
 from vidgan_core.conditioning import ClassEmbedding, Projection
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Discriminator, Fake, Generator, Tensors, Verdict
-from vidgan_modern.blocks import Grid, Scale, Spatial, bounded, growing, shrinking
+from vidgan_modern.blocks import (
+    Grid,
+    Scale,
+    bounded,
+    from_pixels,
+    growing,
+    shrinking,
+    to_pixels,
+)
 
 PATCH = 4  # pixels of a frame, in height and width, that one place of the largest grid stands for
+FINE = 16  # channels at most on the grid of half the frame's size
+EPSILON = 1e-4  # of a variance
 CONTRAST = 0.3  # of an untrained generator's pixels, so that few of them are clamped
 Width = Annotated[int, Ge(8), MultipleOf(8), doc("channels of the largest grid")]
 Depth = Annotated[int, Ge(1), doc("residual blocks a grid")]
@@ -39,6 +49,23 @@ def plan(spec: DataSpec, width: int) -> tuple[list[int], list[Grid]]:
     sizes = [(spec.height // n, spec.width // n) for n in (4 * PATCH, 2 * PATCH, PATCH)]
     grids = [(t, h, w) for t, (h, w) in zip(frames, sizes, strict=True)]
     return [2 * width, 2 * width, width], grids
+
+
+def deviation(values: Tensor, dim: int) -> Tensor:
+    """Return the standard deviation along `dim`, which goes.
+
+    EPSILON keeps the square root's derivative finite where all values are the same.
+    """
+    return (values.var(dim, correction=0) + EPSILON).sqrt()
+
+
+def variety(rows: Tensor, group: int) -> Tensor:
+    """Return for each row (B, F) how its group deviates, (B, F): so many rows after one another.
+
+    A batch that does not consist of whole groups has smaller ones.
+    """
+    size = next(n for n in range(min(group, len(rows)), 0, -1) if len(rows) % n == 0)
+    return deviation(rows.reshape(-1, size, rows.shape[1]), 1).repeat_interleave(size, 0)
 
 
 class ModernGenerator(Generator):
@@ -71,7 +98,7 @@ class ModernGenerator(Generator):
         self.first = Scale(size, channels[0], mean=0, std=1)
         self.trunk = growing(channels, grids, depth)
         self.scales = nn.ModuleList(Scale(size, outer, mean=1, std=0.5) for outer in channels)
-        self.to_pixels = Spatial(width, spec.channels * PATCH**2, 3, CONTRAST)
+        self.to_pixels = to_pixels(width, min(FINE, width // 2), spec.channels, CONTRAST)
 
     def noise(self, n: int, rng: torch.Generator, *, frames: int | None = None) -> Tensors:
         """Draw z (n, noise_size), standard normal."""
@@ -84,10 +111,7 @@ class ModernGenerator(Generator):
         x = self.first(z) * self.basis
         for stage, scale in zip(self.trunk, self.scales, strict=True):
             x = self._blocks(stage, x) * scale(z)
-        pixels = self.to_pixels(x)  # (n, C*16, T, H/4, W/4)
-        # (n, C*16, T, H/4, W/4) -> (n, T, C*16, H/4, W/4) -> (n, T, C, H, W) -> (n, C, T, H, W)
-        video = pixel_shuffle(pixels.transpose(1, 2), PATCH).transpose(1, 2)
-        return Fake(bounded(video))
+        return Fake(bounded(self.to_pixels(x)))
 
     def _blocks(self, stage: nn.Module, x: Tensor) -> Tensor:
         for block in stage.children():
@@ -96,23 +120,40 @@ class ModernGenerator(Generator):
 
 
 class ModernDiscriminator(Discriminator):
-    """Sub-pixels to channels, three grids of residual blocks, one score (B, 1) a clip."""
+    """The generator backwards; one score (B, 1) a clip.
+
+    The score also knows two deviations of each channel's mean over places: over time, since
+    convolutions of a few frames can't tell that a thing slowly becomes another; and over a `group`
+    of clips (Karras et al. 2018, "Progressive Growing of GANs", section 3), since a generator that
+    makes one good clip again and again is not found out clip by clip. In eval mode, and with a
+    group of 1, a clip's score is its own.
+    """
 
     takes = frozenset({"class"})
     gives = frozenset({"features"})
 
-    def __init__(self, spec: DataSpec, *, width: Width = 64, depth: Depth = 2) -> None:
+    def __init__(
+        self,
+        spec: DataSpec,
+        *,
+        width: Width = 64,
+        depth: Depth = 2,
+        group: Annotated[int, Ge(1), doc("clips whose variety is judged together")] = 4,
+    ) -> None:
         super().__init__(spec)
+        self.group = group
         channels, grids = plan(spec, width)
-        self.from_pixels = Spatial(spec.channels * PATCH**2, width, 3, 1.0)
+        self.from_pixels = from_pixels(spec.channels, min(FINE, width // 2), width)
         self.trunk = shrinking(channels, grids, depth)
         self.basis = nn.Conv3d(channels[0], channels[0], grids[0], groups=channels[0], bias=False)
-        self.score = nn.Linear(channels[0], 1)
-        self.projection = Projection(spec, channels[0])
+        self.score = nn.Linear(3 * channels[0], 1)
+        self.projection = Projection(spec, 2 * channels[0])
 
     def forward(self, video: Tensor, condition: Tensors) -> Verdict:
         """Score each clip."""
-        # (B, C, T, H, W) -> (B, T, C, H, W) -> (B, T, C*16, H/4, W/4) -> (B, C*16, T, H/4, W/4)
-        patches = pixel_unshuffle(video.transpose(1, 2), PATCH).transpose(1, 2)
-        phi = self.basis(self.trunk(self.from_pixels(patches))).flatten(1)  # (B, 2*width)
-        return Verdict((self.projection(self.score(phi), phi, condition),), (phi,))
+        maps = self.trunk(self.from_pixels(video))  # (B, 2*width, t, h, w)
+        means = maps.mean((3, 4))
+        phi = torch.cat([self.basis(maps).flatten(1), deviation(means, 2)], dim=1)  # (B, 4*width)
+        others = variety(means.mean(2), self.group if self.training else 1)  # (B, 2*width)
+        score = self.score(torch.cat([phi, others], dim=1))
+        return Verdict((self.projection(score, phi, condition),), (phi,))
