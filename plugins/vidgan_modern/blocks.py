@@ -168,21 +168,24 @@ class Coarser(nn.Module):
         return parts.reshape(clips, frames, height // 2, width // 2, -1).permute(0, 4, 1, 2, 3)
 
 
-def to_pixels(width: int, fine: int, colours: int, contrast: float) -> nn.Sequential:
-    """From the largest grid to frames four times as high and wide, by way of `fine` channels."""
+def to_fine(width: int, fine: int) -> nn.Sequential:
+    """From the blocks' largest grid to one of twice its size, with `fine` channels."""
     return nn.Sequential(
         Spatial(width, 4 * fine, 3, RELU_GAIN),
         Finer(),
         nn.LeakyReLU(SLOPE),
         Spatial(fine, fine, 3, RELU_GAIN),
         nn.LeakyReLU(SLOPE),
-        Spatial(fine, 4 * colours, 3, contrast),
-        Finer(),
     )
 
 
+def to_pixels(fine: int, colours: int, contrast: float) -> nn.Sequential:
+    """From there to the frames, which are twice as large again."""
+    return nn.Sequential(Spatial(fine, 4 * colours, 3, contrast), Finer())
+
+
 def from_pixels(colours: int, fine: int, width: int) -> nn.Sequential:
-    """The mirror image of `to_pixels`."""
+    """The mirror image of `to_fine` and `to_pixels`."""
     return nn.Sequential(
         Coarser(),
         Spatial(4 * colours, fine, 3, 1.0),

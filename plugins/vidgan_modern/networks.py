@@ -26,6 +26,7 @@ from vidgan_modern.blocks import (
     from_pixels,
     growing,
     shrinking,
+    to_fine,
     to_pixels,
 )
 
@@ -97,8 +98,12 @@ class ModernGenerator(Generator):
         size = noise_size + self.label.size
         self.first = Scale(size, channels[0], mean=0, std=1)
         self.trunk = growing(channels, grids, depth)
-        self.scales = nn.ModuleList(Scale(size, outer, mean=1, std=0.5) for outer in channels)
-        self.to_pixels = to_pixels(width, min(FINE, width // 2), spec.channels, CONTRAST)
+        fine = min(FINE, width // 2)
+        self.to_fine = to_fine(width, fine)
+        self.scales = nn.ModuleList(
+            Scale(size, outer, mean=1, std=0.5) for outer in (*channels, fine)
+        )
+        self.to_pixels = to_pixels(fine, spec.channels, CONTRAST)
 
     def noise(self, n: int, rng: torch.Generator, *, frames: int | None = None) -> Tensors:
         """Draw z (n, noise_size), standard normal."""
@@ -109,9 +114,10 @@ class ModernGenerator(Generator):
         """Make the video (n, C, T, H, W)."""
         z = self.label(noise["z"], condition)
         x = self.first(z) * self.basis
-        for stage, scale in zip(self.trunk, self.scales, strict=True):
+        *scales, last = self.scales
+        for stage, scale in zip(self.trunk, scales, strict=True):
             x = self._blocks(stage, x) * scale(z)
-        return Fake(bounded(self.to_pixels(x)))
+        return Fake(bounded(self.to_pixels(self.to_fine(x) * last(z))))
 
     def _blocks(self, stage: nn.Module, x: Tensor) -> Tensor:
         for block in stage.children():
