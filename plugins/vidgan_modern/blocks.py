@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool3d, interpolate
+from torch.nn.functional import avg_pool3d, interpolate, leaky_relu
 
 SLOPE = 0.2
 RELU_GAIN = (2 / (1 + SLOPE**2)) ** 0.5  # He et al. 2015: what a leaky ReLU takes of the variance
@@ -31,12 +31,23 @@ Grid = Triple  # frames, height, width of a feature map
 
 
 class Spatial(nn.Conv2d):
-    """A convolution within the frames of (B, C, T, H, W); weights N(0, gain^2 / fan_in), bias 0."""
+    """A convolution within the frames of (B, C, T, H, W); weights N(0, gain^2 / fan_in), bias 0.
+
+    `activated` puts a leaky ReLU behind it.
+    """
 
     def __init__(
-        self, inner: int, outer: int, kernel: int, gain: float, *, groups: int = 1
+        self,
+        inner: int,
+        outer: int,
+        kernel: int,
+        gain: float,
+        *,
+        groups: int = 1,
+        activated: bool = False,
     ) -> None:
         super().__init__(inner, outer, kernel, padding=kernel // 2, groups=groups)
+        self.activated = activated
         initialise(self, gain)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -44,21 +55,34 @@ class Spatial(nn.Conv2d):
         clips, frames = x.shape[0], x.shape[2]
         # (B, C, T, H, W) -> (B*T, C, H, W)
         maps = super().forward(plain(x.transpose(1, 2).flatten(0, 1)))
+        if self.activated:
+            maps = activate(maps)
         # (B*T, C, H, W) -> (B, T, C, H, W) -> (B, C, T, H, W)
         return maps.reshape(clips, frames, *maps.shape[1:]).transpose(1, 2)
 
 
 class Temporal(nn.Conv2d):
-    """A convolution of three frames along the time of (B, C, T, H, W)."""
+    """A convolution of three frames along the time of (B, C, T, H, W), alike."""
 
-    def __init__(self, channels: int, gain: float, *, groups: int) -> None:
+    def __init__(self, channels: int, gain: float, *, groups: int, activated: bool = False) -> None:
         super().__init__(channels, channels, (3, 1), padding=(1, 0), groups=groups)
+        self.activated = activated
         initialise(self, gain)
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape."""
         # (B, C, T, H, W) -> (B, C, T, H*W) -> (B, C, T, H, W)
-        return super().forward(plain(x.flatten(3))).reshape(x.shape)
+        maps = super().forward(plain(x.flatten(3)))
+        return (activate(maps) if self.activated else maps).reshape(x.shape)
+
+
+def activate(maps: Tensor) -> Tensor:
+    """Apply a leaky ReLU to what a convolution has just made, in place.
+
+    Memory's speed is the limit here, and nobody needs the numbers before it. In place of a view,
+    such as the clip that a convolution returns, autograd would copy everything.
+    """
+    return leaky_relu(maps, SLOPE, inplace=True)
 
 
 def plain(maps: Tensor) -> Tensor:
@@ -87,12 +111,9 @@ class Residual(nn.Module):
         # Damped for a network of so many blocks as Fix-up damps inner layers.
         gain = RELU_GAIN * blocks ** (-1 / (2 * INNER_LAYERS))
         self.layers = nn.Sequential(
-            Spatial(channels, wide, 1, gain),
-            nn.LeakyReLU(SLOPE),
-            Spatial(wide, wide, 3, gain, groups=groups),
-            nn.LeakyReLU(SLOPE),
-            Temporal(wide, gain, groups=groups),
-            nn.LeakyReLU(SLOPE),
+            Spatial(channels, wide, 1, gain, activated=True),
+            Spatial(wide, wide, 3, gain, groups=groups, activated=True),
+            Temporal(wide, gain, groups=groups, activated=True),
             Spatial(wide, channels, 1, 0.0),
         )
 
@@ -171,11 +192,9 @@ class Coarser(nn.Module):
 def to_fine(width: int, fine: int) -> nn.Sequential:
     """From the blocks' largest grid to one of twice its size, with `fine` channels."""
     return nn.Sequential(
-        Spatial(width, 4 * fine, 3, RELU_GAIN),
+        Spatial(width, 4 * fine, 1, RELU_GAIN, activated=True),
         Finer(),
-        nn.LeakyReLU(SLOPE),
-        Spatial(fine, fine, 3, RELU_GAIN),
-        nn.LeakyReLU(SLOPE),
+        Spatial(fine, fine, 3, RELU_GAIN, activated=True),
     )
 
 
@@ -188,12 +207,10 @@ def from_pixels(colours: int, fine: int, width: int) -> nn.Sequential:
     """The mirror image of `to_fine` and `to_pixels`."""
     return nn.Sequential(
         Coarser(),
-        Spatial(4 * colours, fine, 3, 1.0),
-        nn.LeakyReLU(SLOPE),
-        Spatial(fine, fine, 3, RELU_GAIN),
-        nn.LeakyReLU(SLOPE),
+        Spatial(4 * colours, fine, 3, 1.0, activated=True),
+        Spatial(fine, fine, 3, RELU_GAIN, activated=True),
         Coarser(),
-        Spatial(4 * fine, width, 3, RELU_GAIN),
+        Spatial(4 * fine, width, 1, RELU_GAIN),
     )
 
 

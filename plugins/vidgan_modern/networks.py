@@ -1,10 +1,11 @@
 """A minimal modern baseline for video, after R3GAN, Huang et al. 2024.
 
-No normalisation, no tricks: residual blocks, the relativistic paired loss (`rpgan`) and the terms
-`r1` and `r2`. The blocks work on grids of a quarter of the frame's height and width and below,
-where channels are cheap; between those and the pixels are three plain convolutions, of few channels
-on a grid of half the frame's size. There is no tanh at the end, which without normalisation
-saturates for good: pixels are clamped instead.
+No normalisation: residual blocks, the relativistic paired loss (`rpgan`) and the terms `r1` and
+`r2`. Other than there, the discriminator also judges how a clip changes and how clips vary. The
+blocks work on grids of a quarter of the frame's height and width and below, where channels are
+cheap; between those and the pixels are three plain convolutions, of few channels on a grid of half
+the frame's size. There is no tanh at the end, which without normalisation saturates for good:
+pixels are clamped instead.
 """
 
 from __future__ import annotations
