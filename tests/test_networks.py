@@ -9,8 +9,9 @@ import torch
 from conftest import REGISTRY, SMALL, components, small_options
 from torch import Tensor, nn
 from torch.nn.functional import conv3d
-from vidgan_modern.blocks import Coarser, Finer, Spatial, Temporal, bounded
+from vidgan_modern.blocks import Spatial, Temporal
 from vidgan_modern.networks import variety
+from vidgan_modern.pixels import Coarser, Finer, bounded
 
 from vidgan_core.component import Kind
 from vidgan_core.errors import ShapeError

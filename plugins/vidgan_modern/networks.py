@@ -20,16 +20,8 @@ from torch.utils.checkpoint import checkpoint
 from vidgan_core.conditioning import ClassEmbedding, Projection
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Discriminator, Fake, Generator, Tensors, Verdict
-from vidgan_modern.blocks import (
-    Grid,
-    Scale,
-    bounded,
-    from_pixels,
-    growing,
-    shrinking,
-    to_fine,
-    to_pixels,
-)
+from vidgan_modern.blocks import Grid, Scale, growing, shrinking
+from vidgan_modern.pixels import bounded, from_pixels, to_fine, to_pixels
 
 PATCH = 4  # pixels of a frame, in height and width, that one place of the largest grid stands for
 FINE = 16  # channels at most on the grid of half the frame's size
