@@ -43,6 +43,9 @@ def assert_same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor])
 @pytest.mark.parametrize("generator", GENERATORS)
 def test_every_generator_trains_with_every_loss(generator: str, form: str) -> None:
     loss, settings = ("minimax", ["loss.saturating=true"]) if form == "saturating" else (form, [])
+    if form == "wasserstein":
+        # Clipped to 0.01 a critic without normalisation has gradients that Adam's epsilon drowns.
+        settings = ["term.weight-clip.limit=0.1"]
     run = Run(small(generator, loss, *settings, "steps=3"), Registry.discover())
     before = [p.clone() for p in run.parts.generator.parameters()]
     run.begin(RunDir.create(Path("out"), run.config))
