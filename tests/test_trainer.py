@@ -16,7 +16,7 @@ from vidgan_core.config import RunConfig
 from vidgan_core.errors import UsageError, VidganError
 from vidgan_core.game import TwoPlayerGame, Weighted
 from vidgan_core.interfaces import DataSpec, Play, Tensors, Term
-from vidgan_core.precision import channels_last
+from vidgan_core.precision import channels_last, choose_precision
 from vidgan_core.rng import key, keyed
 from vidgan_core.run import Run
 from vidgan_core.trainer import Trainer
@@ -174,6 +174,16 @@ def test_the_trainer_is_the_bare_loop_bit_for_bit(
         expected = bare.state_dict()
         for tensor_name, tensor in mine.state_dict().items():
             assert torch.equal(tensor, expected[tensor_name]), tensor_name
+
+
+@pytest.mark.parametrize("instructions", [True, False])
+def test_emulated_bf16_is_warned_of(
+    instructions: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": instructions})
+    for name in ("auto", "fp32", "bf16"):
+        choose_precision(name, torch.device("cpu"))  # type: ignore[arg-type]
+    assert capsys.readouterr().err.count("bf16 is emulated on this cpu") == (not instructions)
 
 
 @pytest.mark.skipif(

@@ -34,6 +34,7 @@ def interruptible() -> Iterator[Interruption]:
     codes = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
 
     def remember(number: int, frame: FrameType | None) -> None:
+        """Note the signal, and leave the next one to the system."""
         interruption.code = codes[signal.Signals(number)]
         for each in codes:
             signal.signal(each, signal.SIG_DFL)

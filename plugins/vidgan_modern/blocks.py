@@ -59,7 +59,7 @@ class Spatial(nn.Conv2d):
 
 
 class Temporal(nn.Conv2d):
-    """A convolution of three frames along the time of (B, C, T, H, W), alike."""
+    """A convolution of three frames along the time of (B, C, T, H, W); options as `Spatial`'s."""
 
     def __init__(self, channels: int, gain: float, *, groups: int, activated: bool = False) -> None:
         super().__init__(channels, channels, (3, 1), padding=(1, 0), groups=groups)

@@ -63,10 +63,10 @@ def variety(rows: Tensor, group: int) -> Tensor:
 
 
 class ModernGenerator(Generator):
-    """Noise scales a learned basis; three grids of residual blocks; pixels by sub-pixels.
+    """Noise scales a learned basis; three grids of residual blocks; pixels by way of a finer one.
 
     It also scales the channels that leave each grid, the same in all frames: what does not change
-    in a clip need not be kept up by convolutions along time.
+    in a clip need not be kept up by convolutions along time, such as colours by the last of them.
 
     A class is a vector as long as the noise beside it.
     """

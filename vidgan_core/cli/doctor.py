@@ -23,6 +23,7 @@ def command(as_json: bool, no_plugins: bool) -> None:
     registry = discover(no_plugins)
 
     def plugins() -> str:
+        """Load every component."""
         problems = [f"{f.provider}: {f.reason}" for f in registry.failures]
         for provided in registry.all():
             try:

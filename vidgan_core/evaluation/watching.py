@@ -38,6 +38,7 @@ def watching(stop: Callable[[], bool] = lambda: False) -> Iterator[Watch]:
     shown = ""
 
     def watch(what: str, done: int, total: int) -> None:
+        """Show how far it is, or raise Stopped."""
         nonlocal last, shown
         if stop():
             raise Stopped
