@@ -11,11 +11,13 @@ from conftest import REGISTRY, components, small
 from torch import Tensor
 
 from vidgan_core import checkpoint
+from vidgan_core.errors import UsageError
 from vidgan_core.game import TwoPlayerGame, Weighted
 from vidgan_core.interfaces import (
     DataSpec,
     Discriminator,
     Fake,
+    Field,
     Generator,
     Play,
     Tensors,
@@ -123,6 +125,67 @@ def test_feature_matching_is_the_squared_distance_of_mean_features() -> None:
     torch.testing.assert_close(gradient.flatten(1), by_hand.detach().expand(5, -1))
 
 
+class Classes(Discriminator):
+    """<w_y, x> for a clip x of class y, as one critic and, halved, as another of two patches."""
+
+    takes = frozenset({"class"})
+
+    def __init__(self, classes: int) -> None:
+        super().__init__(replace(SPEC, condition=(Field("class", classes=classes),)))
+        self.w = torch.nn.Parameter(torch.randn(classes, PIXELS, dtype=torch.float64) / PIXELS)
+
+    def forward(self, video: Tensor, condition: Tensors) -> Verdict:
+        score = (self.w[condition["class"]] * video.flatten(1)).sum(1, keepdim=True)
+        return Verdict((score, (score / 2).expand(-1, 2)))
+
+
+def by_class(classes: int, labels: Tensor) -> Play:
+    torch.manual_seed(1)
+    discriminator, condition = Classes(classes), {"class": labels}
+    real, fake = torch.randn(2, len(labels), *SPEC.shape, dtype=torch.float64)
+    verdicts = [discriminator(video, condition) for video in (real, fake)]
+    return Play(
+        Nothing(discriminator.spec),
+        discriminator,
+        {"video": real, **condition},
+        condition,
+        {},
+        Fake(fake),
+        *verdicts,
+    )
+
+
+def test_matching_holds_real_clips_against_themselves_with_the_other_label() -> None:
+    labels = torch.tensor([0, 1, 1, 0, 1])
+    move = by_class(2, labels)
+    assert isinstance(move.discriminator, Classes)
+    scores = move.batch["video"].flatten(1) @ move.discriminator.w.T  # (B, 2)
+    ahead = (scores[:, 0] - scores[:, 1]) * (1 - 2 * labels)
+    expected = -(ahead.sigmoid().log().mean() + (ahead / 2).sigmoid().log().mean())
+    assert_same(make("matching"), move, expected)
+
+
+def test_matching_takes_all_other_classes_alike() -> None:
+    move = by_class(4, torch.full((3000,), 2))
+    asked: list[Tensor] = []
+    move.discriminator.register_forward_pre_hook(lambda _, given: asked.append(given[1]["class"]))
+    make("matching")(move)
+    (labels,) = asked
+    counts = labels.bincount(minlength=4)
+    assert counts[2] == 0
+    assert (counts[[0, 1, 3]] - 1000).abs().max() < 5 * (3000 * 2 / 9) ** 0.5  # of 5 deviations
+
+
+def test_matching_needs_two_classes() -> None:
+    with pytest.raises(UsageError, match="at least two classes"):
+        make("matching")(by_class(1, torch.zeros(3, dtype=torch.long)))
+
+
+def test_matching_needs_a_class_to_be_asked_for() -> None:
+    with pytest.raises(UsageError, match=r"needs 'class' from the condition.*--set 'condition="):
+        Run(small("conv3d", "minimax", "term.matching.weight=1.0"), REGISTRY)
+
+
 def test_a_generators_term_that_needs_it_is_given_the_real_verdict_when_it_is_due() -> None:
     class Looks(Term):
         player = "generator"
@@ -188,7 +251,12 @@ def test_singular_clip_is_the_clipped_decomposition() -> None:
 @pytest.mark.parametrize("provided", components("term"))
 def test_every_term_trains_with_every_discriminator(provided: Provided, architecture: str) -> None:
     name = provided.component.name
-    config = small("vgan", "minimax", f"term.{name}.weight=0.1", discriminator=architecture)
+    settings, generator = [f"term.{name}.weight=0.1"], "vgan"  # which gives a mask
+    if "condition.class" in REGISTRY.load("term", name).needs:
+        if "class" not in REGISTRY.load("discriminator", architecture).takes:
+            pytest.skip("judges no classes")
+        settings, generator = [*settings, 'condition=["class"]'], "conv3d"
+    config = small(generator, "minimax", *settings, discriminator=architecture)
     run = Run(config, REGISTRY)
     for _ in range(2):
         assert run.trainer.step()

@@ -209,12 +209,14 @@ class TwoPlayerGame:
     def _check_terms(self) -> None:
         given = {f"generator.{name}" for name in self.generator.gives}
         given |= {f"discriminator.{name}" for name in self.discriminator.gives}
+        given |= {f"condition.{field.name}" for field in self.generator.spec.condition}
         for weighted in self.terms:
             for missing in sorted(weighted.term.needs - given):
-                network, _, what = missing.partition(".")
+                source, _, what = missing.partition(".")
                 raise UsageError(
-                    f"term {weighted.name!r} needs {what!r} from the {network}, which this "
-                    f"{network} does not give"
+                    f"term {weighted.name!r} needs {what!r} from the {source}, which this "
+                    f"{source} does not give",
+                    hint=f"--set 'condition=[\"{what}\"]'" if source == "condition" else "",
                 )
 
 

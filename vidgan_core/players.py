@@ -169,7 +169,8 @@ class Term(nn.Module):
     """
 
     player: ClassVar[Player]
-    needs: ClassVar[frozenset[str]] = frozenset()  # such as {"generator.mask"}: see Network.gives
+    # Such as {"generator.mask"}, see Network.gives, or a field of the condition: "condition.class".
+    needs: ClassVar[frozenset[str]] = frozenset()
     needs_real: ClassVar[bool] = False  # does a generator's term read the real clips' verdict?
 
     def forward(self, play: Play) -> Tensor | None:

@@ -56,3 +56,9 @@ def vidgan_components() -> Iterator[Component]:
         "vidgan_terms.singular_clip:SingularClip",
         "critic's singular values clipped to one after its updates (Saito et al. 2017)",
     )
+    yield Component(
+        "term",
+        "matching",
+        "vidgan_terms.matching:Matching",
+        "real clips score higher with their own class than with another (Reed et al. 2016)",
+    )

@@ -15,6 +15,7 @@ from vidgan_core.interfaces import (
     DataSpec,
     Discriminator,
     Fake,
+    Field,
     Generator,
     Network,
     Play,
@@ -27,7 +28,9 @@ from vidgan_core.rng import keyed
 from vidgan_core.testing.suite import Subject, Suite, registry, subject_of
 
 CLIPS = 3
+CLASSES = 3
 SPEC = DataSpec(frames=8, height=32, width=32)
+CONDITION = "condition."  # how a term's need of a field of the condition begins
 
 
 class PlainGenerator(Generator):
@@ -80,31 +83,37 @@ class TermSuite(Suite):
             generator, discriminator = self.networks(term)
             real = torch.rand(CLIPS, *SPEC.shape) * 2 - 1
             noise = generator.noise(CLIPS, keyed(0, "conformance"))
-            fake = generator(noise, {})
+            fields = generator.spec.condition
+            condition = {f.name: torch.randint(CLASSES, (CLIPS,)) for f in fields}
+            fake = generator(noise, condition)
             if term.player == "discriminator":
                 fake = Fake(fake.video.detach(), {n: e.detach() for n, e in fake.extras.items()})
             return Play(
                 generator=generator,
                 discriminator=discriminator,
-                batch={"video": real},
-                condition={},
+                batch={"video": real, **condition},
+                condition=condition,
                 noise=noise,
                 fake=fake,
-                real_verdict=discriminator(real, {}),
-                fake_verdict=discriminator(fake.video, {}),
+                real_verdict=discriminator(real, condition),
+                fake_verdict=discriminator(fake.video, condition),
             )
 
     def networks(self, term: Term) -> tuple[Generator, Discriminator]:
         """Return networks that give what the term needs; skip the check where there are none."""
         if not term.needs:
             return PlainGenerator(SPEC), PlainDiscriminator(SPEC)
+        wanted = {n.removeprefix(CONDITION) for n in term.needs if n.startswith(CONDITION)}
+        spec = replace(SPEC, condition=tuple(Field(name, classes=CLASSES) for name in wanted))
         for generator, discriminator in product(
             self.registered("generator"), self.registered("discriminator")
         ):
             given = {f"generator.{what}" for what in generator.load().gives}
             given |= {f"discriminator.{what}" for what in discriminator.load().gives}
+            taken = generator.load().takes & discriminator.load().takes
+            given |= {f"{CONDITION}{field}" for field in taken}
             if term.needs <= given:
-                return self.make(generator, SPEC), self.make(discriminator, SPEC)
+                return self.make(generator, spec), self.make(discriminator, spec)
         pytest.skip(f"no installed network gives {', '.join(sorted(term.needs))}")
 
     def registered(self, kind: Kind) -> list[Subject]:
@@ -126,10 +135,11 @@ class TermSuite(Suite):
         assert subject.load().player in get_args(Player)
 
     def test_needs(self, subject: Subject) -> None:
-        """What it needs is named as `generator.mask` is."""
+        """What it needs is named as `generator.mask` and `condition.class` are."""
         for need in subject.load().needs:
             network, dot, what = need.partition(".")
-            assert network in get_args(Player), f"{need!r} names no network"
+            known = (*get_args(Player), "condition")
+            assert network in known, f"{need!r} names neither network nor condition"
             assert dot
             assert what
 
