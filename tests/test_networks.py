@@ -230,12 +230,22 @@ def test_gradients_of_moderns_flat_convolutions(clips: int) -> None:
 
 
 def test_moderns_pixels_come_back_from_outside_and_go_no_further() -> None:
-    x = torch.tensor([-3.0, -3, -1.9, -1.9, -0.5, -0.5, 1.9, 1.9, 3, 3], requires_grad=True)
+    x = torch.tensor([-4.0, -4, -2.9, -2.9, -0.5, -0.5, 2.9, 2.9, 4, 4], requires_grad=True)
     y = bounded(x)
     assert y.tolist() == [-1, -1, -1, -1, -0.5, -0.5, 1, 1, 1, 1]
     y.backward(torch.tensor([-1.0, 1] * 5))  # descent goes the other way
     assert x.grad is not None
-    assert x.grad.tolist() == [-1, 0, -1, 1, -1, 1, -1, 1, 0, 1]
+    expected = torch.tensor([-0.2, 0, -0.2, 1, -1, 1, -1, 0.2, 0, 0.2])
+    torch.testing.assert_close(x.grad, expected)
+
+
+def test_modern_begins_without_a_pattern_of_places() -> None:
+    generator = REGISTRY.load("generator", "modern")(SMALL, width=8)
+    x = torch.randn(2, 8, SMALL.frames, SMALL.height // 4, SMALL.width // 4)
+    first, finer = list(generator.to_frames)[:2]
+    places = finer(first(x)).unflatten(4, (-1, 2)).unflatten(3, (-1, 2))  # (B, C, T, h, 2, w, 2)
+    assert places.std() > 0.1
+    torch.testing.assert_close(places, places[..., :1, :, :1].expand_as(places))
 
 
 def test_moderns_finer_grid_is_a_pixel_shuffle_of_each_frame() -> None:

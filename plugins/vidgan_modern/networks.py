@@ -3,9 +3,9 @@
 No normalisation: residual blocks, the relativistic paired loss (`rpgan`) and the terms `r1` and
 `r2`. Other than there, the discriminator also judges how a clip changes and how clips vary. The
 blocks work on grids of a quarter of the frame's height and width and below, where channels are
-cheap; between those and the pixels are three plain convolutions, of few channels on a grid of half
-the frame's size. There is no tanh at the end, which without normalisation saturates for good:
-pixels are clamped instead.
+cheap; between those and the pixels are plain convolutions of few channels on a grid of half the
+frame's size, and on its own. There is no tanh at the end, which without normalisation saturates for
+good: pixels are clamped instead.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from torch.utils.checkpoint import checkpoint
 from vidgan_core.conditioning import ClassEmbedding, Projection
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Discriminator, Fake, Generator, Tensors, Verdict
-from vidgan_modern.blocks import Grid, Scale, growing, shrinking
-from vidgan_modern.pixels import bounded, from_pixels, to_fine, to_pixels
+from vidgan_modern.blocks import Grid, Scale, Spatial, growing, shrinking
+from vidgan_modern.pixels import bounded, from_pixels, to_frames
 
 PATCH = 4  # pixels of a frame, in height and width, that one place of the largest grid stands for
-FINE = 16  # channels at most on the grid of half the frame's size
+FINE = 16  # channels at most on the grid of half the frame's size; half as many on its own
 EPSILON = 1e-4  # of a variance
 CONTRAST = 0.3  # of an untrained generator's pixels, so that few of them are clamped
 Width = Annotated[int, Ge(8), MultipleOf(8), doc("channels of the largest grid")]
@@ -92,11 +92,11 @@ class ModernGenerator(Generator):
         self.first = Scale(size, channels[0], mean=0, std=1)
         self.trunk = growing(channels, grids, depth)
         fine = min(FINE, width // 2)
-        self.to_fine = to_fine(width, fine)
+        self.to_frames = to_frames(width, fine)
         self.scales = nn.ModuleList(
-            Scale(size, outer, mean=1, std=0.5) for outer in (*channels, fine)
+            Scale(size, outer, mean=1, std=0.5) for outer in (*channels, fine // 2)
         )
-        self.to_pixels = to_pixels(fine, spec.channels, CONTRAST)
+        self.to_colours = Spatial(fine // 2, spec.channels, 3, CONTRAST)
 
     def noise(self, n: int, rng: torch.Generator, *, frames: int | None = None) -> Tensors:
         """Draw z (n, noise_size), standard normal."""
@@ -110,7 +110,7 @@ class ModernGenerator(Generator):
         *scales, last = self.scales
         for stage, scale in zip(self.trunk, scales, strict=True):
             x = self._blocks(stage, x) * scale(z)
-        return Fake(bounded(self.to_pixels(self.to_fine(x) * last(z))))
+        return Fake(bounded(self.to_colours(self.to_frames(x) * last(z))))
 
     def _blocks(self, stage: nn.Module, x: Tensor) -> Tensor:
         for block in stage.children():

@@ -1,7 +1,8 @@
 """Between grids and pixels: a grid of half the frame's size, and what keeps pixels in range.
 
-Two steps of a pixel shuffle each with a convolution between them: patches of 4x4 pixels made at
-once fit one another badly, and a thing that moves by a pixel would be another pattern of channels.
+Two steps of a pixel shuffle each with convolutions between and after them: patches of 4x4 pixels
+made at once fit one another badly, and a thing that moves by a pixel would be another pattern of
+channels.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from torch import Tensor, nn
 
 from vidgan_modern.blocks import RELU_GAIN, Spatial
 
-MARGIN = 1.0  # beyond the bounds of a pixel, which are 2 apart
+MARGIN = 2.0  # beyond the bounds of a pixel, which are 2 apart
+RECALL = 0.2
 
 
 class Finer(nn.Module):
@@ -43,22 +45,34 @@ class Coarser(nn.Module):
         return parts.reshape(clips, frames, height // 2, width // 2, -1).permute(0, 4, 1, 2, 3)
 
 
-def to_fine(width: int, fine: int) -> nn.Sequential:
-    """From the blocks' largest grid to one of twice its size, with `fine` channels."""
+def to_frames(width: int, fine: int) -> nn.Sequential:
+    """From the blocks' largest grid by way of `fine` channels on twice it to half as many a pixel.
+
+    What turns them into colours comes after: a convolution across the pixels themselves, since
+    four that are made side by side each learn their own colour of a thing of one.
+    """
     return nn.Sequential(
-        Spatial(width, 4 * fine, 1, RELU_GAIN, activated=True),
+        alike(Spatial(width, 4 * fine, 1, RELU_GAIN, activated=True)),
         Finer(),
         Spatial(fine, fine, 3, RELU_GAIN, activated=True),
+        alike(Spatial(fine, 4 * (fine // 2), 3, RELU_GAIN, activated=True)),
+        Finer(),
     )
 
 
-def to_pixels(fine: int, colours: int, contrast: float) -> nn.Sequential:
-    """From there to the frames, which are twice as large again."""
-    return nn.Sequential(Spatial(fine, 4 * colours, 3, contrast), Finer())
+@torch.no_grad()
+def alike(layer: Spatial) -> Spatial:
+    """Begin with the same weights for the four places that a `Finer` makes of one.
+
+    Aitken et al. 2017, "Checkerboard artifact free sub-pixel convolution": a pixel shuffle then
+    begins as an enlargement by the nearest neighbour.
+    """
+    layer.weight.copy_(layer.weight[: len(layer.weight) // 4].repeat(4, 1, 1, 1))
+    return layer
 
 
 def from_pixels(colours: int, fine: int, width: int) -> nn.Sequential:
-    """The mirror image of `to_fine` and `to_pixels`."""
+    """Backwards, and from pixels at once to the grid of half their size: colours are few."""
     return nn.Sequential(
         Coarser(),
         Spatial(4 * colours, fine, 3, 1.0, activated=True),
@@ -69,12 +83,13 @@ def from_pixels(colours: int, fine: int, width: int) -> nn.Sequential:
 
 
 def bounded(x: Tensor) -> Tensor:
-    """Clamp to [-1, 1]. What lies far outside has those gradients alone that would bring it back.
+    """Clamp to [-1, 1]. What lies outside is still led back inside, but goes outwards more easily.
 
     A tanh's gradient fades on both ways: a network that once makes black frames, as one learns to
-    in a few steps where most pixels are black, never makes anything else. What lies less than
-    `MARGIN` outside has all its gradients: without those that lead outwards black would stay
-    right at the bound, and noise of the weights would show in it as faint dots.
+    in a few steps where most pixels are black, never makes anything else. So the gradients that
+    would bring a pixel back are kept, `RECALL` of them; and those that lead outwards as far as
+    `MARGIN`. Without the latter, and as soon as both weigh the same, black stays right at the bound
+    and noise of the weights shows in it as faint dots.
     """
     clamped: Tensor = _Bounded.apply(x)  # type: ignore[no-untyped-call]
     return clamped
@@ -89,6 +104,8 @@ class _Bounded(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
+        away = x.abs()
         # Descent follows the negative gradient: inwards where that has the sign of x.
-        kept: Tensor = gradient * ((x.abs() <= 1 + MARGIN) | (gradient * x > 0))
+        outside = torch.where(gradient * x > 0, RECALL, (away <= 1 + MARGIN).to(x.dtype))
+        kept: Tensor = gradient * torch.where(away <= 1, 1, outside)
         return kept
