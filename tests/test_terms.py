@@ -182,7 +182,7 @@ def test_matching_needs_two_classes() -> None:
 
 
 def test_matching_needs_a_class_to_be_asked_for() -> None:
-    with pytest.raises(UsageError, match=r"needs 'class' from the condition.*--set 'condition="):
+    with pytest.raises(UsageError, match=r"needs 'class' in the condition; --set 'condition="):
         Run(small("conv3d", "minimax", "term.matching.weight=1.0"), REGISTRY)
 
 

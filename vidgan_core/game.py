@@ -213,10 +213,14 @@ class TwoPlayerGame:
         for weighted in self.terms:
             for missing in sorted(weighted.term.needs - given):
                 source, _, what = missing.partition(".")
+                if source == "condition":
+                    raise UsageError(
+                        f"term {weighted.name!r} needs {what!r} in the condition",
+                        hint=f"--set 'condition=[\"{what}\"]'",
+                    )
                 raise UsageError(
                     f"term {weighted.name!r} needs {what!r} from the {source}, which this "
-                    f"{source} does not give",
-                    hint=f"--set 'condition=[\"{what}\"]'" if source == "condition" else "",
+                    f"{source} does not give"
                 )
 
 
