@@ -63,7 +63,7 @@ def variety(rows: Tensor, group: int) -> Tensor:
 
 
 class ModernGenerator(Generator):
-    """Noise scales a learned basis; three grids of residual blocks; pixels by way of a finer one.
+    """Noise scales a learned basis; three grids of residual blocks; pixels by way of finer ones.
 
     It also scales the channels that leave each grid, the same in all frames: what does not change
     in a clip need not be kept up by convolutions along time, such as colours by the last of them.
@@ -119,7 +119,7 @@ class ModernGenerator(Generator):
 
 
 class ModernDiscriminator(Discriminator):
-    """The generator backwards; one score (B, 1) a clip.
+    """The generator backwards, but for the pixels, taken four at once; one score (B, 1) a clip.
 
     The score also knows two deviations of each channel's mean over places: over time, since
     convolutions of a few frames can't tell that a thing slowly becomes another; and over a `group`

@@ -1,4 +1,4 @@
-"""Between grids and pixels: a grid of half the frame's size, and what keeps pixels in range.
+"""Between the blocks' grids and pixels: finer grids, and what keeps pixels in range.
 
 Two steps of a pixel shuffle each with convolutions between and after them: patches of 4x4 pixels
 made at once fit one another badly, and a thing that moves by a pixel would be another pattern of
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from vidgan_modern.blocks import RELU_GAIN, Spatial
 
 MARGIN = 2.0  # beyond the bounds of a pixel, which are 2 apart
-RECALL = 0.2
+RECALL = 0.2  # of a gradient that leads back inside
 
 
 class Finer(nn.Module):
