@@ -172,10 +172,10 @@ def growing(channels: list[int], grids: list[Grid], depth: int) -> nn.Sequential
 def shrinking(channels: list[int], grids: list[Grid], depth: int) -> nn.Sequential:
     """The mirror image of `growing`, for channels and grids in the same order as there."""
     blocks = depth * len(channels)
-    layers: list[nn.Module] = [Residual(channels[-1], blocks) for _ in range(depth)]
-    steps = zip(pairwise(reversed(channels)), pairwise(reversed(grids)), strict=True)
-    for (outer, inner), (large, small) in steps:
+    sizes = list(reversed(channels))
+    stages = [nn.Sequential(*(Residual(width, blocks) for _ in range(depth))) for width in sizes]
+    steps = zip(stages[1:], pairwise(sizes), pairwise(reversed(grids)), strict=True)
+    for stage, (outer, inner), (large, small) in steps:
         factors = (large[0] // small[0], large[1] // small[1], large[2] // small[2])
-        layers.append(Down(outer, inner, factors))
-        layers += [Residual(inner, blocks) for _ in range(depth)]
-    return nn.Sequential(*layers)
+        stage.insert(0, Down(outer, inner, factors))
+    return nn.Sequential(*stages)

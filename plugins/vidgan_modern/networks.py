@@ -93,9 +93,8 @@ class ModernGenerator(Generator):
         self.trunk = growing(channels, grids, depth)
         fine = min(FINE, width // 2)
         self.to_frames = to_frames(width, fine)
-        self.scales = nn.ModuleList(
-            Scale(size, outer, mean=1, std=0.5) for outer in (*channels, fine // 2)
-        )
+        self.scales = nn.ModuleList(Scale(size, outer, mean=1, std=0.5) for outer in channels)
+        self.colour = Scale(size, fine // 2, mean=1, std=1)
         self.to_colours = Spatial(fine // 2, spec.channels, 3, CONTRAST)
 
     def noise(self, n: int, rng: torch.Generator, *, frames: int | None = None) -> Tensors:
@@ -107,10 +106,9 @@ class ModernGenerator(Generator):
         """Make the video (n, C, T, H, W)."""
         z = self.label(noise["z"], condition)
         x = self.first(z) * self.basis
-        *scales, last = self.scales
-        for stage, scale in zip(self.trunk, scales, strict=True):
+        for stage, scale in zip(self.trunk, self.scales, strict=True):
             x = self._blocks(stage, x) * scale(z)
-        return Fake(bounded(self.to_colours(self.to_frames(x) * last(z))))
+        return Fake(bounded(self.to_colours(self.to_frames(x) * self.colour(z))))
 
     def _blocks(self, stage: nn.Module, x: Tensor) -> Tensor:
         for block in stage.children():
@@ -119,13 +117,17 @@ class ModernGenerator(Generator):
 
 
 class ModernDiscriminator(Discriminator):
-    """The generator backwards, but for the pixels, taken four at once; one score (B, 1) a clip.
+    """The generator backwards, but for the pixels, taken four at once; a critic on each grid.
 
-    The score also knows two deviations of each channel's mean over places: over time, since
-    convolutions of a few frames can't tell that a thing slowly becomes another; and over a `group`
-    of clips (Karras et al. 2018, "Progressive Growing of GANs", section 3), since a generator that
-    makes one good clip again and again is not found out clip by clip. In eval mode, and with a
-    group of 1, a clip's score is its own.
+    A critic's score (B, 1) is of the whole clip. Those on the two larger grids know each channel's
+    mean alone, so what pieces of the clip look like and how they move, wherever they are.
+
+    The one on the smallest knows where things are and, of all grids, two deviations of channels'
+    means over places: over time, since they stay the same where things only move, and convolutions
+    of a few frames can't tell that one slowly becomes another; and over a `group` of clips (Karras
+    et al. 2018, "Progressive Growing of GANs", section 3), since a generator that makes one good
+    clip again and again is not found out clip by clip. In eval mode, and with a group of 1, a
+    clip's score is its own.
     """
 
     takes = frozenset({"class"})
@@ -145,14 +147,22 @@ class ModernDiscriminator(Discriminator):
         self.from_pixels = from_pixels(spec.channels, min(FINE, width // 2), width)
         self.trunk = shrinking(channels, grids, depth)
         self.basis = nn.Conv3d(channels[0], channels[0], grids[0], groups=channels[0], bias=False)
-        self.score = nn.Linear(3 * channels[0], 1)
-        self.projection = Projection(spec, 2 * channels[0])
+        own = channels[0] + sum(channels)  # features of a clip by itself
+        self.score = nn.Linear(own + sum(channels), 1)
+        self.projection = Projection(spec, own)
+        self.pieces = nn.ModuleList(nn.Linear(n, 1) for n in reversed(channels[1:]))
 
     def forward(self, video: Tensor, condition: Tensors) -> Verdict:
-        """Score each clip."""
-        maps = self.trunk(self.from_pixels(video))  # (B, 2*width, t, h, w)
-        means = maps.mean((3, 4))
-        phi = torch.cat([self.basis(maps).flatten(1), deviation(means, 2)], dim=1)  # (B, 4*width)
-        others = variety(means.mean(2), self.group if self.training else 1)  # (B, 2*width)
-        score = self.score(torch.cat([phi, others], dim=1))
-        return Verdict((self.projection(score, phi, condition),), (phi,))
+        """Score each clip, by the smallest grid first."""
+        maps = self.from_pixels(video)
+        means = []  # over places: (B, channels, T), from the largest grid to the smallest
+        for stage in self.trunk:
+            maps = stage(maps)
+            means.append(maps.mean((3, 4)))
+        clips = [mean.mean(2) for mean in means]
+        changes = [deviation(mean, 2) for mean in means]
+        phi = torch.cat([self.basis(maps).flatten(1), *changes], dim=1)
+        others = variety(torch.cat(clips, dim=1), self.group if self.training else 1)
+        score = self.projection(self.score(torch.cat([phi, others], dim=1)), phi, condition)
+        pieces = (judge(clip) for judge, clip in zip(self.pieces, clips, strict=False))
+        return Verdict((score, *pieces), (phi,))

@@ -1,8 +1,7 @@
 """Between the blocks' grids and pixels: finer grids, and what keeps pixels in range.
 
-Two steps of a pixel shuffle each with convolutions between and after them: patches of 4x4 pixels
-made at once fit one another badly, and a thing that moves by a pixel would be another pattern of
-channels.
+The generator interpolates twice, with convolutions between and after: patches of 4x4 pixels made at
+once fit one another badly, and a thing that moves by a pixel would be another pattern of channels.
 """
 
 from __future__ import annotations
@@ -18,23 +17,11 @@ MARGIN = 2.0  # beyond the bounds of a pixel, which are 2 apart
 RECALL = 0.2  # of a gradient that leads back inside
 
 
-class Finer(nn.Module):
-    """Twice the height and width: each place hands its channels to the four that it becomes.
-
-    A pixel shuffle (Shi et al. 2016), but of a clip, and channels-last before and after.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 4*C, T, H, W) -> (B, C, T, 2*H, 2*W)."""
-        clips, channels, frames, height, width = x.shape
-        inner = x.permute(0, 2, 3, 4, 1)  # (B, T, H, W, 4*C)
-        parts = inner.reshape(clips, frames, height, width, 2, 2, channels // 4)
-        places = parts.transpose(3, 4)  # (B, T, H, 2, W, 2, C)
-        return places.reshape(clips, frames, 2 * height, 2 * width, -1).permute(0, 4, 1, 2, 3)
-
-
 class Coarser(nn.Module):
-    """The reverse of `Finer`."""
+    """Half the height and width: each place takes over the channels of the four it stands for.
+
+    A pixel shuffle (Shi et al. 2016) backwards, of a clip, and channels-last before and after.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, 2*H, 2*W) -> (B, 4*C, T, H, W)."""
@@ -48,31 +35,25 @@ class Coarser(nn.Module):
 def to_frames(width: int, fine: int) -> nn.Sequential:
     """From the blocks' largest grid by way of `fine` channels on twice it to half as many a pixel.
 
-    What turns them into colours comes after: a convolution across the pixels themselves, since
-    four that are made side by side each learn their own colour of a thing of one.
+    No pixel shuffle here: its four places side by side would each learn their own colour of a thing
+    that has one.
     """
     return nn.Sequential(
-        alike(Spatial(width, 4 * fine, 1, RELU_GAIN, activated=True)),
-        Finer(),
+        Spatial(width, fine, 1, RELU_GAIN, activated=True),
+        finer(),
         Spatial(fine, fine, 3, RELU_GAIN, activated=True),
-        alike(Spatial(fine, 4 * (fine // 2), 3, RELU_GAIN, activated=True)),
-        Finer(),
+        Spatial(fine, fine // 2, 3, RELU_GAIN, activated=True),
+        finer(),
     )
 
 
-@torch.no_grad()
-def alike(layer: Spatial) -> Spatial:
-    """Begin with the same weights for the four places that a `Finer` makes of one.
-
-    Aitken et al. 2017, "Checkerboard artifact free sub-pixel convolution": a pixel shuffle then
-    begins as an enlargement by the nearest neighbour.
-    """
-    layer.weight.copy_(layer.weight[: len(layer.weight) // 4].repeat(4, 1, 1, 1))
-    return layer
+def finer() -> nn.Upsample:
+    """Twice the height and width of a clip, interpolated within its frames."""
+    return nn.Upsample(scale_factor=(1, 2, 2), mode="trilinear")
 
 
 def from_pixels(colours: int, fine: int, width: int) -> nn.Sequential:
-    """Backwards, and from pixels at once to the grid of half their size: colours are few."""
+    """From pixels, whose colours are few, at once to the grid of half their size."""
     return nn.Sequential(
         Coarser(),
         Spatial(4 * colours, fine, 3, 1.0, activated=True),
