@@ -15,13 +15,12 @@ from typing import Annotated
 import torch
 from annotated_types import Ge, MultipleOf, doc
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu
 from torch.utils.checkpoint import checkpoint
 
 from vidgan_core.conditioning import ClassEmbedding, Projection
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Discriminator, Fake, Generator, Tensors, Verdict
-from vidgan_modern.blocks import SLOPE, Grid, Scale, Spatial, growing, shrinking
+from vidgan_modern.blocks import Grid, Scale, Spatial, growing, shrinking
 from vidgan_modern.pixels import bounded, from_pixels, to_frames
 
 PATCH = 4  # pixels of a frame, in height and width, that one place of the largest grid stands for
@@ -120,16 +119,15 @@ class ModernGenerator(Generator):
 class ModernDiscriminator(Discriminator):
     """The generator backwards, but for the pixels, taken four at once; a critic on each grid.
 
-    That of the smallest gives one score (B, 1) a clip. Besides where things are it knows, of all
-    grids, two deviations of channels' means over places: over time, since they stay the same where
-    things only move, and convolutions of a few frames can't tell that one slowly becomes another;
-    and over a `group` of clips (Karras et al. 2018, "Progressive Growing of GANs", section 3),
-    since a generator that makes one good clip again and again is not found out clip by clip. In
-    eval mode, and with a group of 1, a clip's score is its own.
+    A critic's score (B, 1) is of the whole clip. Those on the two larger grids know each channel's
+    mean alone, so what pieces of the clip look like and how they move, wherever they are.
 
-    Those of the two larger grids score each place, (B, 1, T, H/4, W/4) and then half of that or so:
-    whether pieces of a clip look and move as real ones do (Isola et al. 2017, "Image-to-image
-    translation with conditional adversarial networks", section 3.2.2).
+    The one on the smallest knows where things are and, of all grids, two deviations of channels'
+    means over places: over time, since they stay the same where things only move, and convolutions
+    of a few frames can't tell that one slowly becomes another; and over a `group` of clips (Karras
+    et al. 2018, "Progressive Growing of GANs", section 3), since a generator that makes one good
+    clip again and again is not found out clip by clip. In eval mode, and with a group of 1, a
+    clip's score is its own.
     """
 
     takes = frozenset({"class"})
@@ -152,20 +150,19 @@ class ModernDiscriminator(Discriminator):
         own = channels[0] + sum(channels)  # features of a clip by itself
         self.score = nn.Linear(own + sum(channels), 1)
         self.projection = Projection(spec, own)
-        self.places = nn.ModuleList(Spatial(n, 1, 1, 1.0) for n in reversed(channels[1:]))
+        self.pieces = nn.ModuleList(nn.Linear(n, 1) for n in reversed(channels[1:]))
 
     def forward(self, video: Tensor, condition: Tensors) -> Verdict:
-        """Score each clip, then the places of the largest grid and of the next."""
+        """Score each clip, by the smallest grid first."""
         maps = self.from_pixels(video)
-        grids = []
+        means = []  # over places: (B, channels, T), from the largest grid to the smallest
         for stage in self.trunk:
             maps = stage(maps)
-            grids.append(maps)
-        means = [maps.mean((3, 4)) for maps in grids]  # over places: (B, channels, T)
+            means.append(maps.mean((3, 4)))
+        clips = [mean.mean(2) for mean in means]
         changes = [deviation(mean, 2) for mean in means]
         phi = torch.cat([self.basis(maps).flatten(1), *changes], dim=1)
-        clips = torch.cat([mean.mean(2) for mean in means], dim=1)
-        others = variety(clips, self.group if self.training else 1)
+        others = variety(torch.cat(clips, dim=1), self.group if self.training else 1)
         score = self.projection(self.score(torch.cat([phi, others], dim=1)), phi, condition)
-        places = (judge(leaky_relu(x, SLOPE)) for judge, x in zip(self.places, grids, strict=False))
-        return Verdict((score, *places), (phi,))
+        pieces = (judge(clip) for judge, clip in zip(self.pieces, clips, strict=False))
+        return Verdict((score, *pieces), (phi,))
