@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv3d
 from vidgan_modern.blocks import Spatial, Temporal
 from vidgan_modern.networks import variety
-from vidgan_modern.pixels import Coarser, bounded
+from vidgan_modern.pixels import Coarser, Finer, bounded
 
 from vidgan_core.component import Kind
 from vidgan_core.errors import ShapeError
@@ -237,6 +237,12 @@ def test_moderns_pixels_come_back_from_outside_and_go_no_further() -> None:
     assert x.grad is not None
     expected = torch.tensor([-0.2, 0, -0.2, 1, -1, 1, -1, 0.2, 0, 0.2])
     torch.testing.assert_close(x.grad, expected)
+
+
+def test_moderns_finer_grid_is_interpolated_within_frames() -> None:
+    clip = torch.randn(2, 3, 4, 2, 5)
+    expected = torch.nn.functional.interpolate(clip, scale_factor=(1, 2, 2), mode="trilinear")
+    torch.testing.assert_close(Finer()(clip), expected)
 
 
 def test_moderns_coarser_grid_keeps_every_pixel_of_each_frame() -> None:

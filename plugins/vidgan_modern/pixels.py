@@ -10,11 +10,24 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from vidgan_modern.blocks import RELU_GAIN, Spatial
 
 MARGIN = 2.0  # beyond the bounds of a pixel, which are 2 apart
 RECALL = 0.2  # of a gradient that leads back inside
+
+
+class Finer(nn.Module):
+    """Twice the height and width, interpolated within each frame."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, H, W) -> (B, C, T, 2*H, 2*W)."""
+        clips, frames = x.shape[0], x.shape[2]
+        # (B, C, T, H, W) -> (B*T, C, H, W) -> (B*T, C, 2*H, 2*W)
+        maps = interpolate(x.transpose(1, 2).flatten(0, 1), scale_factor=2.0, mode="bilinear")
+        # -> (B, T, C, 2*H, 2*W) -> (B, C, T, 2*H, 2*W)
+        return maps.reshape(clips, frames, *maps.shape[1:]).transpose(1, 2)
 
 
 class Coarser(nn.Module):
@@ -40,16 +53,11 @@ def to_frames(width: int, fine: int) -> nn.Sequential:
     """
     return nn.Sequential(
         Spatial(width, fine, 1, RELU_GAIN, activated=True),
-        finer(),
+        Finer(),
         Spatial(fine, fine, 3, RELU_GAIN, activated=True),
         Spatial(fine, fine // 2, 3, RELU_GAIN, activated=True),
-        finer(),
+        Finer(),
     )
-
-
-def finer() -> nn.Upsample:
-    """Twice the height and width of a clip, interpolated within its frames."""
-    return nn.Upsample(scale_factor=(1, 2, 2), mode="trilinear")
 
 
 def from_pixels(colours: int, fine: int, width: int) -> nn.Sequential:
