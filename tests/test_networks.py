@@ -14,6 +14,7 @@ from vidgan_modern.networks import variety
 from vidgan_modern.pixels import Coarser, Finer, bounded
 
 from vidgan_core.component import Kind
+from vidgan_core.dataset import Field
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Discriminator, Fake, Generator
 from vidgan_core.plugins import Provided
@@ -270,6 +271,15 @@ def test_one_critic_of_modern_knows_the_other_clips_of_the_group() -> None:
     changed = [(before != after).flatten().tolist() for before, after in pairs]
     alone = [False, True, False, False]
     assert changed == [[True, True, False, False], alone, alone]
+
+
+def test_every_critic_of_modern_knows_the_class() -> None:
+    spec = DataSpec(3, 8, 32, 32, condition=(Field("class", classes=4),))
+    discriminator = REGISTRY.load("discriminator", "modern")(spec, width=8)
+    video = torch.rand(2, *spec.shape)
+    one, other = (discriminator(video, {"class": torch.tensor([y, y])}).scores for y in (0, 1))
+    assert len(one) == 3
+    assert all((a != b).all() for a, b in zip(one, other, strict=True))
 
 
 def test_moderns_size_is_one_option() -> None:

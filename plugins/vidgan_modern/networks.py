@@ -150,7 +150,9 @@ class ModernDiscriminator(Discriminator):
         own = channels[0] + sum(channels)  # features of a clip by itself
         self.score = nn.Linear(own + sum(channels), 1)
         self.projection = Projection(spec, own)
-        self.pieces = nn.ModuleList(nn.Linear(n, 1) for n in reversed(channels[1:]))
+        larger = list(reversed(channels[1:]))
+        self.pieces = nn.ModuleList(nn.Linear(size, 1) for size in larger)
+        self.pieces_by_class = nn.ModuleList(Projection(spec, size) for size in larger)
 
     def forward(self, video: Tensor, condition: Tensors) -> Verdict:
         """Score each clip, by the smallest grid first."""
@@ -164,5 +166,6 @@ class ModernDiscriminator(Discriminator):
         phi = torch.cat([self.basis(maps).flatten(1), *changes], dim=1)
         others = variety(torch.cat(clips, dim=1), self.group if self.training else 1)
         score = self.projection(self.score(torch.cat([phi, others], dim=1)), phi, condition)
-        pieces = (judge(clip) for judge, clip in zip(self.pieces, clips, strict=False))
+        critics = zip(self.pieces, self.pieces_by_class, clips, strict=False)
+        pieces = (by_class(judge(clip), clip, condition) for judge, by_class, clip in critics)
         return Verdict((score, *pieces), (phi,))
