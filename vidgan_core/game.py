@@ -236,7 +236,7 @@ def _mean(values: Sequence[Tensor]) -> Tensor:
 def _accuracy(real: Verdict, fake: Verdict) -> Tensor:
     """How often a real score is above a fake one, which any loss wants, averaged over critics."""
     pairs = zip(real.scores, fake.scores, strict=True)
-    return _mean([(r > f).float().mean() for r, f in pairs])
+    return _mean([(r > f).to(r.dtype).mean() for r, f in pairs])
 
 
 def _spread(video: Tensor) -> Tensor:
