@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv3d
 from vidgan_modern.blocks import Spatial, Temporal
 from vidgan_modern.networks import variety
-from vidgan_modern.pixels import Coarser, Finer, bounded
+from vidgan_modern.pixels import Coarser, Finer, Palette, bounded
 
 from vidgan_core.component import Kind
 from vidgan_core.dataset import Field
@@ -244,6 +244,20 @@ def test_moderns_finer_grid_is_interpolated_within_frames() -> None:
     clip = torch.randn(2, 3, 4, 2, 5)
     expected = torch.nn.functional.interpolate(clip, scale_factor=(1, 2, 2), mode="trilinear")
     torch.testing.assert_close(Finer()(clip), expected)
+
+
+def test_moderns_palette_gives_each_map_of_a_clip_its_colour() -> None:
+    palette = Palette(5, 4, 3)
+    nn.init.normal_(palette.ground)
+    maps, z = torch.randn(2, 4, 3, 6, 7), torch.randn(2, 5)
+    expected = palette.ground[:, None, None, None].repeat(2, 1, 3, 6, 7)
+    for clip in range(2):
+        colours = palette.colours(z[clip])
+        for number in range(4):
+            for channel in range(3):
+                strength = colours[3 * number + channel]
+                expected[clip, channel] += strength * maps[clip, number]
+    torch.testing.assert_close(palette(maps, z), expected)
 
 
 def test_moderns_coarser_grid_keeps_every_pixel_of_each_frame() -> None:

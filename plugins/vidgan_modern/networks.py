@@ -20,13 +20,13 @@ from torch.utils.checkpoint import checkpoint
 from vidgan_core.conditioning import ClassEmbedding, Projection
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Discriminator, Fake, Generator, Tensors, Verdict
-from vidgan_modern.blocks import Grid, Scale, Spatial, growing, shrinking
-from vidgan_modern.pixels import bounded, from_pixels, to_frames
+from vidgan_modern.blocks import Grid, Scale, growing, shrinking
+from vidgan_modern.pixels import Palette, bounded, from_pixels, to_maps
 
 PATCH = 4  # pixels of a frame, in height and width, that one place of the largest grid stands for
 FINE = 16  # channels at most on the grid of half the frame's size; half as many on its own
 EPSILON = 1e-4  # of a variance
-CONTRAST = 0.3  # of an untrained generator's pixels, so that few of them are clamped
+MAPS = 4  # of a pixel, each in a colour of its own
 Width = Annotated[int, Ge(8), MultipleOf(8), doc("channels of the largest grid")]
 Depth = Annotated[int, Ge(1), doc("residual blocks a grid")]
 
@@ -66,7 +66,7 @@ class ModernGenerator(Generator):
     """Noise scales a learned basis; three grids of residual blocks; pixels by way of finer ones.
 
     It also scales the channels that leave each grid, the same in all frames: what does not change
-    in a clip need not be kept up by convolutions along time, such as colours by the last of them.
+    in a clip need not be kept up by convolutions along time. The last of them is a palette.
 
     A class is a vector as long as the noise beside it.
     """
@@ -91,11 +91,9 @@ class ModernGenerator(Generator):
         size = noise_size + self.label.size
         self.first = Scale(size, channels[0], mean=0, std=1)
         self.trunk = growing(channels, grids, depth)
-        fine = min(FINE, width // 2)
-        self.to_frames = to_frames(width, fine)
+        self.to_maps = to_maps(width, min(FINE, width // 2), MAPS)
         self.scales = nn.ModuleList(Scale(size, outer, mean=1, std=0.5) for outer in channels)
-        self.colour = Scale(size, fine // 2, mean=1, std=1)
-        self.to_colours = Spatial(fine // 2, spec.channels, 3, CONTRAST)
+        self.palette = Palette(size, MAPS, spec.channels)
 
     def noise(self, n: int, rng: torch.Generator, *, frames: int | None = None) -> Tensors:
         """Draw z (n, noise_size), standard normal."""
@@ -108,7 +106,7 @@ class ModernGenerator(Generator):
         x = self.first(z) * self.basis
         for stage, scale in zip(self.trunk, self.scales, strict=True):
             x = self._blocks(stage, x) * scale(z)
-        return Fake(bounded(self.to_colours(self.to_frames(x) * self.colour(z))))
+        return Fake(bounded(self.palette(self.to_maps(x), z)))
 
     def _blocks(self, stage: nn.Module, x: Tensor) -> Tensor:
         for block in stage.children():

@@ -1,4 +1,4 @@
-"""Between the blocks' grids and pixels: finer grids, and what keeps pixels in range.
+"""Between the blocks' grids and pixels: finer grids, colours, and what keeps pixels in range.
 
 The generator interpolates twice, with convolutions between and after: patches of 4x4 pixels made at
 once fit one another badly, and a thing that moves by a pixel would be another pattern of channels.
@@ -16,6 +16,7 @@ from vidgan_modern.blocks import RELU_GAIN, Spatial
 
 MARGIN = 2.0  # beyond the bounds of a pixel, which are 2 apart
 RECALL = 0.2  # of a gradient that leads back inside
+CONTRAST = 0.3  # of an untrained generator's pixels, so that few of them are clamped
 
 
 class Finer(nn.Module):
@@ -45,8 +46,33 @@ class Coarser(nn.Module):
         return parts.reshape(clips, frames, height // 2, width // 2, -1).permute(0, 4, 1, 2, 3)
 
 
-def to_frames(width: int, fine: int) -> nn.Sequential:
-    """From the blocks' largest grid by way of `fine` channels on twice it to half as many a pixel.
+class Palette(nn.Module):
+    """Paint with maps: a pixel is the sum of their colours, which the noise draws, on a ground.
+
+    A clip's colours are the same in all its places and frames. Were they for the convolutions to
+    make, a thing of one colour would need as many maps that agree everywhere as pixels have
+    channels; here one map and its colour are such a thing. The masks of Vondrick et al. 2016,
+    "Generating Videos with Scene Dynamics", do so for a whole picture.
+    """
+
+    def __init__(self, noise_size: int, maps: int, channels: int) -> None:
+        super().__init__()
+        self.colours = nn.Linear(noise_size, maps * channels)
+        # N(0, 1) to begin with, and half of that variance by the noise.
+        nn.init.normal_(self.colours.weight, 0.0, (2 * noise_size) ** -0.5)
+        nn.init.normal_(self.colours.bias, 0.0, 0.5**0.5)
+        self.ground = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, maps: Tensor, z: Tensor) -> Tensor:
+        """Paint maps (B, maps, T, H, W) by noise (B, noise_size): (B, channels, T, H, W)."""
+        colours = self.colours(z).reshape(*maps.shape[:2], -1)  # (B, maps, channels)
+        places = maps.flatten(2).transpose(1, 2)  # (B, T*H*W, maps), a view if channels are last
+        pixels = torch.baddbmm(self.ground, places, colours).transpose(1, 2)
+        return pixels.reshape(len(maps), -1, *maps.shape[2:])
+
+
+def to_maps(width: int, fine: int, maps: int) -> nn.Sequential:
+    """From the blocks' largest grid by way of `fine` channels on twice it to `maps` a pixel.
 
     No pixel shuffle here: its four places side by side would each learn their own colour of a thing
     that has one.
@@ -57,6 +83,7 @@ def to_frames(width: int, fine: int) -> nn.Sequential:
         Spatial(fine, fine, 3, RELU_GAIN, activated=True),
         Spatial(fine, fine // 2, 3, RELU_GAIN, activated=True),
         Finer(),
+        Spatial(fine // 2, maps, 3, CONTRAST / maps**0.5),
     )
 
 
