@@ -4,8 +4,8 @@ No normalisation: residual blocks, the relativistic paired loss (`rpgan`) and th
 `r2`. Other than there, the discriminator also judges how a clip changes and how clips vary. The
 blocks work on grids of a quarter of the frame's height and width and below, where channels are
 cheap; between those and the pixels are plain convolutions of few channels on a grid of half the
-frame's size, and on its own. There is no tanh at the end, which without normalisation saturates for
-good: pixels are clamped instead.
+frame's size, and on its own, and at the end a few maps in colours that the noise draws. There is no
+tanh, which without normalisation saturates for good: pixels are clamped instead.
 """
 
 from __future__ import annotations
