@@ -66,7 +66,7 @@ class ModernGenerator(Generator):
     """Noise scales a learned basis; three grids of residual blocks; pixels by way of finer ones.
 
     It also scales the channels that leave each grid, the same in all frames: what does not change
-    in a clip need not be kept up by convolutions along time. The last of them is a palette.
+    in a clip need not be kept up by convolutions along time. Its palette does so with colours.
 
     A class is a vector as long as the noise beside it.
     """
@@ -118,7 +118,8 @@ class ModernDiscriminator(Discriminator):
     """The generator backwards, but for the pixels, taken four at once; a critic on each grid.
 
     A critic's score (B, 1) is of the whole clip. Those on the two larger grids know each channel's
-    mean alone, so what pieces of the clip look like and how they move, wherever they are.
+    mean and the class alone, so what pieces of the clip look like and how they move, wherever they
+    are.
 
     The one on the smallest knows where things are and, of all grids, two deviations of channels'
     means over places: over time, since they stay the same where things only move, and convolutions

@@ -74,8 +74,8 @@ class Palette(nn.Module):
 def to_maps(width: int, fine: int, maps: int) -> nn.Sequential:
     """From the blocks' largest grid by way of `fine` channels on twice it to `maps` a pixel.
 
-    No pixel shuffle here: its four places side by side would each learn their own colour of a thing
-    that has one.
+    No pixel shuffle here: its four places side by side would each learn their own look of a thing
+    that is the same all over.
     """
     return nn.Sequential(
         Spatial(width, fine, 1, RELU_GAIN, activated=True),
