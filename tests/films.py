@@ -62,8 +62,12 @@ def save(
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     usual = CODECS.get(path.suffix[1:], ("libx264", "yuv420p"))
+    encoder = codec or usual[0]
+    if encoder == "libx264":
+        # Otherwise it sometimes makes another file of the same frames, even with one thread.
+        options = {"x264-params": "mbtree=0"} | options
     with av.open(f"file:{path}", "w", format=None if path.suffix else "mp4") as container:
-        stream = container.add_stream(codec or usual[0], rate=fps, options=options)
+        stream = container.add_stream(encoder, rate=fps, options=options)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = pixels or usual[1]
         if ticks is not None:
