@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from vidgan_core.build import build
+from vidgan_core.convolutions import tune_convolutions
 from vidgan_core.data import Batches
-from vidgan_core.precision import channels_last
 from vidgan_core.run import Run
 
 
@@ -21,7 +21,7 @@ def bare_step(run: Run) -> Callable[[], None]:
     parts = build(run.config, REGISTRY, run.parts.spec)
     g, d = parts.generator, parts.discriminator
     for network in (g, d):
-        channels_last(network)
+        tune_convolutions(network)
     g_adam, d_adam = (
         torch.optim.Adam(n.parameters(), 2e-4, (0.5, 0.999), fused=True) for n in (g, d)
     )

@@ -15,6 +15,7 @@ from vidgan_core.batchnorm import synchronise
 from vidgan_core.build import build, build_dataset, conditioned
 from vidgan_core.checkpoint import Checkpoint
 from vidgan_core.config import RunConfig
+from vidgan_core.convolutions import tune_convolutions
 from vidgan_core.data import Batches
 from vidgan_core.distributed import ALONE, Peers
 from vidgan_core.ema import EMA
@@ -24,7 +25,7 @@ from vidgan_core.health import DivergedError
 from vidgan_core.memory import keep_freed_memory
 from vidgan_core.optimizers import optimizer, set_rates
 from vidgan_core.plugins import Registry
-from vidgan_core.precision import channels_last, choose_device, choose_precision
+from vidgan_core.precision import choose_device, choose_precision
 from vidgan_core.ranks import check_parts
 from vidgan_core.rundir import RunDir
 from vidgan_core.state import check_same, gather, prefixed, restore, share
@@ -56,7 +57,7 @@ class Run:
         for module in (*players, *others):
             module.to(self.device, self.precision.storage)
             if config.trainer.channels_last:
-                channels_last(module)
+                tune_convolutions(module)
             if config.trainer.sync_batchnorm and peers.size > 1:
                 synchronise(module)
         workers = config.data.workers

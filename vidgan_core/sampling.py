@@ -14,12 +14,13 @@ from vidgan_core import checkpoint
 from vidgan_core.checkpoint import TO_SAMPLE, Checkpoint
 from vidgan_core.conditioning import CLASS, count_classes
 from vidgan_core.config import RunConfig
+from vidgan_core.convolutions import tune_convolutions
 from vidgan_core.errors import CheckpointError, UsageError, did_you_mean
 from vidgan_core.game import to_like
 from vidgan_core.interfaces import DataSpec, Generator, Tensors
 from vidgan_core.memory import keep_freed_memory
 from vidgan_core.plugins import Registry
-from vidgan_core.precision import channels_last, choose_device
+from vidgan_core.precision import choose_device
 from vidgan_core.rebuild import generator_of
 from vidgan_core.rng import keyed
 from vidgan_core.rundir import RunDir
@@ -70,7 +71,7 @@ class Sampler:
         generator, config = generator_of(saved, registry)
         generator.to(choose_device(device))
         if config.trainer.channels_last:
-            channels_last(generator)
+            tune_convolutions(generator)
         return cls(generator, config, saved.state["step"], saved.model_hash)
 
     def mark(self, seed: int) -> Mark:

@@ -1,0 +1,87 @@
+"""Convolutions as the engine computes them, against torch's own."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from conftest import Ratio
+from torch import Tensor, nn
+
+from vidgan_core.convolutions import tune_convolutions
+from vidgan_core.precision import channels_last
+
+VIDEO = (8, 16, 32, 32)  # clips, and the grid inside of 32x64x64 pixels
+FRAMES = (128, 32, 32)
+
+
+def pair(layer: nn.Module, *size: int) -> tuple[nn.Module, nn.Module, Tensor]:
+    """A layer tuned, the same with torch's kernels, and an input in their layout."""
+    tuned, plain = (nn.Sequential(copy.deepcopy(layer)) for _ in range(2))
+    tune_convolutions(tuned)
+    channels_last(plain)
+    layout = torch.channels_last if len(size) == 4 else torch.channels_last_3d
+    return tuned, plain, torch.randn(size).contiguous(memory_format=layout)
+
+
+def made(layer: nn.Module, x: Tensor) -> Callable[[], Tensor]:
+    """What makes the pixels."""
+
+    def call() -> Tensor:
+        with torch.no_grad():
+            result: Tensor = layer(x)
+            return result
+
+    return call
+
+
+def by_pixels(layer: nn.Module, x: Tensor) -> Callable[[], object]:
+    """What makes the gradient by the pixels; the weights are frozen."""
+    return gradient(layer.requires_grad_(False)(x.requires_grad_()), x)
+
+
+def by_weights(layer: nn.Module, x: Tensor) -> Callable[[], object]:
+    """What makes the gradient by the weights."""
+    return gradient(layer(x), next(layer.parameters()))
+
+
+def gradient(made: Tensor, by: Tensor) -> Callable[[], object]:
+    """A backward pass to one tensor."""
+    ahead = torch.ones_like(made)
+    return lambda: torch.autograd.grad(made, by, ahead, retain_graph=True)
+
+
+@pytest.mark.parametrize("width", [16, 32, 64])
+@pytest.mark.parametrize("grid", [VIDEO, FRAMES], ids=["video", "frames"])
+def test_to_the_pixels_ratio(faster: Ratio, grid: tuple[int, ...], width: int) -> None:
+    """A generator's last layer, from `width` channels to three."""
+    kind = nn.ConvTranspose3d if grid == VIDEO else nn.ConvTranspose2d
+    tuned, plain, x = pair(kind(width, 3, 4, 2, 1), grid[0], width, *grid[1:])
+    faster(made(tuned, x), made(plain, x), rounds=5)
+
+
+@pytest.mark.parametrize("width", [16, 32, 64])
+@pytest.mark.parametrize("grid", [VIDEO, FRAMES], ids=["video", "frames"])
+def test_by_the_pixels_ratio(faster: Ratio, grid: tuple[int, ...], width: int) -> None:
+    """The gradient by the pixels in a discriminator's first layer, of `width` channels."""
+    kind = nn.Conv3d if grid == VIDEO else nn.Conv2d
+    tuned, plain, x = pair(kind(3, width, 4, 2, 1), grid[0], 3, *(2 * n for n in grid[1:]))
+    faster(by_pixels(tuned, x), by_pixels(plain, x.clone()), rounds=5)
+
+
+@pytest.mark.parametrize("width", [16, 32, 64])
+@pytest.mark.parametrize("player", ["generator", "discriminator"])
+def test_by_the_weights_ratio(faster: Ratio, player: str, width: int) -> None:
+    """The layer of `conv3d` with most weights, 8 clips of 16x64x64; its input wants no gradient.
+
+    The discriminator has 8 real clips and 8 fakes.
+    """
+    if player == "generator":
+        layer = nn.ConvTranspose3d(8 * width, 4 * width, 4, 2, 1, bias=False)
+        tuned, plain, x = pair(layer, 8, 8 * width, 1, 4, 4)
+    else:
+        layer = nn.Conv3d(4 * width, 8 * width, 4, 2, 1, bias=False)
+        tuned, plain, x = pair(layer, 16, 4 * width, 2, 8, 8)
+    faster(by_weights(tuned, x), by_weights(plain, x), rounds=5)

@@ -1,0 +1,148 @@
+"""Convolutions next to the pixels, which the engine computes in another way than torch does."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from conftest import REGISTRY, SMALL, components, small_options
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from vidgan_core.convolutions import tune_convolutions
+from vidgan_core.plugins import Provided
+from vidgan_core.spectral import spectral_norm
+
+LAYERS = {
+    "2d": nn.Conv2d(3, 5, 4, 2, 1),
+    "2d, no padding, no bias": nn.Conv2d(2, 4, (4, 2), 2, bias=False),
+    "2d, a kernel that the stride does not divide": nn.Conv2d(3, 4, 3, 2, 1),
+    "2d, stride 3": nn.Conv2d(1, 2, 6, 3, 2),
+    "3d": nn.Conv3d(3, 5, 4, 2, 1),
+    "3d, in space": nn.Conv3d(3, 4, (3, 4, 4), (1, 2, 2), 1, bias=False),
+    "3d, unlike sides": nn.Conv3d(2, 3, (2, 4, 6), (1, 4, 2), (0, 0, 2)),
+    "2d, few places": nn.Conv2d(3, 200, 3, 1, 1),
+    "3d, few places": nn.Conv3d(10, 80, 4, 2, 1),
+    "3d, few places, pixels over": nn.Conv3d(3, 90, (3, 4, 2), (2, 5, 3), (1, 0, 0)),
+    "transposed 2d": nn.ConvTranspose2d(5, 3, 4, 2, 1),
+    "transposed 2d, no padding, no bias": nn.ConvTranspose2d(4, 2, (4, 2), 2, bias=False),
+    "transposed 3d": nn.ConvTranspose3d(5, 3, 4, 2, 1),
+    "transposed 3d, in space": nn.ConvTranspose3d(4, 3, (3, 4, 4), (1, 2, 2), 1, bias=False),
+    "transposed 3d, few places": nn.ConvTranspose3d(600, 10, 4, 2, 1, bias=False),
+    "transposed 3d, few places and channels": nn.ConvTranspose3d(600, 3, (1, 4, 4), (1, 2, 2)),
+    "transposed 3d, unlike sides": nn.ConvTranspose3d(3, 2, (2, 4, 6), (1, 4, 2), (0, 0, 2)),
+}
+AS_THEY_ARE = {
+    "groups": nn.ConvTranspose2d(4, 2, 4, 2, 1, groups=2),
+    "dilation": nn.Conv2d(3, 4, 4, 2, 1, dilation=2),
+    "more at the end": nn.ConvTranspose2d(4, 2, 4, 2, 1, output_padding=1),
+    "padding that reflects": nn.Conv2d(3, 4, 4, 2, 1, padding_mode="reflect"),
+    "one dimension": nn.ConvTranspose1d(4, 2, 4, 2, 1),
+}
+
+
+def sides(layer: nn.Module) -> tuple[int, ...]:
+    return (6, 12) if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) else (4, 12, 6)
+
+
+def derivatives(layer: nn.Module, x: Tensor) -> list[Tensor]:
+    """What a layer makes, its gradients, and those of a penalty on its gradient by the input."""
+    made = layer(x)
+    loss = (made**3).sum()
+    inputs = [x, *layer.parameters()]
+    first = torch.autograd.grad(loss, inputs, create_graph=True)
+    penalty = first[0].square().sum() + first[1].square().sum()
+    return [made, *first, *torch.autograd.grad(penalty, inputs)]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_values_and_derivatives_are_those_of_torchs_own(name: str) -> None:
+    layer = copy.deepcopy(LAYERS[name]).double()
+    kind = type(layer)
+    tuned = nn.Sequential(copy.deepcopy(layer))
+    tune_convolutions(tuned)
+    tune_convolutions(tuned)  # again, which changes nothing
+    assert isinstance(tuned[0], kind)
+    assert type(tuned[0]) is not kind
+    x = torch.randn(2, layer.in_channels, *sides(layer), dtype=torch.float64, requires_grad=True)
+    for ours, theirs in zip(derivatives(tuned, x), derivatives(layer, x), strict=True):
+        torch.testing.assert_close(ours, theirs)
+    assert tuned[0](x.detach()[:1]).shape == layer(x[:1]).shape
+    assert copy.deepcopy(tuned)[0].state_dict().keys() == layer.state_dict().keys()
+
+
+@pytest.mark.parametrize("name", ["2d, few places", "transposed 3d, few places"])
+def test_a_gradient_by_the_input_alone_costs_no_more_than_torchs_own(name: str) -> None:
+    def flops(layer: nn.Module) -> int:
+        x = torch.randn(2, layer.in_channels, *sides(layer), requires_grad=True)
+        made = layer(x).sum()
+        with FlopCounterMode(display=False) as counter:
+            torch.autograd.grad(made, x, create_graph=True)
+        return counter.get_total_flops()
+
+    plain, tuned = (nn.Sequential(copy.deepcopy(LAYERS[name])) for _ in range(2))
+    tune_convolutions(tuned)
+    assert flops(tuned[0]) == flops(plain[0]) > 0
+
+
+def test_an_input_with_pixels_over_is_done_as_torch_does_it() -> None:
+    layer = nn.Conv2d(3, 4, 4, 2, 1).double()
+    tuned = nn.Sequential(copy.deepcopy(layer))
+    tune_convolutions(tuned)
+    x = torch.randn(2, 3, 7, 9, dtype=torch.float64, requires_grad=True)
+    for ours, theirs in zip(derivatives(tuned, x), derivatives(layer, x), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_a_batch_of_one_without_its_dimension_and_a_wished_size() -> None:
+    layer = nn.ConvTranspose2d(4, 3, 4, 2, 1)
+    tuned = nn.Sequential(copy.deepcopy(layer))
+    tune_convolutions(tuned)
+    x = torch.randn(4, 5, 6)
+    torch.testing.assert_close(tuned(x), layer(x))
+    torch.testing.assert_close(tuned[0](x[None], [11, 13]), layer(x[None], [11, 13]))
+
+
+@pytest.mark.parametrize("name", ["2d", "transposed 3d"])
+def test_a_spectral_norm_is_taken_as_often(name: str) -> None:
+    layer = copy.deepcopy(LAYERS[name])
+    spectral_norm(layer)
+    tuned = nn.Sequential(copy.deepcopy(layer))
+    tune_convolutions(tuned)
+    x = torch.randn(2, layer.in_channels, *sides(layer))
+    torch.testing.assert_close(tuned(x), layer(x))
+    for ours, theirs in zip(tuned.buffers(), layer.buffers(), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("name", AS_THEY_ARE)
+def test_others_stay_as_they_are(name: str) -> None:
+    layer = copy.deepcopy(AS_THEY_ARE[name])
+    tuned = nn.Sequential(copy.deepcopy(layer))
+    tune_convolutions(tuned)
+    assert type(tuned[0]) is type(layer)
+
+
+@pytest.mark.parametrize("provided", components("generator") + components("discriminator"))
+def test_a_network_is_the_same_function(provided: Provided) -> None:
+    target = REGISTRY.load(provided.component.kind, provided.component.name)
+    network = target(SMALL, **small_options(provided)).double()
+    tuned = copy.deepcopy(network)
+    tune_convolutions(tuned)
+    rng = torch.Generator().manual_seed(0)
+    video = torch.rand(2, *SMALL.shape, dtype=torch.float64, generator=rng) * 2 - 1
+
+    def outcome(player: nn.Module) -> list[Tensor]:
+        torch.manual_seed(0)
+        if provided.component.kind == "generator":
+            noise = player.noise(2, torch.Generator().manual_seed(0))
+            noise = {name: z.double() for name, z in noise.items()}
+            made = player(noise, {}).video
+            return [made, *torch.autograd.grad(made.square().sum(), list(player.parameters()))]
+        x = video.clone().requires_grad_()
+        scores = sum(score.sum() for score in player(x, {}).scores)
+        return [scores, *torch.autograd.grad(scores, [x, *player.parameters()])]
+
+    for ours, theirs in zip(outcome(tuned), outcome(network), strict=True):
+        torch.testing.assert_close(ours, theirs)
