@@ -13,10 +13,11 @@ from torch.nn.functional import relu, softplus
 
 from vidgan_core.build import build
 from vidgan_core.config import RunConfig
+from vidgan_core.convolutions import tune_convolutions
 from vidgan_core.errors import UsageError, VidganError
 from vidgan_core.game import TwoPlayerGame, Weighted
 from vidgan_core.interfaces import DataSpec, Play, Tensors, Term
-from vidgan_core.precision import channels_last, choose_precision
+from vidgan_core.precision import choose_precision
 from vidgan_core.rng import key, keyed
 from vidgan_core.run import Run
 from vidgan_core.trainer import Trainer
@@ -125,7 +126,7 @@ def bare_loop(config: RunConfig, run: Run, loss: str, steps: int) -> tuple[nn.Mo
     parts = build(config, REGISTRY, run.parts.spec)
     g, d = parts.generator, parts.discriminator
     for network in (g, d):
-        channels_last(network)
+        tune_convolutions(network)
     g_adam, d_adam = (
         torch.optim.Adam(n.parameters(), 2e-4, (0.5, 0.999), fused=True) for n in (g, d)
     )

@@ -30,7 +30,7 @@ Sizes = tuple[int, ...]
 def tune_convolutions(network: nn.Module) -> None:
     """Make the 2D and 3D convolutions of a network as fast as they can be, in place.
 
-    Layers keep their weights, their names and their class as a base.
+    Layers keep their weights and names, and their class by name and as a base.
     """
     channels_last(network)
     for layer in network.modules():
@@ -39,7 +39,7 @@ def tune_convolutions(network: nn.Module) -> None:
             tuned = _TunedTransposed if isinstance(layer, _ConvTransposeNd) else _Tuned
             if issubclass(kind, tuned):
                 continue
-            layer.__class__ = type(f"Tuned{kind.__name__}", (tuned, kind), {})
+            layer.__class__ = type(kind.__name__, (tuned, kind), {})
 
 
 def _plain(layer: _ConvNd) -> bool:
