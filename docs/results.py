@@ -108,7 +108,7 @@ def main() -> None:
                 make(row, options.minutes, options.clips)
         done = [row for row in rows if row.file.exists()]
         if done:
-            film([row for row in done if row.seed == 0], HERE / f"results-{data}.gif")
+            film(done, HERE / f"results-{data}.gif")
             (HERE / f"results-{data}.md").write_text("\n".join(page(data, done)) + "\n")
 
 
@@ -167,8 +167,8 @@ def vidgan(*arguments: object) -> str:
 
 
 def film(rows: Iterable[Row], path: Path) -> None:
-    """Write a film that repeats: the clips of each row side by side, in the table's order."""
-    bands = [band(row) for row in ordered(rows)]
+    """Write a film that repeats: the first seeds' clips side by side, in the table's order."""
+    bands = [band(row) for row in ordered(rows) if row.seed == 0]
     pictures = [Image.fromarray(np.concatenate(at)) for at in zip(*bands, strict=True)]
     first, *others = [picture.quantize(64) for picture in pictures]
     first.save(path, save_all=True, append_images=others, duration=120, loop=0)
