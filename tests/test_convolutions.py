@@ -38,6 +38,7 @@ AS_THEY_ARE = {
     "dilation": nn.Conv2d(3, 4, 4, 2, 1, dilation=2),
     "more at the end": nn.ConvTranspose2d(4, 2, 4, 2, 1, output_padding=1),
     "padding that reflects": nn.Conv2d(3, 4, 4, 2, 1, padding_mode="reflect"),
+    "one tap": nn.Conv2d(3, 4, 1),
     "one dimension": nn.ConvTranspose1d(4, 2, 4, 2, 1),
 }
 

@@ -34,7 +34,7 @@ def tune_convolutions(network: nn.Module) -> None:
     """
     channels_last(network)
     for layer in network.modules():
-        if isinstance(layer, _ConvNd) and len(layer.kernel_size) > 1 and _plain(layer):
+        if isinstance(layer, _ConvNd) and _plain(layer):
             kind = type(layer)
             tuned = _TunedTransposed if isinstance(layer, _ConvTransposeNd) else _Tuned
             if issubclass(kind, tuned):
@@ -43,9 +43,14 @@ def tune_convolutions(network: nn.Module) -> None:
 
 
 def _plain(layer: _ConvNd) -> bool:
-    """Say whether a layer is nothing but kernel, stride and padding."""
+    """Say whether a layer has two dimensions or three, taps, and neither groups nor other extras.
+
+    A convolution of one tap is such a product already.
+    """
     return (
-        layer.groups == 1
+        len(layer.kernel_size) > 1
+        and max(layer.kernel_size) > 1
+        and layer.groups == 1
         and max(layer.dilation) == 1
         and not any(layer.output_padding)
         and layer.padding_mode == "zeros"
