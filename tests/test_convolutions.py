@@ -23,8 +23,8 @@ LAYERS = {
     "3d, in space": nn.Conv3d(3, 4, (3, 4, 4), (1, 2, 2), 1, bias=False),
     "3d, unlike sides": nn.Conv3d(2, 3, (2, 4, 6), (1, 4, 2), (0, 0, 2)),
     "2d, few places": nn.Conv2d(3, 200, 3, 1, 1),
-    "3d, few places": nn.Conv3d(10, 80, 4, 2, 1),
-    "3d, few places, pixels over": nn.Conv3d(3, 90, (3, 4, 2), (2, 5, 3), (1, 0, 0)),
+    "3d, few places": nn.Conv3d(10, 150, 4, 2, 1),
+    "3d, few places, pixels over": nn.Conv3d(3, 130, (3, 4, 2), (2, 5, 3), (1, 0, 0)),
     "transposed 2d": nn.ConvTranspose2d(5, 3, 4, 2, 1),
     "transposed 2d, no padding, no bias": nn.ConvTranspose2d(4, 2, (4, 2), 2, bias=False),
     "transposed 3d": nn.ConvTranspose3d(5, 3, 4, 2, 1),
@@ -38,6 +38,7 @@ AS_THEY_ARE = {
     "dilation": nn.Conv2d(3, 4, 4, 2, 1, dilation=2),
     "more at the end": nn.ConvTranspose2d(4, 2, 4, 2, 1, output_padding=1),
     "padding that reflects": nn.Conv2d(3, 4, 4, 2, 1, padding_mode="reflect"),
+    "a stride of one between few channels": nn.Conv3d(3, 4, 3, 1, 1),
     "one tap": nn.Conv2d(3, 4, 1),
     "one dimension": nn.ConvTranspose1d(4, 2, 4, 2, 1),
 }

@@ -24,6 +24,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from vidgan_core.precision import channels_last
 
 FEW = 8  # channels next to the pixels up to which weaving was measured to be faster
+MANY = 128  # channels of a grid from which on its places may be so few that a product is
 Sizes = tuple[int, ...]
 
 
@@ -34,7 +35,7 @@ def tune_convolutions(network: nn.Module) -> None:
     """
     channels_last(network)
     for layer in network.modules():
-        if isinstance(layer, _ConvNd) and _plain(layer):
+        if isinstance(layer, _ConvNd) and _plain(layer) and _promising(layer):
             kind = type(layer)
             tuned = _TunedTransposed if isinstance(layer, _ConvTransposeNd) else _Tuned
             if issubclass(kind, tuned):
@@ -56,6 +57,14 @@ def _plain(layer: _ConvNd) -> bool:
         and layer.padding_mode == "zeros"
         and not isinstance(layer.padding, str)
     )
+
+
+def _promising(layer: _ConvNd) -> bool:
+    """Say whether either way may come up: for nothing, going by Python costs some microseconds."""
+    grid, pixels = layer.out_channels, layer.in_channels
+    if isinstance(layer, _ConvTransposeNd):
+        grid, pixels = pixels, grid
+    return (pixels <= FEW and max(layer.stride) > 1) or grid >= MANY
 
 
 class _TunedTransposed(_ConvTransposeNd):
