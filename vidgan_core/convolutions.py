@@ -169,7 +169,7 @@ def _wanted(ctx: Any) -> list[bool]:
 def _executed(node: Any) -> bool:
     try:
         executed: bool = torch._C._will_engine_execute_node(node)
-    except RuntimeError:  # of a leaf, while it is differentiated by some of them
+    except (RuntimeError, AttributeError):  # of a leaf it does not say; nor is it public
         return True
     return executed
 
