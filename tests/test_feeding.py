@@ -113,14 +113,33 @@ def test_ctrl_c_with_workers_saves_and_stops() -> None:
     assert available(Path("out/checkpoints"))
 
 
+def readers(parent: int) -> list[int]:
+    """The processes that read data for another one."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    named = {int(p): Path(f"/proc/{p}/cmdline").read_bytes() for p in children}
+    return [p for p, command in named.items() if b"spawn_main" in command]
+
+
+def test_ctrl_c_does_not_reach_readers_that_are_starting() -> None:
+    clips()
+    process = spawn(
+        *("run", "--data", "./clips", *TINY, "--steps", 2, "--out", "out"),
+        *("--set", "data.workers=1"),
+    )
+    wait_for(lambda: readers(process.pid))
+    for pid in readers(process.pid):
+        os.kill(pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+
+
 def test_a_worker_that_dies_is_an_error_and_not_a_hang() -> None:
     clips()
     batches = Batches(folder(), 4, seed=0, workers=1)
     batches(0)
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    readers = [p for p in children if b"spawn_main" in Path(f"/proc/{p}/cmdline").read_bytes()]
-    for pid in readers:
-        os.kill(int(pid), signal.SIGKILL)
+    for pid in readers(os.getpid()):
+        os.kill(pid, signal.SIGKILL)
     ask = (batches(position) for position in range(1, 9))  # some were ready before
     with pytest.raises(VidganError, match="a process that reads data has died"):
         list(ask)

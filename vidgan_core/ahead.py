@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from typing import Any, Generic, TypeVar
@@ -40,7 +41,8 @@ class Ahead(Generic[T]):
         try:
             for number in wanted:
                 if number not in self._waiting:
-                    self._waiting[number] = self._executor.submit(self._work, number)
+                    with _interrupts_held():
+                        self._waiting[number] = self._executor.submit(self._work, number)
             return self._waiting.pop(position).result()
         except BrokenProcessPool:
             raise VidganError("a process that reads data has died; see data.workers") from None
@@ -48,6 +50,22 @@ class Ahead(Generic[T]):
     def close(self) -> None:
         """Finish what has begun and drop the rest."""
         self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Start processes that no Ctrl-C reaches, not even while they are being imported.
+
+    They inherit what is blocked; a Ctrl-C meanwhile is delivered to this one at the end.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _adopted: Callable[[int], Any] | None = None
