@@ -68,6 +68,8 @@ def _promising(layer: _ConvNd) -> bool:
 
 
 class _TunedTransposed(_ConvTransposeNd):
+    """What a transposed layer becomes."""
+
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(B, C, ...) -> (B, O, ...)."""
         if output_size is None and _measured(input, self):
@@ -78,6 +80,8 @@ class _TunedTransposed(_ConvTransposeNd):
 
 
 class _Tuned(_ConvNd):
+    """What another layer becomes."""
+
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if _measured(input, self):
             way = _Way(self.stride, self.padding, transposed=False)
@@ -117,8 +121,11 @@ def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, way: _Way) -> Tens
 
 
 class _Convolution(Function):
+    """Woven where that is faster, else by torch's kernels; so are its gradients, or a product."""
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, way: _Way) -> Tensor:
+        """(B, C, ...) -> (B, O, ...)."""
         ctx.save_for_backward(x, weight)
         ctx.way = way
         if not way.transposed:
@@ -131,6 +138,7 @@ class _Convolution(Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Return those gradients, of x, weight and bias, that the pass wants."""
         x, weight = ctx.saved_tensors
         way: _Way = ctx.way
         pixels, grid = (gradient, x) if way.transposed else (x, gradient)
