@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from vidgan_core import best, checkpoint
 from vidgan_core.batchnorm import synchronise
@@ -17,6 +17,7 @@ from vidgan_core.checkpoint import Checkpoint
 from vidgan_core.config import RunConfig
 from vidgan_core.convolutions import tune_convolutions
 from vidgan_core.data import Batches
+from vidgan_core.dataset import Dataset
 from vidgan_core.distributed import ALONE, Peers
 from vidgan_core.ema import EMA
 from vidgan_core.errors import UsageError, VidganError
@@ -55,46 +56,9 @@ class Run:
         players = (self.parts.generator, self.parts.discriminator)
         others = (*(weighted.term for weighted in self.parts.terms), *self.parts.augments)
         for module in (*players, *others):
-            module.to(self.device, self.precision.storage)
-            if config.trainer.channels_last:
-                tune_convolutions(module)
-            if config.trainer.sync_batchnorm and peers.size > 1:
-                synchronise(module)
-        workers = config.data.workers
-        self.batches = Batches(
-            dataset,
-            config.data.batch,
-            seed=config.seed,
-            device=self.device,
-            dtype=self.precision.storage,
-            workers=int(dataset.slow) if workers == "auto" else workers,
-            max_lost=config.data.max_lost,
-            few=self.parts.few,
-            part=peers.rank,
-            parts=peers.size,
-        )
-        game = TwoPlayerGame(
-            *players,
-            self.parts.loss,
-            self.parts.terms,
-            self.parts.augments,
-            d_steps=config.trainer.d_steps,
-            reuse_fakes=config.trainer.reuse_fakes,
-            keep_graphs=config.trainer.accumulate == 1,
-            autocast=lambda: self.precision.autocast(self.device),
-        )
-        phases = game.phases()
-        optimizers = {p.name: optimizer(p.name, p.network, config) for p in phases}
-        self.trainer = Trainer(
-            phases,
-            optimizers,
-            self.batches,
-            seed=config.seed,
-            max_skipped=config.trainer.max_skipped,
-            others=others,
-            accumulate=config.trainer.accumulate,
-            peers=peers,
-        )
+            self._prepare(module)
+        self.batches = self._batches(dataset)
+        self.trainer = self._trainer(others)
         self.ema = EMA(self.parts.generator, config.ema_decay)
         if config.trainer.compile:
             for network in players:
@@ -156,6 +120,55 @@ class Run:
             self.batches.close()
             self._lock = None
         return finished
+
+    def _prepare(self, module: nn.Module) -> None:
+        """Move a module to the device and make it as fast as it can be, in place."""
+        settings = self.config.trainer
+        module.to(self.device, self.precision.storage)
+        if settings.channels_last:
+            tune_convolutions(module)
+        if settings.sync_batchnorm and self.peers.size > 1:
+            synchronise(module)
+
+    def _batches(self, dataset: Dataset) -> Batches:
+        settings = self.config.data
+        return Batches(
+            dataset,
+            settings.batch,
+            seed=self.config.seed,
+            device=self.device,
+            dtype=self.precision.storage,
+            workers=int(dataset.slow) if settings.workers == "auto" else settings.workers,
+            max_lost=settings.max_lost,
+            few=self.parts.few,
+            part=self.peers.rank,
+            parts=self.peers.size,
+        )
+
+    def _trainer(self, others: Sequence[nn.Module]) -> Trainer:
+        settings = self.config.trainer
+        game = TwoPlayerGame(
+            self.parts.generator,
+            self.parts.discriminator,
+            self.parts.loss,
+            self.parts.terms,
+            self.parts.augments,
+            d_steps=settings.d_steps,
+            reuse_fakes=settings.reuse_fakes,
+            keep_graphs=settings.accumulate == 1,
+            autocast=lambda: self.precision.autocast(self.device),
+        )
+        phases = game.phases()
+        return Trainer(
+            phases,
+            {p.name: optimizer(p.name, p.network, self.config) for p in phases},
+            self.batches,
+            seed=self.config.seed,
+            max_skipped=settings.max_skipped,
+            others=others,
+            accumulate=settings.accumulate,
+            peers=self.peers,
+        )
 
     def _advance(self, stop: Callable[[], bool]) -> bool:
         """Train and save as far as that goes; False if the run had to go back on its way."""

@@ -171,6 +171,7 @@ class SelfAttention(nn.Module):
         key = max_pool2d(self.key(x), 2).flatten(2)  # (B, few, H*W/4)
         value = max_pool2d(self.value(x), 2).flatten(2)  # (B, half, H*W/4)
         weight = (query.transpose(1, 2) @ key).softmax(dim=-1)  # (B, H*W, H*W/4)
-        seen = (value @ weight.transpose(1, 2)).unflatten(2, x.shape[2:])  # (B, half, H, W)
+        # (B, H*W, half) -> (B, half, H, W): the other way round, the weight's gradient is copied
+        seen = (weight @ value.transpose(1, 2)).transpose(1, 2).unflatten(2, x.shape[2:])
         attended: Tensor = x + self.gain * self.out(seen)
         return attended

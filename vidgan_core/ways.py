@@ -1,0 +1,173 @@
+"""How a convolution is computed where that is not left to torch: woven, or as a matrix product.
+
+- A transposed convolution to three channels is a generator's way to its pixels, and the gradient by
+  the pixels in a discriminator. With a stride of s and a kernel of q s pixels, each of the s pixels
+  that an input becomes sees q taps of its own. So they are channels of an ordinary convolution of q
+  taps, and are then woven together: the same products, summed up in another order.
+- Where millions of weights meet few places, around the innermost grid, a convolution is one product
+  of matrices: what each place sees, and the weights. So are a transposed one, which then adds up
+  what the places give to the same pixel, and the gradient of the weights.
+
+A CPU's kernels take up to several times as long (`pytest benchmarks/test_convolutions.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, conv3d, conv_transpose2d, conv_transpose3d, pad
+
+FEW = 8  # channels next to the pixels up to which weaving was measured to be faster
+MANY = 128  # channels of a grid from which on a product was
+HEAVY = 2**21  # weights from which on it was for more than their own gradient
+Sizes = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a weight (grid's channels, pixels' channels, kernel ...) joins a grid and its pixels."""
+
+    stride: Sizes
+    padding: Any  # Sizes; a layer's may be a word, for one that is left to torch
+    transposed: bool  # from the grid to the pixels
+
+    def back(self) -> Way:
+        """Return the way of the gradient by what a convolution is given."""
+        return Way(self.stride, self.padding, not self.transposed)
+
+    def grid(self, pixels: Sizes, kernel: Sizes) -> Sizes:
+        """Return the sides of the grid that sees these pixels."""
+        sides = zip(pixels, kernel, self.stride, self.padding, strict=True)
+        return tuple((n + 2 * p - k) // s + 1 for n, k, s, p in sides)
+
+    def pixels(self, grid: Sizes, kernel: Sizes) -> Sizes:
+        """Return the sides of the pixels that a grid becomes."""
+        sides = zip(grid, kernel, self.stride, self.padding, strict=True)
+        return tuple((n - 1) * s + k - 2 * p for n, k, s, p in sides)
+
+    def better(self, weight: Tensor, places: int, pixels: Sizes) -> bool:
+        """Say whether another way than torch's is better for so many places, and possible."""
+        if not self.transposed:
+            return heavy(weight, places)
+        sides = zip(pixels, weight.shape[2:], self.stride, self.padding, strict=True)
+        whole = all(k % s == 0 and (n + 2 * p) % s == 0 for n, k, s, p in sides)
+        return whole and (self.weaves(weight.shape[1]) or heavy(weight, places))
+
+    def weaves(self, pixels: int) -> bool:
+        """Say whether weaving is the better way to so many channels."""
+        return pixels <= FEW and max(self.stride) > 1
+
+
+def promising(grid: int, pixels: int, way: Way) -> bool:
+    """Say whether it may ever be better between so many channels."""
+    return grid >= MANY or way.weaves(pixels)
+
+
+def heavy(weight: Tensor, places: int) -> bool:
+    """Say whether so many weights for so few places are better a product."""
+    return weight.numel() >= HEAVY and places <= 2 * len(weight)
+
+
+def to_grid(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
+    """(B, C, n*s, ...) -> (B, O, n, ...): an ordinary convolution."""
+    kernel = weight.shape[2:]
+    sides = way.grid(x.shape[2:], kernel)
+    if not way.better(weight, len(x) * math.prod(sides), x.shape[2:]):
+        return (conv2d, conv3d)[x.dim() - 4](x, weight, bias, way.stride, way.padding)
+    what, weights = seen(x, kernel, way), weight.movedim(1, -1).flatten(1).t()
+    made = what @ weights if bias is None else torch.addmm(bias, what, weights)
+    return made.reshape(len(x), *sides, -1).movedim(-1, 1)
+
+
+def to_pixels(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
+    """(B, C, n, ...) -> (B, O, n*s, ...): a transposed convolution."""
+    places, outputs = x.numel() // x.shape[1], weight.shape[1]
+    if way.better(weight, places, way.pixels(x.shape[2:], weight.shape[2:])):
+        strides = (woven if way.weaves(outputs) else added_up)(x, weight, bias, way)
+        return beside(strides, way)
+    convolve = (conv_transpose2d, conv_transpose3d)[x.dim() - 4]
+    return convolve(x, weight, bias, way.stride, way.padding)
+
+
+def weight_gradient(grid: Tensor, pixels: Tensor, kernel: Sizes, way: Way) -> Tensor:
+    """Return the gradient by a weight: the sum over places of their channels and what they see."""
+    places = grid.movedim(1, -1).flatten(0, -2)  # (places, channels)
+    made = places.t() @ seen(pixels, kernel, way)
+    return made.reshape(grid.shape[1], *kernel, pixels.shape[1]).movedim(-1, 1)
+
+
+def seen(pixels: Tensor, kernel: Sizes, way: Way) -> Tensor:
+    """Return what each place of the grid sees (places, k*...*C), in a weight's order in memory.
+
+    For that the pixels come channels-last.
+    """
+    around = [p for side in reversed(way.padding) for p in (side, side)]
+    rows = pad(pixels.movedim(1, -1), [0, 0, *around])
+    for d, (k, s) in enumerate(zip(kernel, way.stride, strict=True)):
+        rows = rows.unfold(d + 1, k, s)  # (B, n, ..., C, k, ...)
+    each = len(kernel)
+    return rows.movedim(each + 1, -1).flatten(each + 1).flatten(0, each)
+
+
+def added_up(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
+    """Make all that each place gives, then add up what is for the same pixel.
+
+    What a place gives are taps, each a stride of pixels that is as many places further on.
+    (B, C, n, ...) -> (B, n + taps - 1, ..., s, ..., O)
+    """
+    outputs, *kernel = weight.shape[1:]
+    taps = [k // s for k, s in zip(kernel, way.stride, strict=True)]
+    pairs = [size for pair in zip(taps, way.stride, strict=True) for size in pair]
+    given = x.movedim(1, -1).flatten(0, -2) @ weight.movedim(1, -1).flatten(1)
+    # (places, k*...*O) -> (B, n, ..., taps, s, ..., O)
+    sides = x.shape[2:]
+    given = given.reshape(len(x), *sides, *pairs, outputs)
+    start = x.new_zeros(outputs) if bias is None else bias
+    larger = [n + t - 1 for n, t in zip(sides, taps, strict=True)]
+    made = start.expand(len(x), *larger, *way.stride, outputs).clone()
+    everything = slice(None)
+    for which in product(*map(range, taps)):
+        there = [slice(t, t + n) for t, n in zip(which, sides, strict=True)]
+        tap = [index for t in which for index in (t, everything)]
+        made[(everything, *there)] += given[(everything, *[everything] * len(sides), *tap)]
+    return made
+
+
+def woven(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
+    """Make the pixels of a stride as channels.
+
+    Pixel s i + b of a dimension, before the padding is cut off, is the sum of W[s t + b] x[i - t]
+    over the taps t. (B, C, n, ...) -> (B, n + taps - 1, ..., s, ..., O)
+    """
+    each = len(way.stride)
+    inputs, outputs, *kernel = weight.shape
+    taps = [k // s for k, s in zip(kernel, way.stride, strict=True)]
+    # (I, O, k, ...) -> (I, taps, s, ..., O) -> (s, ..., O, taps, ..., I), from the last tap on
+    pairs = [size for pair in zip(taps, way.stride, strict=True) for size in pair]
+    split = weight.movedim(1, -1).reshape(inputs, *pairs, outputs)
+    over_taps, over_stride = range(1, 2 * each, 2), range(2, 2 * each + 1, 2)
+    split = split.flip(*over_taps).permute(*over_stride, 2 * each + 1, *over_taps, 0)
+    many = split.reshape(-1, *taps, inputs).movedim(-1, 1)  # (s*s*...*O, I, taps, ...)
+    if bias is not None:
+        bias = bias.repeat(len(many) // outputs)
+    made = (conv2d, conv3d)[each - 2](x, many, bias, padding=[t - 1 for t in taps])
+    return made.movedim(1, -1).reshape(len(x), *made.shape[2:], *way.stride, outputs)
+
+
+def beside(strides: Tensor, way: Way) -> Tensor:
+    """Lay the pixels of each stride side by side, and cut the padding off.
+
+    (B, n, ..., s, ..., O) -> (B, O, n*s, ...)
+    """
+    each = len(way.stride)
+    pairs = [axis for d in range(each) for axis in (1 + d, 1 + each + d)]
+    rows = strides.permute(0, *pairs, 2 * each + 1)
+    for d, p in enumerate(way.padding):
+        rows = rows.flatten(d + 1, d + 2)
+        rows = rows.narrow(d + 1, p, rows.shape[d + 1] - 2 * p)
+    return rows.movedim(-1, 1)
