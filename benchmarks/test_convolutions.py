@@ -37,8 +37,8 @@ def made(layer: nn.Module, x: Tensor) -> Callable[[], Tensor]:
     return call
 
 
-def by_pixels(layer: nn.Module, x: Tensor) -> Callable[[], object]:
-    """What makes the gradient by the pixels; the weights are frozen."""
+def by_input(layer: nn.Module, x: Tensor) -> Callable[[], object]:
+    """What makes the gradient by the input; the weights are frozen."""
     return gradient(layer.requires_grad_(False)(x.requires_grad_()), x)
 
 
@@ -68,20 +68,39 @@ def test_by_the_pixels_ratio(faster: Ratio, grid: tuple[int, ...], width: int) -
     """The gradient by the pixels in a discriminator's first layer, of `width` channels."""
     kind = nn.Conv3d if grid == VIDEO else nn.Conv2d
     tuned, plain, x = pair(kind(3, width, 4, 2, 1), grid[0], 3, *(2 * n for n in grid[1:]))
-    faster(by_pixels(tuned, x), by_pixels(plain, x.clone()), rounds=5)
+    faster(by_input(tuned, x), by_input(plain, x.clone()), rounds=5)
 
 
-@pytest.mark.parametrize("width", [16, 32, 64])
-@pytest.mark.parametrize("player", ["generator", "discriminator"])
-def test_by_the_weights_ratio(faster: Ratio, player: str, width: int) -> None:
-    """The layer of `conv3d` with most weights, 8 clips of 16x64x64; its input wants no gradient.
+def innermost(player: str, width: int) -> tuple[nn.Module, nn.Module, Tensor]:
+    """The layer of `conv3d` with most weights, 8 clips of 16x64x64, tuned and plain.
 
     The discriminator has 8 real clips and 8 fakes.
     """
     if player == "generator":
         layer = nn.ConvTranspose3d(8 * width, 4 * width, 4, 2, 1, bias=False)
-        tuned, plain, x = pair(layer, 8, 8 * width, 1, 4, 4)
-    else:
-        layer = nn.Conv3d(4 * width, 8 * width, 4, 2, 1, bias=False)
-        tuned, plain, x = pair(layer, 16, 4 * width, 2, 8, 8)
+        return pair(layer, 8, 8 * width, 1, 4, 4)
+    return pair(nn.Conv3d(4 * width, 8 * width, 4, 2, 1, bias=False), 16, 4 * width, 2, 8, 8)
+
+
+@pytest.mark.parametrize("width", [16, 32, 64])
+@pytest.mark.parametrize("player", ["generator", "discriminator"])
+def test_innermost_ratio(faster: Ratio, player: str, width: int) -> None:
+    """Forwards."""
+    tuned, plain, x = innermost(player, width)
+    faster(made(tuned, x), made(plain, x), rounds=5)
+
+
+@pytest.mark.parametrize("width", [16, 32, 64])
+@pytest.mark.parametrize("player", ["generator", "discriminator"])
+def test_innermost_by_the_input_ratio(faster: Ratio, player: str, width: int) -> None:
+    """The gradient by what the layer is given."""
+    tuned, plain, x = innermost(player, width)
+    faster(by_input(tuned, x), by_input(plain, x.clone()), rounds=5)
+
+
+@pytest.mark.parametrize("width", [16, 32, 64])
+@pytest.mark.parametrize("player", ["generator", "discriminator"])
+def test_innermost_by_the_weights_ratio(faster: Ratio, player: str, width: int) -> None:
+    """The gradient by the weights; the input wants none."""
+    tuned, plain, x = innermost(player, width)
     faster(by_weights(tuned, x), by_weights(plain, x), rounds=5)

@@ -32,18 +32,18 @@ LAYERS = {
     "transposed 3d, few places": nn.ConvTranspose3d(600, 10, 4, 2, 1, bias=False),
     "transposed 3d, few places and channels": nn.ConvTranspose3d(600, 3, (1, 4, 4), (1, 2, 2)),
     "transposed 3d, unlike sides": nn.ConvTranspose3d(3, 2, (2, 4, 6), (1, 4, 2), (0, 0, 2)),
-    "2d, many weights": nn.Conv2d(480, 512, 3, 1, 1),
-    "3d, many weights": nn.Conv3d(70, 512, 4, 2, 1),
+    "2d, many weights": nn.Conv2d(912, 512, 3, 1, 1),
+    "3d, many weights": nn.Conv3d(130, 512, 4, 2, 1),
     "3d, many weights, unlike sides": nn.Conv3d(
-        128, 700, (2, 4, 3), (1, 2, 3), (0, 1, 0), bias=False
+        256, 700, (2, 4, 3), (1, 2, 3), (0, 1, 0), bias=False
     ),
-    "3d, many weights, pixels over": nn.Conv3d(180, 500, (3, 4, 2), (2, 5, 3), (1, 0, 0)),
-    "transposed 2d, many weights": nn.ConvTranspose2d(512, 260, 4, 2, 1),
-    "transposed 3d, many weights": nn.ConvTranspose3d(1000, 36, 4, 2, 1),
+    "3d, many weights, pixels over": nn.Conv3d(360, 500, (3, 4, 2), (2, 5, 3), (1, 0, 0)),
+    "transposed 2d, many weights": nn.ConvTranspose2d(512, 520, 4, 2, 1),
+    "transposed 3d, many weights": nn.ConvTranspose3d(1000, 68, 4, 2, 1),
     "transposed 3d, many weights, in space": nn.ConvTranspose3d(
-        600, 80, (3, 4, 4), (1, 2, 2), 1, bias=False
+        600, 150, (3, 4, 4), (1, 2, 2), 1, bias=False
     ),
-    "transposed 3d, many weights, pixels over": nn.ConvTranspose3d(700, 120, 3, 2, 1),
+    "transposed 3d, many weights, pixels over": nn.ConvTranspose3d(700, 230, 3, 2, 1),
 }
 AS_THEY_ARE = {
     "groups": nn.ConvTranspose2d(4, 2, 4, 2, 1, groups=2),

@@ -24,7 +24,7 @@ from torch.nn.functional import conv2d, conv3d, conv_transpose2d, conv_transpose
 
 FEW = 8  # channels next to the pixels up to which weaving was measured to be faster
 MANY = 128  # channels of a grid from which on a product was
-HEAVY = 2**21  # weights from which on it was for more than their own gradient
+HEAVY = 2**22  # weights from which on it was for more than their own gradient
 Sizes = tuple[int, ...]
 
 
