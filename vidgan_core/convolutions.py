@@ -1,7 +1,8 @@
-"""Convolutions as they run fastest: channels-last, and some in another way than torch's."""
+"""Convolutions made faster: channels-last, and some computed in another way than torch's."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -10,31 +11,46 @@ from torch.autograd import Function
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from vidgan_core.precision import channels_last
-from vidgan_core.ways import Way, heavy, promising, to_grid, to_pixels, weight_gradient
+from vidgan_core.ways import MANY, Way, heavy, to_grid, to_pixels, weight_gradient
+
+TORCHS_OWN: tuple[Any, ...] = (
+    nn.Conv2d._conv_forward,
+    nn.Conv3d._conv_forward,
+    nn.ConvTranspose2d.forward,
+    nn.ConvTranspose3d.forward,
+)
 
 
 def tune_convolutions(network: nn.Module) -> None:
-    """Make the 2D and 3D convolutions of a network as fast as they can be, in place.
+    """Make the 2D and 3D convolutions of a network faster, in place.
 
     Layers keep their weights and names, and their class by name and as a base.
     """
     channels_last(network)
     for layer in network.modules():
         if isinstance(layer, _ConvNd) and _plain(layer) and _promising(layer):
-            kind = type(layer)
-            tuned = _TunedTransposed if isinstance(layer, _ConvTransposeNd) else _Tuned
-            if issubclass(kind, tuned):
-                continue
-            layer.__class__ = type(kind.__name__, (tuned, kind), {})
+            kind: Any = type(layer)
+            layer.__class__ = _tuned(kind)
+
+
+@cache
+def _tuned(kind: Any) -> type[_ConvNd]:
+    """Return the class that a layer of this one becomes."""
+    base = _TunedTransposed if issubclass(kind, _ConvTransposeNd) else _Tuned
+    return type(kind.__name__, (base, kind), {})
 
 
 def _plain(layer: _ConvNd) -> bool:
     """Say whether a layer has two dimensions or three, taps, and neither groups nor other extras.
 
-    A convolution of one tap is a product already.
+    A convolution of one tap is a product already; one that is tuned, or computes something else
+    than its base, stays what it is.
     """
+    kind: Any = type(layer)
+    computes = kind.forward if isinstance(layer, _ConvTransposeNd) else kind._conv_forward
     return (
-        len(layer.kernel_size) > 1
+        computes in TORCHS_OWN
+        and len(layer.kernel_size) > 1
         and max(layer.kernel_size) > 1
         and layer.groups == 1
         and max(layer.dilation) == 1
@@ -45,11 +61,11 @@ def _plain(layer: _ConvNd) -> bool:
 
 
 def _promising(layer: _ConvNd) -> bool:
-    """Say whether there may be a better way: for nothing, going by Python costs microseconds."""
+    """Say whether there may be a better way; if not, a detour by Python would cost microseconds."""
     grid, pixels = layer.out_channels, layer.in_channels
     if isinstance(layer, _ConvTransposeNd):
         grid, pixels = pixels, grid
-    return promising(grid, pixels, _way(layer))
+    return grid >= MANY or _way(layer).weaves(pixels)
 
 
 def _way(layer: _ConvNd) -> Way:
@@ -78,15 +94,20 @@ class _Tuned(_ConvNd):
 
 
 def _measured(x: Tensor, layer: _ConvNd) -> bool:
-    """Say whether this is where it was measured: batches on a CPU, without autocast."""
+    """Say whether this is what was measured: a batch on a CPU, in single or double precision.
+
+    What does not fit is left to torch, which says so, and so are its transforms of functions.
+    """
     cpu = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-    batch = x.dim() == len(layer.kernel_size) + 2
-    return cpu and batch and not torch.compiler.is_compiling()
+    batch = x.dim() == len(layer.kernel_size) + 2 and x.shape[1] == layer.in_channels
+    precise = x.dtype in (torch.float32, torch.float64)
+    transformed = getattr(torch._C, "_are_functorch_transforms_active", bool)()
+    return cpu and batch and precise and not (transformed or torch.compiler.is_compiling())
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
     """Return the convolution, which can be differentiated twice, as torch's."""
-    # Whether a pass wants the gradient of a leaf autograd does not say, that of a view it does.
+    # Whether a pass wants a gradient, autograd says of what an operation made, but not of a leaf.
     made: Tensor = _Convolution.apply(x, weight.expand_as(weight), bias, way)  # type: ignore[no-untyped-call]
     return made
 
@@ -99,31 +120,37 @@ class _Convolution(Function):
         """(B, C, ...) -> (B, O, ...)."""
         ctx.save_for_backward(x, weight)
         ctx.way = way
-        return (to_pixels if way.transposed else to_grid)(x, weight, bias, way)
+        made = (to_pixels if way.transposed else to_grid)(x, weight, bias, way)
+        return made.data  # no view any more, which an activation could not change in place
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Return those gradients, of x, weight and bias, that the pass wants."""
-        x, weight = ctx.saved_tensors
-        way: Way = ctx.way
-        pixels, grid = (gradient, x) if way.transposed else (x, gradient)
-        places = grid.numel() // grid.shape[1]
-        for_x, for_weight, for_bias = _wanted(ctx)
-        x_here = for_x and way.back().better(weight, places, pixels.shape[2:])
-        weight_here = for_weight and (places <= len(weight) or heavy(weight, places))
-        rest = [for_x and not x_here, for_weight and not weight_here, for_bias]
-        of_x = of_weight = of_bias = None
-        if any(rest):
-            each = len(way.stride)
-            sizes = (way.stride, way.padding, [1] * each, way.transposed, [0] * each, 1)
-            of_x, of_weight, of_bias = torch.ops.aten.convolution_backward(
-                gradient, x, weight, [gradient.shape[1]], *sizes, rest
-            )
-        if x_here:
-            of_x = _convolve(gradient, weight, None, way.back())
-        if weight_here:
-            of_weight = weight_gradient(grid, pixels, weight.shape[2:], way)
-        return of_x, of_weight, of_bias, None
+        with torch.autocast("cpu", enabled=False):  # as it was forwards
+            return _gradients(ctx, gradient)
+
+
+def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    x, weight = ctx.saved_tensors
+    way: Way = ctx.way
+    pixels, grid = (gradient, x) if way.transposed else (x, gradient)
+    places = grid.numel() // grid.shape[1]
+    for_x, for_weight, for_bias = _wanted(ctx)
+    x_here = for_x and way.back().better(weight, places, pixels.shape[2:])
+    weight_here = for_weight and (0 < places <= len(weight) or heavy(weight, places))
+    rest = [for_x and not x_here, for_weight and not weight_here, for_bias]
+    of_x = of_weight = of_bias = None
+    if any(rest):
+        each = len(way.stride)
+        sizes = (way.stride, way.padding, [1] * each, way.transposed, [0] * each, 1)
+        of_x, of_weight, of_bias = torch.ops.aten.convolution_backward(
+            gradient, x, weight, [gradient.shape[1]], *sizes, rest
+        )
+    if x_here:
+        of_x = _convolve(gradient, weight, None, way.back())
+    if weight_here:
+        of_weight = weight_gradient(grid, pixels, weight.shape[2:], way)
+    return of_x, of_weight, of_bias, None
 
 
 def _wanted(ctx: Any) -> list[bool]:

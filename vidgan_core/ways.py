@@ -22,9 +22,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, conv3d, conv_transpose2d, conv_transpose3d, pad
 
-FEW = 8  # channels next to the pixels up to which weaving was measured to be faster
-MANY = 128  # channels of a grid from which on a product was
-HEAVY = 2**22  # weights from which on it was for more than their own gradient
+# Where each was measured to be faster than torch's kernels:
+FEW = 8  # weaving: at most so many channels next to the pixels
+MANY = 128  # a product, of the weights' own gradient: at least so many channels of the grid
+HEAVY = 2**22  # a product, of the convolution and both gradients: at least so many weights
 Sizes = tuple[int, ...]
 
 
@@ -55,37 +56,32 @@ class Way:
         if not self.transposed:
             return heavy(weight, places)
         sides = zip(pixels, weight.shape[2:], self.stride, self.padding, strict=True)
-        whole = all(k % s == 0 and (n + 2 * p) % s == 0 for n, k, s, p in sides)
+        whole = all(k % s == 0 and (n + 2 * p) % s == 0 and n > 0 for n, k, s, p in sides)
         return whole and (self.weaves(weight.shape[1]) or heavy(weight, places))
 
-    def weaves(self, pixels: int) -> bool:
-        """Say whether weaving is the better way to so many channels."""
-        return pixels <= FEW and max(self.stride) > 1
-
-
-def promising(grid: int, pixels: int, way: Way) -> bool:
-    """Say whether it may ever be better between so many channels."""
-    return grid >= MANY or way.weaves(pixels)
+    def weaves(self, channels: int) -> bool:
+        """Say whether weaving is the better way to pixels of so many channels."""
+        return channels <= FEW and max(self.stride) > 1
 
 
 def heavy(weight: Tensor, places: int) -> bool:
-    """Say whether so many weights for so few places are better a product."""
-    return weight.numel() >= HEAVY and places <= 2 * len(weight)
+    """Say whether there are so many weights and so few places that a product is better."""
+    return weight.numel() >= HEAVY and 0 < places <= 2 * len(weight)
 
 
 def to_grid(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
-    """(B, C, n*s, ...) -> (B, O, n, ...): an ordinary convolution."""
+    """Convolve pixels (B, C, ...): (B, O, ...)."""
     kernel = weight.shape[2:]
     sides = way.grid(x.shape[2:], kernel)
     if not way.better(weight, len(x) * math.prod(sides), x.shape[2:]):
         return (conv2d, conv3d)[x.dim() - 4](x, weight, bias, way.stride, way.padding)
     what, weights = seen(x, kernel, way), weight.movedim(1, -1).flatten(1).t()
     made = what @ weights if bias is None else torch.addmm(bias, what, weights)
-    return made.reshape(len(x), *sides, -1).movedim(-1, 1)
+    return made.reshape(len(x), *sides, len(weight)).movedim(-1, 1)
 
 
 def to_pixels(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
-    """(B, C, n, ...) -> (B, O, n*s, ...): a transposed convolution."""
+    """Convolve a grid (B, C, ...), transposed: (B, O, ...)."""
     places, outputs = x.numel() // x.shape[1], weight.shape[1]
     if way.better(weight, places, way.pixels(x.shape[2:], weight.shape[2:])):
         strides = (woven if way.weaves(outputs) else added_up)(x, weight, bias, way)
@@ -102,10 +98,7 @@ def weight_gradient(grid: Tensor, pixels: Tensor, kernel: Sizes, way: Way) -> Te
 
 
 def seen(pixels: Tensor, kernel: Sizes, way: Way) -> Tensor:
-    """Return what each place of the grid sees (places, k*...*C), in a weight's order in memory.
-
-    For that the pixels come channels-last.
-    """
+    """Return what each place of the grid sees (places, k*...*C): channels last, as in a weight."""
     around = [p for side in reversed(way.padding) for p in (side, side)]
     rows = pad(pixels.movedim(1, -1), [0, 0, *around])
     for d, (k, s) in enumerate(zip(kernel, way.stride, strict=True)):
@@ -160,7 +153,7 @@ def woven(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
 
 
 def beside(strides: Tensor, way: Way) -> Tensor:
-    """Lay the pixels of each stride side by side, and cut the padding off.
+    """Lay the pixels of each stride side by side, and cut the padding off; dense, as torch's.
 
     (B, n, ..., s, ..., O) -> (B, O, n*s, ...)
     """
@@ -170,4 +163,4 @@ def beside(strides: Tensor, way: Way) -> Tensor:
     for d, p in enumerate(way.padding):
         rows = rows.flatten(d + 1, d + 2)
         rows = rows.narrow(d + 1, p, rows.shape[d + 1] - 2 * p)
-    return rows.movedim(-1, 1)
+    return rows.contiguous().movedim(-1, 1)
