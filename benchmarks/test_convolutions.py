@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from conftest import Ratio
+from conftest import GENERATORS, REGISTRY, Ratio, configured
 from torch import Tensor, nn
 
+from vidgan_core import run
 from vidgan_core.convolutions import tune_convolutions
 from vidgan_core.precision import channels_last
+from vidgan_core.run import Run
 
 VIDEO = (8, 16, 32, 32)  # clips, and the grid inside of 32x64x64 pixels
 FRAMES = (128, 32, 32)
@@ -104,3 +106,14 @@ def test_innermost_by_the_weights_ratio(faster: Ratio, player: str, width: int) 
     """The gradient by the weights; the input wants none."""
     tuned, plain, x = innermost(player, width)
     faster(by_weights(tuned, x), by_weights(plain, x), rounds=5)
+
+
+@pytest.mark.parametrize("generator", GENERATORS)
+def test_step_ratio(faster: Ratio, monkeypatch: pytest.MonkeyPatch, generator: str) -> None:
+    """A step of each generator with its usual discriminator."""
+    tuned = Run(configured(generator), REGISTRY)
+    monkeypatch.setattr(run, "tune_convolutions", channels_last)
+    plain = Run(configured(generator), REGISTRY)
+    faster(tuned.trainer.step, plain.trainer.step, rounds=8)
+    for each in (tuned, plain):
+        each.batches.close()
