@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from vidgan_core.video import Mark
 
+PART = 16  # frames of a film to enlarge at a time: as pictures they take many times the memory
+
 
 @click.command("sample")
 @click.argument("run", type=click.Path(path_type=Path))
@@ -97,7 +99,7 @@ def _write_film(out: Path, windows: Iterable[Tensor], fps: float, mark: Mark) ->
 
     started = time.monotonic()
     out.parent.mkdir(parents=True, exist_ok=True)
-    films = (grid(to_frames(window)) for window in windows)
+    films = (grid(to_frames(part)) for window in windows for part in window.split(PART, dim=2))
     count = write_long_mp4(out, films, fps=fps, mark=mark)
     rate = count / (time.monotonic() - started)
     click.echo(f"{count} frames, {rate:.0f} frames/s", err=True)
