@@ -42,6 +42,12 @@ def test_a_game_that_stands_still_is_told_once(
 
 def test_accuracy_and_spread_are_what_they_say() -> None:
     run = Run(small("conv3d", "minimax", "generator.width=1", "discriminator.width=1"), REGISTRY)
+    made = []
+    run.parts.generator.register_forward_hook(lambda layer, given, fake: made.append(fake.video))
+    scalars = run.trainer.step()
+    assert scalars
+    over_clips = made[-1].detach().std(0, correction=0)
+    torch.testing.assert_close(scalars["generator/spread"], over_clips.square().mean().sqrt())
     with torch.no_grad():
         for parameter in run.parts.generator.parameters():
             parameter.zero_()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -242,11 +241,14 @@ def _accuracy(real: Verdict, fake: Verdict) -> Tensor:
 def _spread(video: Tensor) -> Tensor:
     """How much the clips of a batch differ: the standard deviation over it, averaged.
 
-    `Tensor.std` over the batch was measured to take a sixth of a step; this takes a thousandth.
+    `Tensor.std` over the batch was measured to take a sixth of a step, the same sum over clips in
+    another order than that in memory three times what this takes: half a hundredth.
     """
     clips = video.detach()
-    away: Tensor = torch.linalg.vector_norm(clips - clips.mean(0))
-    return away.div(math.sqrt(clips.numel()))
+    order = sorted(range(1, clips.dim()), key=clips.stride, reverse=True)
+    rows = clips.permute(0, *order).flatten(1)
+    away = (rows - rows.mean(0)).flatten()
+    return torch.dot(away, away).div(away.numel()).sqrt()
 
 
 def detached(fake: Fake) -> Fake:

@@ -99,7 +99,11 @@ def _write_film(out: Path, windows: Iterable[Tensor], fps: float, mark: Mark) ->
 
     started = time.monotonic()
     out.parent.mkdir(parents=True, exist_ok=True)
-    films = (grid(to_frames(part)) for window in windows for part in window.split(PART, dim=2))
+    films = (
+        grid(to_frames(window[:, :, start : start + PART]))
+        for window in windows
+        for start in range(0, window.shape[2], PART)
+    )
     count = write_long_mp4(out, films, fps=fps, mark=mark)
     rate = count / (time.monotonic() - started)
     click.echo(f"{count} frames, {rate:.0f} frames/s", err=True)
