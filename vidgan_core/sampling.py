@@ -26,7 +26,7 @@ from vidgan_core.rng import keyed
 from vidgan_core.rundir import RunDir
 from vidgan_core.video import Mark, make_mark
 
-WINDOW = 4_000_000  # numbers of a window of all clips: about 16 MB, and 20 times that on the way
+WINDOW = 1_000_000  # numbers of a window of all clips: about 4 MB, and 20 times that on the way
 
 
 class Wishes(TypedDict, total=False):
