@@ -10,7 +10,7 @@ import torch
 from conftest import GENERATORS, REGISTRY, Ratio, configured
 from torch import Tensor, nn
 
-from vidgan_core import run
+from vidgan_core import run, ways
 from vidgan_core.convolutions import tune_convolutions
 from vidgan_core.precision import channels_last
 from vidgan_core.run import Run
@@ -117,3 +117,22 @@ def test_step_ratio(faster: Ratio, monkeypatch: pytest.MonkeyPatch, generator: s
     faster(tuned.trainer.step, plain.trainer.step, rounds=8)
     for each in (tuned, plain):
         each.batches.close()
+
+
+WIDE = ("data.frames=32", "generator.width=64", "discriminator.width=64")
+
+
+@pytest.mark.parametrize(("generator", "settings"), [("conv3d", WIDE), ("twostream", ())])
+def test_products_in_a_step_ratio(
+    faster: Ratio, monkeypatch: pytest.MonkeyPatch, generator: str, settings: tuple[str, ...]
+) -> None:
+    """A step with products where weights are many, against one without, all else equal."""
+    tuned = Run(configured(generator, *settings), REGISTRY)
+
+    def without() -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(ways, "HEAVY", float("inf"))
+            tuned.trainer.step()
+
+    faster(tuned.trainer.step, without, rounds=8)
+    tuned.batches.close()
