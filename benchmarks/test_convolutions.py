@@ -119,6 +119,20 @@ def test_step_ratio(faster: Ratio, monkeypatch: pytest.MonkeyPatch, generator: s
         each.batches.close()
 
 
+@pytest.mark.parametrize("generator", ["modern", "conv3d"])
+def test_penalties_in_a_step_ratio(
+    faster: Ratio, monkeypatch: pytest.MonkeyPatch, generator: str
+) -> None:
+    """A step with R1 and R2."""
+    settings = [f"term.{name}.every=1" for name in ("r1", "r2")]
+    tuned = Run(configured(generator, *settings), REGISTRY)
+    monkeypatch.setattr(run, "tune_convolutions", channels_last)
+    plain = Run(configured(generator, *settings), REGISTRY)
+    faster(tuned.trainer.step, plain.trainer.step, rounds=4)
+    for each in (tuned, plain):
+        each.batches.close()
+
+
 WIDE = ("data.frames=32", "generator.width=64", "discriminator.width=64")
 
 

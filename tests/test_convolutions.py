@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 
 import pytest
 import torch
 from conftest import REGISTRY, SMALL, components, small_options
 from torch import Tensor, nn
+from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from vidgan_core import convolutions, ways
-from vidgan_core.convolutions import tune_convolutions
+from vidgan_core.convolutions import differentiable_twice, tune_convolutions
 from vidgan_core.plugins import Provided
 from vidgan_core.spectral import spectral_norm
 
@@ -33,6 +35,11 @@ LAYERS = {
     "transposed 3d, few places": nn.ConvTranspose3d(600, 10, 4, 2, 1, bias=False),
     "transposed 3d, few places and channels": nn.ConvTranspose3d(600, 3, (1, 4, 4), (1, 2, 2)),
     "transposed 3d, unlike sides": nn.ConvTranspose3d(3, 2, (2, 4, 6), (1, 4, 2), (0, 0, 2)),
+    "2d, one tap": nn.Conv2d(3, 4, 1),
+    "3d, a stride of one between few channels": nn.Conv3d(3, 4, 3, 1, 1),
+    "2d, groups": nn.Conv2d(6, 8, 3, 2, 1, groups=2),
+    "3d, groups, few places": nn.Conv3d(6, 900, 4, 2, 1, groups=3),
+    "transposed 3d, groups": nn.ConvTranspose3d(6, 4, 4, 2, 1, groups=2),
     "transposed 2d, few places": nn.ConvTranspose2d(200, 10, (4, 6), (2, 3), (1, 0)),
     "transposed 3d, few places, in space": nn.ConvTranspose3d(300, 9, (3, 4, 4), (1, 2, 2), 1),
     "transposed 3d, few places, overlaps": nn.ConvTranspose3d(300, 9, 3, 2, 1),
@@ -54,12 +61,9 @@ class Doubled(nn.Conv3d):
 
 
 AS_THEY_ARE = {
-    "groups": nn.ConvTranspose2d(4, 2, 4, 2, 1, groups=2),
     "dilation": nn.Conv2d(3, 4, 4, 2, 1, dilation=2),
     "more at the end": nn.ConvTranspose2d(4, 2, 4, 2, 1, output_padding=1),
     "padding that reflects": nn.Conv2d(3, 4, 4, 2, 1, padding_mode="reflect"),
-    "a stride of one between few channels": nn.Conv3d(3, 4, 3, 1, 1),
-    "one tap": nn.Conv2d(3, 4, 1),
     "one dimension": nn.ConvTranspose1d(4, 2, 4, 2, 1),
     "a function of its own": Doubled(3, 200, 4, 2, 1),
     "a transposed function of its own": Rectified(5, 3, 4, 2, 1),
@@ -102,8 +106,12 @@ def test_values_and_derivatives_are_those_of_torchs_own(name: str) -> None:
     assert isinstance(tuned[0], kind)
     assert type(tuned[0]) is not kind
     x = torch.randn(2, layer.in_channels, *sides(layer), dtype=torch.float64, requires_grad=True)
-    for ours, theirs in zip(derivatives(tuned, x), derivatives(layer, x), strict=True):
-        torch.testing.assert_close(ours, theirs)
+    expected = derivatives(layer, x)
+    for within in (nullcontext(), differentiable_twice()):
+        with within:
+            found = derivatives(tuned, x)
+        for ours, theirs in zip(found, expected, strict=True):
+            torch.testing.assert_close(ours, theirs)
     for clips in (1, 0):
         assert tuned[0](x.detach()[:clips]).shape == layer(x[:clips]).shape
     made = tuned[0](x)
@@ -131,8 +139,23 @@ def test_an_input_with_pixels_over_is_done_as_torch_does_it() -> None:
     tuned = nn.Sequential(copy.deepcopy(layer))
     tune_convolutions(tuned)
     x = torch.randn(2, 3, 7, 9, dtype=torch.float64, requires_grad=True)
-    for ours, theirs in zip(derivatives(tuned, x), derivatives(layer, x), strict=True):
+    with differentiable_twice():
+        found = derivatives(tuned, x)
+    for ours, theirs in zip(found, derivatives(layer, x), strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("name", ["2d, groups", "2d, one tap", "transposed 3d, groups"])
+def test_a_second_derivative_takes_no_convolution_a_group(name: str) -> None:
+    layer = nn.Sequential(copy.deepcopy(LAYERS[name]))
+    tune_convolutions(layer)
+    x = torch.randn(2, layer[0].in_channels, *sides(layer[0]), requires_grad=True)
+    with profile() as recorded, differentiable_twice():
+        (first,) = torch.autograd.grad(layer(x).sum(), x, create_graph=True)
+        torch.autograd.grad(first.square().sum(), [layer[0].weight])
+    calls = {each.key: each.count for each in recorded.key_averages()}
+    assert calls["aten::convolution"] == 2
+    assert calls["aten::convolution_backward"] == 1
 
 
 def test_a_batch_of_one_without_its_dimension_and_a_wished_size() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
@@ -21,6 +24,24 @@ TORCHS_OWN: tuple[Any, ...] = (
 )
 
 
+_twice: ContextVar[bool] = ContextVar("twice", default=False)
+
+
+@contextmanager
+def differentiable_twice() -> Iterator[None]:
+    """Within the block, let tuned layers be differentiated twice in less time.
+
+    For a penalty on gradients: the derivatives are the same without. Of the gradient that torch's
+    kernel returns, torch makes the derivative by the weights as a convolution with batch and
+    channels exchanged, group by group; as a convolution of its own it has ordinary derivatives.
+    """
+    before = _twice.set(True)
+    try:
+        yield
+    finally:
+        _twice.reset(before)
+
+
 def tune_convolutions(network: nn.Module) -> None:
     """Make the 2D and 3D convolutions of a network faster, in place.
 
@@ -28,7 +49,7 @@ def tune_convolutions(network: nn.Module) -> None:
     """
     channels_last(network)
     for layer in network.modules():
-        if isinstance(layer, _ConvNd) and _plain(layer) and _promising(layer):
+        if isinstance(layer, _ConvNd) and _plain(layer):
             kind: Any = type(layer)
             layer.__class__ = _tuned(kind)
 
@@ -41,18 +62,14 @@ def _tuned(kind: Any) -> type[_ConvNd]:
 
 
 def _plain(layer: _ConvNd) -> bool:
-    """Say whether a layer has two dimensions or three, taps, and neither groups nor other extras.
+    """Say whether a layer has two dimensions or three, and no extras.
 
-    A convolution of one tap is a product already; one that is tuned, or computes something else
-    than its base, stays what it is.
+    One that is tuned, or computes something else than its base, stays what it is.
     """
     kind: Any = type(layer)
     computes = kind.forward if isinstance(layer, _ConvTransposeNd) else kind._conv_forward
     return (
         computes in TORCHS_OWN
-        and len(layer.kernel_size) > 1
-        and max(layer.kernel_size) > 1
-        and layer.groups == 1
         and max(layer.dilation) == 1
         and not any(layer.output_padding)
         and layer.padding_mode == "zeros"
@@ -60,16 +77,8 @@ def _plain(layer: _ConvNd) -> bool:
     )
 
 
-def _promising(layer: _ConvNd) -> bool:
-    """Say whether there may be a better way; if not, a detour by Python would cost microseconds."""
-    grid, pixels = layer.out_channels, layer.in_channels
-    if isinstance(layer, _ConvTransposeNd):
-        grid, pixels = pixels, grid
-    return grid >= MANY or _way(layer).weaves(pixels)
-
-
 def _way(layer: _ConvNd) -> Way:
-    return Way(layer.stride, layer.padding, isinstance(layer, _ConvTransposeNd))
+    return Way(layer.stride, layer.padding, isinstance(layer, _ConvTransposeNd), layer.groups)
 
 
 class _TunedTransposed(_ConvTransposeNd):
@@ -77,7 +86,7 @@ class _TunedTransposed(_ConvTransposeNd):
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(B, C, ...) -> (B, O, ...)."""
-        if output_size is None and _measured(input, self):
+        if output_size is None and _measured(input, self) and _pays(self):
             return _convolve(input, self.weight, self.bias, _way(self))
         made: Tensor = super().forward(input, output_size)
         return made
@@ -87,7 +96,7 @@ class _Tuned(_ConvNd):
     """What another layer becomes."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if _measured(input, self):
+        if _measured(input, self) and _pays(self):
             return _convolve(input, weight, bias, _way(self))
         made: Tensor = super()._conv_forward(input, weight, bias)
         return made
@@ -103,6 +112,15 @@ def _measured(x: Tensor, layer: _ConvNd) -> bool:
     precise = x.dtype in (torch.float32, torch.float64)
     transformed = getattr(torch._C, "_are_functorch_transforms_active", bool)()
     return cpu and batch and precise and not (transformed or torch.compiler.is_compiling())
+
+
+def _pays(layer: _ConvNd) -> bool:
+    """Say whether something may be faster; if not, a detour by Python would cost microseconds."""
+    grid, pixels = layer.out_channels, layer.in_channels
+    if isinstance(layer, _ConvTransposeNd):
+        grid, pixels = pixels, grid
+    ways = layer.groups == 1 and (grid >= MANY or _way(layer).weaves(pixels))
+    return ways or _twice.get()
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
@@ -134,20 +152,22 @@ def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
     x, weight = ctx.saved_tensors
     way: Way = ctx.way
     pixels, grid = (gradient, x) if way.transposed else (x, gradient)
-    places = grid.numel() // grid.shape[1]
+    places, sides = grid.numel() // grid.shape[1], pixels.shape[2:]
+    back = way.back(grid.shape[2:], sides, weight.shape[2:])
     for_x, for_weight, for_bias = _wanted(ctx)
-    x_here = for_x and way.back().better(weight, places, pixels.shape[2:])
-    weight_here = for_weight and (0 < places <= len(weight) or heavy(weight, places))
+    x_here = for_x and (torch.is_grad_enabled() or back.better(weight, places, sides))
+    few = 0 < places <= len(weight) or heavy(weight, places)
+    weight_here = for_weight and few and way.groups == 1
     rest = [for_x and not x_here, for_weight and not weight_here, for_bias]
     of_x = of_weight = of_bias = None
     if any(rest):
         each = len(way.stride)
-        sizes = (way.stride, way.padding, [1] * each, way.transposed, [0] * each, 1)
+        sizes = (way.stride, way.padding, [1] * each, way.transposed, way.over or [0] * each)
         of_x, of_weight, of_bias = torch.ops.aten.convolution_backward(
-            gradient, x, weight, [gradient.shape[1]], *sizes, rest
+            gradient, x, weight, [gradient.shape[1]], *sizes, way.groups, rest
         )
     if x_here:
-        of_x = _convolve(gradient, weight, None, way.back())
+        of_x = _convolve(gradient, weight, None, back)
     if weight_here:
         of_weight = weight_gradient(grid, pixels, weight.shape[2:], way)
     return of_x, of_weight, of_bias, None

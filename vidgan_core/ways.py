@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import product
+from operator import sub
 from typing import Any
 
 import torch
@@ -36,10 +37,14 @@ class Way:
     stride: Sizes
     padding: Any  # Sizes; a layer's may be a word, for one that is left to torch
     transposed: bool  # from the grid to the pixels
+    groups: int = 1
+    over: Sizes = ()  # pixels at the ends that no place of the grid sees; (): none
 
-    def back(self) -> Way:
-        """Return the way of the gradient by what a convolution is given."""
-        return Way(self.stride, self.padding, not self.transposed)
+    def back(self, grid: Sizes, pixels: Sizes, kernel: Sizes) -> Way:
+        """Return the way of the gradient by what a convolution between these sides is given."""
+        whole = self.pixels(grid, kernel)
+        over = () if whole == tuple(pixels) else tuple(map(sub, pixels, whole))
+        return Way(self.stride, self.padding, not self.transposed, self.groups, over)
 
     def grid(self, pixels: Sizes, kernel: Sizes) -> Sizes:
         """Return the sides of the grid that sees these pixels."""
@@ -53,6 +58,8 @@ class Way:
 
     def better(self, weight: Tensor, places: int, pixels: Sizes) -> bool:
         """Say whether another way than torch's is better for so many places, and possible."""
+        if self.groups > 1:
+            return False
         if not self.transposed:
             return heavy(weight, places)
         sides = zip(pixels, weight.shape[2:], self.stride, self.padding, strict=True)
@@ -74,7 +81,8 @@ def to_grid(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
     kernel = weight.shape[2:]
     sides = way.grid(x.shape[2:], kernel)
     if not way.better(weight, len(x) * math.prod(sides), x.shape[2:]):
-        return (conv2d, conv3d)[x.dim() - 4](x, weight, bias, way.stride, way.padding)
+        convolve = (conv2d, conv3d)[x.dim() - 4]
+        return convolve(x, weight, bias, way.stride, way.padding, groups=way.groups)
     what, weights = seen(x, kernel, way), weight.movedim(1, -1).flatten(1).t()
     made = what @ weights if bias is None else torch.addmm(bias, what, weights)
     return made.reshape(len(x), *sides, len(weight)).movedim(-1, 1)
@@ -83,11 +91,11 @@ def to_grid(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
 def to_pixels(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
     """Convolve a grid (B, C, ...), transposed: (B, O, ...)."""
     places, outputs = x.numel() // x.shape[1], weight.shape[1]
-    if way.better(weight, places, way.pixels(x.shape[2:], weight.shape[2:])):
+    if not way.over and way.better(weight, places, way.pixels(x.shape[2:], weight.shape[2:])):
         strides = (woven if way.weaves(outputs) else added_up)(x, weight, bias, way)
         return beside(strides, way)
     convolve = (conv_transpose2d, conv_transpose3d)[x.dim() - 4]
-    return convolve(x, weight, bias, way.stride, way.padding)
+    return convolve(x, weight, bias, way.stride, way.padding, way.over or 0, way.groups)
 
 
 def weight_gradient(grid: Tensor, pixels: Tensor, kernel: Sizes, way: Way) -> Tensor:

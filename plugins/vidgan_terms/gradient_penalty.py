@@ -13,6 +13,7 @@ import torch
 from annotated_types import Ge, doc
 from torch import Tensor
 
+from vidgan_core.convolutions import differentiable_twice
 from vidgan_core.interfaces import Discriminator, Play, Tensors, Term
 
 
@@ -21,7 +22,7 @@ def squared_gradients(
 ) -> list[Tensor]:
     """Return |grad_x D(x)|^2 of every clip, one tensor (B,) a critic."""
     video = video.detach().requires_grad_(True)
-    with torch.enable_grad():
+    with torch.enable_grad(), differentiable_twice():
         scores = discriminator(video, condition).scores
         return [
             # B * mean over all scores = sum over clips of the mean over patches
