@@ -86,8 +86,9 @@ class _TunedTransposed(_ConvTransposeNd):
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(B, C, ...) -> (B, O, ...)."""
-        if output_size is None and _measured(input, self) and _pays(self):
-            return _convolve(input, self.weight, self.bias, _way(self))
+        way = _way(self)
+        if output_size is None and _measured(input, self) and _pays(self, way):
+            return _convolve(input, self.weight, self.bias, way)
         made: Tensor = super().forward(input, output_size)
         return made
 
@@ -96,8 +97,9 @@ class _Tuned(_ConvNd):
     """What another layer becomes."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if _measured(input, self) and _pays(self):
-            return _convolve(input, weight, bias, _way(self))
+        way = _way(self)
+        if _measured(input, self) and _pays(self, way):
+            return _convolve(input, weight, bias, way)
         made: Tensor = super()._conv_forward(input, weight, bias)
         return made
 
@@ -114,13 +116,12 @@ def _measured(x: Tensor, layer: _ConvNd) -> bool:
     return cpu and batch and precise and not (transformed or torch.compiler.is_compiling())
 
 
-def _pays(layer: _ConvNd) -> bool:
+def _pays(layer: _ConvNd, way: Way) -> bool:
     """Say whether something may be faster; if not, a detour by Python would cost microseconds."""
     grid, pixels = layer.out_channels, layer.in_channels
-    if isinstance(layer, _ConvTransposeNd):
+    if way.transposed:
         grid, pixels = pixels, grid
-    ways = layer.groups == 1 and (grid >= MANY or _way(layer).weaves(pixels))
-    return ways or _twice.get()
+    return _twice.get() or (way.groups == 1 and (grid >= MANY or way.weaves(pixels)))
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:

@@ -241,8 +241,7 @@ def _accuracy(real: Verdict, fake: Verdict) -> Tensor:
 def _spread(video: Tensor) -> Tensor:
     """How much the clips of a batch differ: the standard deviation over it, averaged.
 
-    `Tensor.std` over the batch was measured to take a sixth of a step, the same sum over clips in
-    another order than that in memory three times what this takes: half a hundredth.
+    In the order of memory; `Tensor.std` over the batch was measured to take a sixth of a step.
     """
     clips = video.detach()
     order = sorted(range(1, clips.dim()), key=clips.stride, reverse=True)

@@ -122,7 +122,7 @@ class Run:
         return finished
 
     def _prepare(self, module: nn.Module) -> None:
-        """Move a module to the device and make it as fast as it can be, in place."""
+        """Move a module to the device and tune its layers, in place."""
         settings = self.config.trainer
         module.to(self.device, self.precision.storage)
         if settings.channels_last:
