@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from vidgan_core.emulated import EmulatedBf16
 from vidgan_core.errors import UsageError
 
 PrecisionName = Literal["auto", "fp32", "bf16", "fp64"]
@@ -22,6 +23,11 @@ class Precision:
     name: str
     storage: torch.dtype
     compute: torch.dtype
+    emulated: bool = False
+
+    def arithmetic(self) -> AbstractContextManager[Any]:
+        """Return the context for forward and backward passes: how their numbers are multiplied."""
+        return EmulatedBf16() if self.emulated else nullcontext()
 
     def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
         """Return the context for forward passes."""
@@ -33,19 +39,26 @@ class Precision:
 FP32 = Precision("fp32", torch.float32, torch.float32)
 FP64 = Precision("fp64", torch.float64, torch.float64)
 BF16 = Precision("bf16", torch.float32, torch.bfloat16)
+EMULATED = replace(BF16, emulated=True)
 
 
 def choose_precision(name: PrecisionName, device: torch.device) -> Precision:
-    """Resolve `auto`: bf16 where the hardware multiplies it, else fp32; warn of slow bf16."""
+    """Resolve `auto`: bf16 where the hardware multiplies it, else fp32; say if bf16 is emulated."""
     if name == "auto":
         return BF16 if _fast_bf16(device) else FP32
-    if name == "bf16" and not _fast_bf16(device):
+    chosen = {"fp32": FP32, "fp64": FP64, "bf16": bf16_on(device)}[name]
+    if chosen.emulated:
         print(
-            f"warning: bf16 is emulated on this {device.type}: slower than fp32, and with some "
-            "networks not finite or without end",
+            f"warning: this {device.type} does not multiply bf16: its numbers are made of fp32's, "
+            "which is no faster than fp32",
             file=sys.stderr,
         )
-    return {"fp32": FP32, "fp64": FP64, "bf16": BF16}[name]
+    return chosen
+
+
+def bf16_on(device: torch.device) -> Precision:
+    """Return bf16 as `device` can do it; torch itself emulates it on a GPU."""
+    return BF16 if device.type != "cpu" or _fast_bf16(device) else EMULATED
 
 
 def choose_device(name: str) -> torch.device:
@@ -93,7 +106,6 @@ def _fast_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        # Without these instructions bf16 is emulated: 50 times slower than fp32 was measured.
         able = torch.cpu.get_capabilities()
         return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
     return False

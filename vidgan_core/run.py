@@ -168,6 +168,7 @@ class Run:
             others=others,
             accumulate=settings.accumulate,
             peers=self.peers,
+            arithmetic=self.precision.arithmetic,
         )
 
     def _advance(self, stop: Callable[[], bool]) -> bool:

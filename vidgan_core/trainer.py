@@ -90,6 +90,7 @@ class Trainer:
     With `accumulate` a phase goes through its batch in as many equal parts, one after another,
     before it updates; with several `peers` each of them has its own share of the batch.
     `others` are modules besides the networks whose buffers a step may change (terms).
+    `arithmetic` is the context that forward and backward passes run in.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class Trainer:
         others: Sequence[nn.Module] = (),
         accumulate: int = 1,
         peers: Peers = ALONE,
+        arithmetic: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.phases = tuple(phases)
         self.optimizers = dict(optimizers)
@@ -117,6 +119,7 @@ class Trainer:
         self._seed = seed
         self._accumulate = accumulate
         self._peers = peers
+        self._arithmetic = arithmetic
         self._batches_a_step = sum(phase.new_batch for phase in phases)
         self._trainable = {name: trainable(net) for name, net in self.networks.items()}
         modules = (*self.networks.values(), *others)
@@ -175,7 +178,7 @@ class Trainer:
         """Compute a phase's scalars, and the gradients of its network alone."""
         others = [p for name, ps in self._trainable.items() if name != phase.name for p in ps]
         found: list[Scalars] = []
-        with requires_grad(others, False):
+        with requires_grad(others, False), self._arithmetic():
             for part in self._parts(turn):
                 # For what networks draw from torch's default generator: frames, dropout.
                 seed_default(key(turn.seed, turn.step, turn.index, "network", *_which(part)))

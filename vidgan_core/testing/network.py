@@ -15,6 +15,7 @@ from torch import Tensor
 from vidgan_core.component import Component
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Field, Network, Tensors
+from vidgan_core.precision import bf16_on
 from vidgan_core.rng import keyed
 from vidgan_core.testing.suite import Subject, Suite
 
@@ -155,7 +156,9 @@ class NetworkSuite(Suite):
         network = self.network(subject).eval()
         inputs = self.inputs(network)
         exact = self.run(network, inputs)
-        with torch.autocast("cpu", torch.bfloat16):
+        device = torch.device("cpu")
+        bf16 = bf16_on(device)
+        with bf16.arithmetic(), bf16.autocast(device):
             rough = self.run(network, inputs).float()
         error = (rough - exact).square().mean().sqrt() / exact.square().mean().sqrt()
         assert error < 0.1, f"off by {error:.0%} in bfloat16"

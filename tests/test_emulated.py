@@ -1,0 +1,102 @@
+"""bf16 where the processor does not multiply it, against sums in double precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from conftest import REGISTRY, small
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from vidgan_core.precision import EMULATED
+from vidgan_core.run import Run
+
+CPU = torch.device("cpu")
+LAYERS: dict[str, Callable[[], nn.Module]] = {
+    "convolution": lambda: nn.Conv3d(4, 6, 3, padding=1),
+    "transposed": lambda: nn.ConvTranspose2d(4, 6, 4, 2, 1),
+    "linear": lambda: nn.Linear(8, 5),
+    "no bias": lambda: nn.Linear(8, 5, bias=False),
+}
+INPUTS = {"convolution": (2, 4, 3, 5, 6), "transposed": (2, 4, 5, 6)}
+
+
+def rounded(tensor: Tensor) -> Tensor:
+    """The nearest numbers of bf16, in double precision."""
+    return tensor.bfloat16().double()
+
+
+def assert_rounded(actual: Tensor, exact: Tensor) -> None:
+    """Nearly all are the exact numbers, rounded once; where a sum was close to a half, the next."""
+    assert (actual.double() == rounded(exact)).double().mean() > 0.98
+    torch.testing.assert_close(actual.double(), exact, rtol=2**-8, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("recomputed", [False, True])
+def test_products_are_exact_and_sums_rounded_once(name: str, recomputed: bool) -> None:
+    torch.manual_seed(0)
+    layer = LAYERS[name]()
+    x = torch.randn(INPUTS.get(name, (7, 8)), requires_grad=True)
+    with EMULATED.arithmetic():
+        with EMULATED.autocast(CPU):
+            y = checkpoint(layer, x, use_reentrant=False) if recomputed else layer(x)
+        assert y.dtype == torch.bfloat16
+        above = torch.randn_like(y)
+        y.backward(above)
+
+    exact = LAYERS[name]().double()
+    exact.load_state_dict({name: rounded(t) for name, t in layer.state_dict().items()})
+    z = rounded(x.detach()).requires_grad_()
+    expected = exact(z)
+    expected.backward(above.double())
+    assert_rounded(y, expected)
+    assert x.grad is not None
+    assert z.grad is not None
+    assert_rounded(x.grad, z.grad)
+    for mine, theirs in zip(layer.parameters(), exact.parameters(), strict=True):
+        assert mine.grad is not None
+        assert mine.grad.dtype == torch.float32
+        assert theirs.grad is not None
+        assert_rounded(mine.grad, theirs.grad)
+
+
+def test_what_is_not_bf16_is_left_alone() -> None:
+    torch.manual_seed(0)
+    layer, x = nn.Linear(8, 5), torch.randn(7, 8)
+    with EMULATED.arithmetic():
+        assert torch.equal(layer(x), layer(x.clone()))
+        assert layer(x).dtype == torch.float32
+    assert torch.equal(layer(x), nn.functional.linear(x, layer.weight, layer.bias))
+
+
+@pytest.mark.parametrize("layer", [nn.LSTM(6, 5), nn.GRU(6, 5)])
+def test_recurrent_layers_are_close_to_single_precision(layer: nn.Module) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(9, 3, 6)
+    exact = torch.autograd.grad(layer(x)[0].square().sum(), list(layer.parameters()))
+    with EMULATED.arithmetic():
+        with EMULATED.autocast(CPU):
+            y = layer(x)[0]
+        found = torch.autograd.grad(y.float().square().sum(), list(layer.parameters()))
+    for mine, theirs in zip(found, exact, strict=True):
+        assert 0 < (mine - theirs).norm() < 0.03 * theirs.norm()
+
+
+@pytest.mark.parametrize("term", ["r1", "r2", "wgan-gp", "dragan"])
+def test_penalties_follow_those_of_single_precision(term: str) -> None:
+    """Which differentiate twice."""
+    found = {}
+    for precision in ("fp32", "bf16"):
+        run = Run(
+            small("modern", "minimax", f"trainer.precision={precision}", f"term={{{term}={{}}}}"),
+            REGISTRY,
+        )
+        for _ in range(2):
+            scalars = run.trainer.step()
+        assert scalars
+        found[precision] = scalars[f"discriminator/{term}"]
+    torch.testing.assert_close(found["bf16"], found["fp32"], rtol=0.05, atol=1e-6)
+    assert found["bf16"] != found["fp32"]
