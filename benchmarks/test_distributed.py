@@ -13,6 +13,7 @@ from conftest import say
 from pytest_benchmark.fixture import BenchmarkFixture
 
 STEPS = 12
+ROUNDS = 4
 
 
 def clips_per_second(out: Path, frames: int, processes: int, threads: int) -> float:
@@ -32,7 +33,7 @@ def test_two_processes_throughput_ratio(
 ) -> None:
     """`conv3d`, 8 clips of 64x64: clips a second together against alone."""
     rates: dict[int, list[float]] = {1: [], 2: []}
-    for number in range(2):
+    for number in range(ROUNDS):
         for processes, found in rates.items():
             out = tmp_path / f"{processes}-{number}"
             found.append(clips_per_second(out, frames, processes, 2 // processes))

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from unittest import mock
 
 import pytest
 import torch
@@ -114,6 +115,10 @@ def test_both_have_the_same_part_of_the_work_whatever_the_run_goes_through() -> 
 def averaged(rank: int) -> dict[str, object]:
     """What one of two processes has after reducing gradients that only some of them have."""
     peers = meet()
+    small = torch.nn.Parameter(torch.zeros(2))  # reduced before, so that more room is needed
+    small.grad = torch.full((2,), 1.0 + rank)
+    peers.reduce([small], [], [], {"a": torch.tensor(0.0)})
+    assert small.grad.tolist() == [1.5, 1.5]
     shapes = [(3,), (2, 3, 4, 4, 4), (2,), (2,)]
     parameters = [torch.nn.Parameter(torch.zeros(shape)) for shape in shapes]
     for parameter in parameters[: 2 + rank]:  # the third: here or there; the last: nowhere
@@ -132,8 +137,17 @@ def averaged(rank: int) -> dict[str, object]:
     }
 
 
-def test_what_all_have_is_averaged_and_what_nobody_has_stays_away() -> None:
-    results = [json.loads(text) for text in call_peers(averaged)]
+def averaged_afar(rank: int) -> dict[str, object]:
+    """The same on two machines, as far as the processes can tell."""
+    with mock.patch("vidgan_core.exchange._here", return_value=f"machine {rank}"):
+        return averaged(rank)
+
+
+@pytest.mark.parametrize("work", [averaged, averaged_afar])
+def test_what_all_have_is_averaged_and_what_nobody_has_stays_away(
+    work: Callable[[int], object],
+) -> None:
+    results = [json.loads(text) for text in call_peers(work)]
     assert results[0] == results[1]
     halves = [torch.arange(n) * 1.5 for n in (3, 2 * 3 * 64)]
     first, second, third, fourth = results[0]["gradients"]

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.distributed import PrefixStore, Store, rendezvous  # type: ignore[attr-defined]
 
 from vidgan_core.errors import Exit, VidganError
-from vidgan_core.precision import flat, ordered
+from vidgan_core.exchange import Exchange
 from vidgan_core.ranks import LIFELINE, local_rank, processes
 
 T = TypeVar("T")
@@ -38,6 +38,7 @@ class Peers:
     def __init__(self, rank: int = 0, size: int = 1) -> None:
         self.rank = rank
         self.size = size
+        self._exchange = Exchange(rank, size, self.gather)
         self._wish = False
         self._agreed = False
 
@@ -69,19 +70,20 @@ class Peers:
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
         moves = [now - then for now, then in zip(statistics, before, strict=True)]
         had = [p.grad is not None for p in parameters]
-        extra = [v.to(parameters[0]) for v in scalars.values()]
-        extra.append(torch.tensor([*had, self._wish]).to(parameters[0]))
-        _average([*gradients, *moves, *extra], self.size)
+        few = torch.stack([v.to(parameters[0]) for v in scalars.values()])
+        few = torch.cat([few, torch.tensor([*had, self._wish]).to(few)])
+        self._exchange.average([*gradients, *moves], few)
+        means, rest = few[: len(scalars)], few[len(scalars) :].tolist()
         for now, then, move in zip(statistics, before, moves, strict=True):
             # Not as autograd would see it: a graph that is kept until the next phase holds
             # BatchNorm's statistics, and reads no number of them.
             now.data.copy_(then + move)
-        *shares, wish = extra.pop().tolist()
+        *shares, wish = rest
         for parameter, gradient, share in zip(parameters, gradients, shares, strict=True):
             if share:
                 parameter.grad = gradient
         self._agreed = wish > 0
-        return dict(zip(scalars, extra, strict=True))
+        return dict(zip(scalars, means.unbind(), strict=True))
 
     def tell(self, value: Any, of: int = 0) -> Any:
         """Return what one process, the leader unless said otherwise, has as `value`: any JSON."""
@@ -131,16 +133,6 @@ class Peers:
 
 
 ALONE = Peers()
-
-
-def _average(tensors: Sequence[Tensor], size: int) -> None:
-    """Replace tensors by their means over all processes, which lay them out alike."""
-    whole = torch.cat([flat(tensor) for tensor in tensors])
-    dist.all_reduce(whole)
-    whole /= size
-    for tensor, row in zip(tensors, torch.split(whole, [t.numel() for t in tensors]), strict=True):
-        view = ordered(tensor)
-        view.copy_(row.view(view.shape))
 
 
 def meet() -> Peers:
