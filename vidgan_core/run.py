@@ -159,9 +159,10 @@ class Run:
             autocast=lambda: self.precision.autocast(self.device),
         )
         phases = game.phases()
+        networks = {phase.name: phase.network for phase in phases}
         return Trainer(
             phases,
-            {p.name: optimizer(p.name, p.network, self.config) for p in phases},
+            {name: optimizer(name, network, self.config) for name, network in networks.items()},
             self.batches,
             seed=self.config.seed,
             max_skipped=settings.max_skipped,
