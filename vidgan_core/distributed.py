@@ -1,8 +1,8 @@
 """Several processes that train one run: who they are, what they share and how they agree.
 
 torchrun starts them, or `vidgan run --nproc`. Each takes its part of every batch and all of them
-hold the same weights: what they learn from their parts is averaged in one flat all-reduce a
-phase, and every decision is made on averaged numbers.
+hold the same weights: what they learn from their parts is averaged once a phase (`Exchange`), and
+every decision is made on averaged numbers.
 """
 
 from __future__ import annotations

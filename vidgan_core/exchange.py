@@ -49,7 +49,7 @@ class Exchange:
             [part.view(place.shape) for part, place in zip(row.split(numbers), places, strict=True)]
             for row in rows[:, : sum(numbers)]
         ]
-        dist.barrier()  # all have read what was there before
+        dist.all_reduce(torch.zeros(1))  # all have read what was there before
         for part, place in zip(parts[self._rank], places, strict=True):
             torch.mul(place, 1 / self._size, out=part)
         dist.all_reduce(few)  # and thereby all have written
@@ -87,15 +87,23 @@ class Exchange:
 
     def _open(self, count: int, dtype: torch.dtype) -> Tensor | None:
         """Return memory of the first process's, mapped by all; it goes with the last of them."""
-        file = os.memfd_create("vidgan") if self._rank == 0 else -1
+        file = _nameless() if self._rank == 0 else None
         path, *_ = self._gather(f"/proc/{os.getpid()}/fd/{file}")
         rows = None
-        with suppress(RuntimeError, OSError):
+        with suppress(OSError, RuntimeError):
             rows = torch.from_file(path, shared=True, size=self._size * count, dtype=dtype)
-        everyone = all(self._gather(rows is not None))
-        if self._rank == 0:
+        mapped = all(self._gather(rows is not None))
+        if file is not None:
             os.close(file)
-        return rows.view(self._size, count) if rows is not None and everyone else None
+        return rows.view(self._size, count) if rows is not None and mapped else None
+
+
+def _nameless() -> int | None:
+    """Return a file that has no name and is kept in memory; None if there can't be one."""
+    try:
+        return os.memfd_create("vidgan")
+    except OSError:
+        return None
 
 
 def _here() -> str | None:
