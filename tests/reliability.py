@@ -22,7 +22,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 # What the long counts repeat is left out.
 ROOMS = {
-    "kill": ("tests/test_kill.py", "-k", "not [20]"),
+    "kill": ("tests/test_kill.py", "-k", "not [10]"),
     "sigterm": ("tests/test_signals.py", "-k", "SIGTERM and not [10-"),
     "sigint": ("tests/test_signals.py", "-k", "SIGINT and not [10-"),
     "files": (
