@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from random import Random
 from unittest import mock
@@ -23,6 +24,7 @@ from faults import (
     call_peers,
     final_state,
     finish,
+    spin,
     start_peers,
     wait_for,
 )
@@ -134,18 +136,35 @@ def averaged(rank: int) -> dict[str, object]:
         "statistics": [tensor.tolist() for tensor in now],
         "a": scalars["a"].item(),
         "stop": peers.agree(False),
+        "shared": any("memfd:vidgan" in line for line in Path("/proc/self/maps").open()),
     }
 
 
-def averaged_afar(rank: int) -> dict[str, object]:
-    """The same on two machines, as far as the processes can tell."""
-    with mock.patch("vidgan_core.exchange._here", return_value=f"machine {rank}"):
+def averaged_without_memory(rank: int) -> dict[str, object]:
+    """The same where the first process can't make memory for all."""
+    with mock.patch("os.memfd_create", side_effect=OSError):
         return averaged(rank)
 
 
-@pytest.mark.parametrize("work", [averaged, averaged_afar])
+def averaged_afar(rank: int) -> dict[str, object]:
+    """The same where the second process finds another file under the first one's path."""
+    real = os.readlink
+    link = mock.patch("os.readlink", lambda path: "/another" if "/fd/" in path else real(path))
+    with link if rank == 1 else nullcontext():
+        return averaged(rank)
+
+
+@pytest.mark.parametrize(
+    ("work", "shared"),
+    [
+        pytest.param(averaged, True, marks=pytest.mark.skipif(
+            not hasattr(os, "memfd_create"), reason="no memory without a name on this system")),
+        (averaged_without_memory, False),
+        (averaged_afar, False),
+    ],
+)  # fmt: skip
 def test_what_all_have_is_averaged_and_what_nobody_has_stays_away(
-    work: Callable[[int], object],
+    work: Callable[[int], object], shared: bool
 ) -> None:
     results = [json.loads(text) for text in call_peers(work)]
     assert results[0] == results[1]
@@ -158,6 +177,27 @@ def test_what_all_have_is_averaged_and_what_nobody_has_stays_away(
     assert results[0]["statistics"] == [torch.tensor([0.1, 0.7]).tolist(), [2.0, 2.0]]
     assert results[0]["a"] == 3.5
     assert results[0]["stop"] is True
+    assert results[0]["shared"] is shared
+
+
+def averaged_often(rank: int) -> dict[str, object]:
+    """Averages of a network whose size and precision change, this process now ahead, now behind."""
+    peers, wrong = meet(), []
+    for number in range(200):
+        dtype = (torch.float32, torch.float64)[number // 20 % 2]
+        parameter = torch.nn.Parameter(torch.zeros(20_000 * (1 + number % 3), dtype=dtype))
+        parameter.grad = torch.full_like(parameter, number + 2.0 * rank)
+        if number % 2 == rank:
+            spin(0.001)
+        peers.reduce([parameter], [], [], {"a": torch.tensor([0.0])})
+        wrong += [number] * (not bool((parameter.grad == number + 1).all()))
+    return {"wrong": wrong, "open": len(os.listdir("/proc/self/fd"))}
+
+
+def test_nobody_writes_before_all_have_read() -> None:
+    for text in call_peers(averaged_often):
+        assert json.loads(text)["wrong"] == []
+        assert json.loads(text)["open"] < 60
 
 
 def test_what_is_not_finite_in_one_process_is_skipped_by_all(

@@ -14,13 +14,14 @@ from vidgan_core.precision import EMULATED
 from vidgan_core.run import Run
 
 CPU = torch.device("cpu")
-LAYERS: dict[str, Callable[[], nn.Module]] = {
-    "convolution": lambda: nn.Conv3d(4, 6, 3, padding=1),
-    "transposed": lambda: nn.ConvTranspose2d(4, 6, 4, 2, 1),
-    "linear": lambda: nn.Linear(8, 5),
-    "no bias": lambda: nn.Linear(8, 5, bias=False),
+LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "convolution": (lambda: nn.Conv3d(8, 16, 3, padding=1), (2, 8, 4, 8, 8)),
+    "groups": (lambda: nn.Conv2d(8, 16, 3, padding=1, groups=4), (2, 8, 16, 16)),
+    "transposed": (lambda: nn.ConvTranspose2d(8, 16, 4, 2, 1), (2, 8, 8, 8)),
+    "linear": (lambda: nn.Linear(64, 48), (40, 64)),
+    "no bias": (lambda: nn.Linear(64, 48, bias=False), (40, 64)),
+    "three axes": (lambda: nn.Linear(64, 48), (4, 10, 64)),
 }
-INPUTS = {"convolution": (2, 4, 3, 5, 6), "transposed": (2, 4, 5, 6)}
 
 
 def rounded(tensor: Tensor) -> Tensor:
@@ -38,8 +39,9 @@ def assert_rounded(actual: Tensor, exact: Tensor) -> None:
 @pytest.mark.parametrize("recomputed", [False, True])
 def test_products_are_exact_and_sums_rounded_once(name: str, recomputed: bool) -> None:
     torch.manual_seed(0)
-    layer = LAYERS[name]()
-    x = torch.randn(INPUTS.get(name, (7, 8)), requires_grad=True)
+    make, shape = LAYERS[name]
+    layer = make()
+    x = torch.randn(shape, requires_grad=True)
     with EMULATED.arithmetic():
         with EMULATED.autocast(CPU):
             y = checkpoint(layer, x, use_reentrant=False) if recomputed else layer(x)
@@ -47,7 +49,7 @@ def test_products_are_exact_and_sums_rounded_once(name: str, recomputed: bool) -
         above = torch.randn_like(y)
         y.backward(above)
 
-    exact = LAYERS[name]().double()
+    exact = make().double()
     exact.load_state_dict({name: rounded(t) for name, t in layer.state_dict().items()})
     z = rounded(x.detach()).requires_grad_()
     expected = exact(z)
@@ -70,6 +72,37 @@ def test_what_is_not_bf16_is_left_alone() -> None:
         assert torch.equal(layer(x), layer(x.clone()))
         assert layer(x).dtype == torch.float32
     assert torch.equal(layer(x), nn.functional.linear(x, layer.weight, layer.bias))
+
+
+PRODUCTS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "mm": lambda a, b, c: torch.mm(a, b),
+    "mm, out": lambda a, b, c: torch.mm(a, b, out=torch.empty(0, dtype=a.dtype)),
+    "addmm": lambda a, b, c: torch.addmm(c, a, b, beta=0.5, alpha=2),
+    "addmm_": lambda a, b, c: c.clone().addmm_(a, b),
+    "bmm": lambda a, b, c: torch.bmm(a[None], b[None])[0],
+    "baddbmm": lambda a, b, c: torch.baddbmm(c[None], a[None], b[None])[0],
+    "baddbmm_": lambda a, b, c: c[None].clone().baddbmm_(a[None], b[None])[0],
+    "addbmm": lambda a, b, c: torch.addbmm(c, torch.stack([a, a]), torch.stack([b, b])),
+    "matmul of vectors": lambda a, b, c: torch.matmul(a[0], b[:, 0]),
+    "matrix and vector": lambda a, b, c: a @ b[:, 0],
+    "einsum": lambda a, b, c: torch.einsum("ik,kj->ij", a, b),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_products_by_any_name(name: str) -> None:
+    torch.manual_seed(0)
+    given = [torch.randn(n, m).bfloat16() for n, m in ((48, 64), (64, 32), (48, 32))]
+    with EMULATED.arithmetic():
+        found = PRODUCTS[name](*given)
+    assert found.dtype == torch.bfloat16
+    assert_rounded(found, PRODUCTS[name](*(tensor.double() for tensor in given)))
+
+
+def test_what_torch_refuses_is_refused() -> None:
+    a, b = torch.randn(4, 4).bfloat16(), torch.randn(4, 4)
+    with EMULATED.arithmetic(), pytest.raises(RuntimeError, match="same dtype"):
+        torch.mm(a, b)
 
 
 @pytest.mark.parametrize("layer", [nn.LSTM(6, 5), nn.GRU(6, 5)])
@@ -100,3 +133,10 @@ def test_penalties_follow_those_of_single_precision(term: str) -> None:
         found[precision] = scalars[f"discriminator/{term}"]
     torch.testing.assert_close(found["bf16"], found["fp32"], rtol=0.05, atol=1e-6)
     assert found["bf16"] != found["fp32"]
+
+
+def test_nothing_pretends_to_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    config = small("mlp", "minimax", "trainer.precision=bf16", "trainer.compile=true")
+    with pytest.raises(UsageError, match="nothing is compiled where bf16 is emulated"):
+        Run(config, REGISTRY)

@@ -70,20 +70,21 @@ class Peers:
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
         moves = [now - then for now, then in zip(statistics, before, strict=True)]
         had = [p.grad is not None for p in parameters]
-        few = torch.stack([v.to(parameters[0]) for v in scalars.values()])
-        few = torch.cat([few, torch.tensor([*had, self._wish]).to(few)])
+        flags = torch.tensor([*had, self._wish])
+        few = torch.cat([v.reshape(-1).to(parameters[0]) for v in (*scalars.values(), flags)])
         self._exchange.average([*gradients, *moves], few)
-        means, rest = few[: len(scalars)], few[len(scalars) :].tolist()
+        *means, flags = torch.split(few, [v.numel() for v in (*scalars.values(), flags)])
         for now, then, move in zip(statistics, before, moves, strict=True):
             # Not as autograd would see it: a graph that is kept until the next phase holds
             # BatchNorm's statistics, and reads no number of them.
             now.data.copy_(then + move)
-        *shares, wish = rest
+        *shares, wish = flags.tolist()
         for parameter, gradient, share in zip(parameters, gradients, shares, strict=True):
             if share:
                 parameter.grad = gradient
         self._agreed = wish > 0
-        return dict(zip(scalars, means.unbind(), strict=True))
+        named = zip(scalars.items(), means, strict=True)
+        return {name: mean.view(value.shape) for (name, value), mean in named}
 
     def tell(self, value: Any, of: int = 0) -> Any:
         """Return what one process, the leader unless said otherwise, has as `value`: any JSON."""

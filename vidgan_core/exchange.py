@@ -10,17 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from vidgan_core.precision import flat, ordered
-
-BOOT = Path("/proc/sys/kernel/random/boot_id")
-PIDS = Path("/proc/self/ns/pid")
 
 
 class Exchange:
@@ -34,11 +31,11 @@ class Exchange:
         self._rank = rank
         self._size = size
         self._gather = gather
-        self._near: bool | None = None  # not known yet
+        self._near = True  # as far as is known
         self._rows: Tensor | None = None  # (processes, numbers), shared
 
     def average(self, tensors: Sequence[Tensor], few: Tensor) -> None:
-        """Replace `tensors`, and a few more numbers in one, by their means over all processes."""
+        """Replace `tensors`, and `few`, a short vector, by their means over all processes."""
         rows = self._shared(tensors)
         if rows is None:
             self._average_flat([*tensors, few])
@@ -49,10 +46,11 @@ class Exchange:
             [part.view(place.shape) for part, place in zip(row.split(numbers), places, strict=True)]
             for row in rows[:, : sum(numbers)]
         ]
-        dist.all_reduce(torch.zeros(1))  # all have read what was there before
+        # Nobody's sum is there before everybody's number has come in: all have read the last ones.
+        dist.all_reduce(torch.zeros(1))
         for part, place in zip(parts[self._rank], places, strict=True):
             torch.mul(place, 1 / self._size, out=part)
-        dist.all_reduce(few)  # and thereby all have written
+        dist.all_reduce(few)  # and now all have written
         few /= self._size
         for place, first, second, *others in zip(places, *parts, strict=True):
             torch.add(first, second, out=place)
@@ -70,47 +68,42 @@ class Exchange:
 
     def _shared(self, tensors: Sequence[Tensor]) -> Tensor | None:
         """Return rows with room for all of `tensors`; None where there is no such memory."""
-        if tensors[0].device.type != "cpu":
+        dtype = tensors[0].dtype
+        alike = all(t.dtype == dtype and t.device.type == "cpu" for t in tensors)
+        if not self._near or not alike:
             return None
-        if self._near is None:
-            here = self._gather(_here())
-            self._near = None not in here and len(set(here)) == 1
-        if not self._near:
-            return None
-        count, dtype = sum(tensor.numel() for tensor in tensors), tensors[0].dtype
-        rows = self._rows
-        if rows is None or rows.dtype != dtype or rows.size(1) < count:
+        count = sum(tensor.numel() for tensor in tensors)
+        if self._rows is None or self._rows.dtype != dtype or self._rows.size(1) < count:
             self._rows = None
             self._rows = self._open(count, dtype)
             self._near = self._rows is not None
         return self._rows
 
     def _open(self, count: int, dtype: torch.dtype) -> Tensor | None:
-        """Return memory of the first process's, mapped by all; it goes with the last of them."""
-        file = _nameless() if self._rank == 0 else None
-        path, *_ = self._gather(f"/proc/{os.getpid()}/fd/{file}")
+        """Return memory of the first process's, mapped by all; it goes with the last of them.
+
+        None if one of them can't: it is on another machine, or does not see the first one's files.
+        The name, which nobody else has, tells; a path of /proc may lead to somebody else's file.
+        """
+        name, file = f"vidgan-{uuid4().hex}", None
+        if self._rank == 0:
+            with suppress(AttributeError, OSError):
+                file = os.memfd_create(name)
+                os.posix_fallocate(file, 0, self._size * count * dtype.itemsize)
+        path, name = self._gather((f"/proc/{_pid()}/fd/{file}", name))[0]
         rows = None
         with suppress(OSError, RuntimeError):
-            rows = torch.from_file(path, shared=True, size=self._size * count, dtype=dtype)
+            if os.readlink(path) == f"/memfd:{name} (deleted)":
+                rows = torch.from_file(path, shared=True, size=self._size * count, dtype=dtype)
         mapped = all(self._gather(rows is not None))
         if file is not None:
             os.close(file)
         return rows.view(self._size, count) if rows is not None and mapped else None
 
 
-def _nameless() -> int | None:
-    """Return a file that has no name and is kept in memory; None if there can't be one."""
+def _pid() -> str:
+    """Return this process's number as /proc has it, which may be of another namespace."""
     try:
-        return os.memfd_create("vidgan")
+        return os.readlink("/proc/self")
     except OSError:
-        return None
-
-
-def _here() -> str | None:
-    """Return what only processes that see each other's open files in /proc have in common."""
-    if not hasattr(os, "memfd_create"):
-        return None
-    try:
-        return f"{BOOT.read_text().strip()} {PIDS.stat().st_ino}"
-    except OSError:
-        return None
+        return ""

@@ -42,22 +42,21 @@ BF16 = Precision("bf16", torch.float32, torch.bfloat16)
 EMULATED = replace(BF16, emulated=True)
 
 
-def choose_precision(name: PrecisionName, device: torch.device) -> Precision:
-    """Resolve `auto`: bf16 where the hardware multiplies it, else fp32; say if bf16 is emulated."""
+def choose_precision(name: PrecisionName, device: torch.device, *, warn: bool = True) -> Precision:
+    """Resolve `auto`: bf16 where the hardware multiplies it, else fp32; warn of slow bf16."""
     if name == "auto":
         return BF16 if _fast_bf16(device) else FP32
-    chosen = {"fp32": FP32, "fp64": FP64, "bf16": bf16_on(device)}[name]
-    if chosen.emulated:
+    if name == "bf16" and warn and not _fast_bf16(device):
         print(
-            f"warning: this {device.type} does not multiply bf16: its numbers are made of fp32's, "
-            "which is no faster than fp32",
+            f"warning: this {device.type} has no bf16 instructions: bf16 is emulated, which is "
+            "slower than fp32",
             file=sys.stderr,
         )
-    return chosen
+    return {"fp32": FP32, "fp64": FP64, "bf16": bf16_on(device)}[name]
 
 
 def bf16_on(device: torch.device) -> Precision:
-    """Return bf16 as `device` can do it; torch itself emulates it on a GPU."""
+    """Return bf16 as `device` can do it; on a GPU that can't torch emulates it by itself."""
     return BF16 if device.type != "cpu" or _fast_bf16(device) else EMULATED
 
 
@@ -107,5 +106,5 @@ def _fast_bf16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         able = torch.cpu.get_capabilities()
-        return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+        return any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
     return False

@@ -50,7 +50,12 @@ class Run:
         self.registry = registry
         self.peers = peers
         self.device = choose_device(config.trainer.device)
-        self.precision = choose_precision(config.trainer.precision, self.device)
+        self.precision = choose_precision(config.trainer.precision, self.device, warn=peers.leads)
+        if config.trainer.compile and self.precision.emulated:
+            raise UsageError(
+                "trainer.compile: nothing is compiled where bf16 is emulated, as on this processor",
+                hint="--precision fp32, or --set trainer.compile=false",
+            )
         dataset = build_dataset(config, registry)
         self.parts = build(config, registry, conditioned(dataset, config))
         players = (self.parts.generator, self.parts.discriminator)
