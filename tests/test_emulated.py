@@ -10,6 +10,7 @@ from conftest import REGISTRY, small
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from vidgan_core.errors import UsageError
 from vidgan_core.precision import EMULATED
 from vidgan_core.run import Run
 
