@@ -94,8 +94,8 @@ def page(trained: dict[str, list[Trained]], clips: int) -> Iterator[str]:
     yield ""
     yield (
         "`python docs/precisions.py`: one distance a seed, the same seeds in both precisions, "
-        f"{clips:,} clips on each side. The difference is that of the means, the spread the standard "
-        "deviation over seeds (of both precisions together)."
+        f"{clips:,} clips on each side. The difference is that of the means, the spread the "
+        "standard deviation over seeds (of both precisions together)."
     )
     yield ""
     yield "| recipe | steps | distance | fp32 | bf16 | difference | spread |"
