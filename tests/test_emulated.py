@@ -141,3 +141,13 @@ def test_nothing_pretends_to_be_compiled(monkeypatch: pytest.MonkeyPatch) -> Non
     config = small("mlp", "minimax", "trainer.precision=bf16", "trainer.compile=true")
     with pytest.raises(UsageError, match="nothing is compiled where bf16 is emulated"):
         Run(config, REGISTRY)
+
+
+def test_what_is_measured_of_a_clip_is_not_rounded() -> None:
+    """`modern` judges how means deviate over time, which are nearly the same in all frames."""
+    run = Run(small("modern"), REGISTRY)
+    video = torch.rand(4, 3, 4, 16, 16)
+    with EMULATED.arithmetic(), EMULATED.autocast(CPU):
+        (features,) = run.parts.discriminator(video, {}).features
+    assert features.dtype == torch.float32
+    assert not torch.equal(features, features.bfloat16().float())

@@ -20,6 +20,7 @@ from torch.utils.checkpoint import checkpoint
 from vidgan_core.conditioning import ClassEmbedding, Projection
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Discriminator, Fake, Generator, Tensors, Verdict
+from vidgan_core.precision import full
 from vidgan_modern.blocks import Grid, Scale, growing, shrinking
 from vidgan_modern.pixels import Palette, bounded, from_pixels, to_maps
 
@@ -159,7 +160,8 @@ class ModernDiscriminator(Discriminator):
         means = []  # over places: (B, channels, T), from the largest grid to the smallest
         for stage in self.trunk:
             maps = stage(maps)
-            means.append(maps.mean((3, 4)))
+            # Rounded to bf16, means that differ little from frame to frame would not differ at all.
+            means.append(maps.mean((3, 4), dtype=full(maps[:0]).dtype))
         clips = [mean.mean(2) for mean in means]
         changes = [deviation(mean, 2) for mean in means]
         phi = torch.cat([self.basis(maps).flatten(1), *changes], dim=1)
