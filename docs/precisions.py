@@ -14,6 +14,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count, product, takewhile
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -62,33 +63,31 @@ def main() -> None:
     """Make what is missing, then the page."""
     options = parsed()
     options.out.mkdir(exist_ok=True)
-    trained = {
-        recipe: [
-            Trained(recipe, precision, seed, options.out)
-            for seed in range(options.seeds)
-            for precision in PRECISIONS
-        ]
-        for recipe in options.recipes
-    }
-    for runs in trained.values():
-        for run in runs:
+    for recipe in options.recipes:
+        for seed, precision in product(options.seeds, PRECISIONS):
+            run = Trained(recipe, precision, seed, options.out)
             if not run.file.exists():
                 run.make(options.clips)
-    lines = page(trained, options.clips)
-    (HERE / "precisions.md").write_text("\n".join(lines) + "\n")
+    (HERE / "precisions.md").write_text("\n".join(page(options.out, options.clips)) + "\n")
 
 
 def parsed() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("precisions"))
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--clips", type=int, default=1000, help="on each side of the evaluation")
     parser.add_argument("--recipes", nargs="+", choices=STEPS, default=list(STEPS))
     return parser.parse_args()
 
 
-def page(trained: dict[str, list[Trained]], clips: int) -> Iterator[str]:
+def found(out: Path, recipe: str, precision: str) -> list[dict[str, float]]:
+    """Return the distances of every seed that there is, in order."""
+    runs = (Trained(recipe, precision, seed, out) for seed in count())
+    return [run.numbers() for run in takewhile(lambda run: run.file.exists(), runs)]
+
+
+def page(out: Path, clips: int) -> Iterator[str]:
     """Return the page's lines."""
     yield "# bf16 against fp32"
     yield ""
@@ -100,23 +99,14 @@ def page(trained: dict[str, list[Trained]], clips: int) -> Iterator[str]:
     yield ""
     yield "| recipe | steps | distance | fp32 | bf16 | difference | spread |"
     yield "|---" * 7 + "|"
-    for recipe, runs in trained.items():
+    for recipe, steps in STEPS.items():
+        exact, rough = (found(out, recipe, precision) for precision in PRECISIONS)
         for number, heading in NUMBERS.items():
-            found = {
-                precision: [r.numbers()[number] for r in runs if r.precision == precision]
-                for precision in PRECISIONS
-            }
-            listed = [", ".join(map(figure, values)) for values in found.values()]
-            apart = mean(found["bf16"]) - mean(found["fp32"])
-            spread = mean(stdev(values) ** 2 for values in found.values()) ** 0.5
-            cells = [
-                f"`{recipe}`",
-                f"{STEPS[recipe]:,}",
-                heading,
-                *listed,
-                figure(apart),
-                figure(spread),
-            ]
+            both = [[seed[number] for seed in seeds] for seeds in (exact, rough)]
+            apart = mean(both[1]) - mean(both[0])
+            spread = mean(stdev(values) ** 2 for values in both) ** 0.5
+            listed = (", ".join(map(figure, values)) for values in both)
+            cells = [f"`{recipe}`", f"{steps:,}", heading, *listed, figure(apart), figure(spread)]
             yield "| " + " | ".join(cells) + " |"
 
 
