@@ -18,7 +18,10 @@ from itertools import count, product, takewhile
 from pathlib import Path
 from statistics import mean, stdev
 
-from results import HERE, figure, vidgan
+import torch
+
+from results import HERE, figure, machine, vidgan
+from vidgan_core.precision import bf16_on
 
 NUMBERS = {"fd-lite0": "fd, lite0", "fd-motion": "fd, motion"}
 PRECISIONS = ("fp32", "bf16")
@@ -89,12 +92,13 @@ def found(out: Path, recipe: str, precision: str) -> list[dict[str, float]]:
 
 def page(out: Path, clips: int) -> Iterator[str]:
     """Return the page's lines."""
+    emulated = ", bf16 emulated" if bf16_on(torch.device("cpu")).emulated else ""
     yield "# bf16 against fp32"
     yield ""
     yield (
         "`python docs/precisions.py`: one distance a seed, the same seeds in both precisions, "
-        f"{clips:,} clips on each side. The difference is that of the means, the spread the "
-        "standard deviation over seeds (of both precisions together)."
+        f"{clips:,} clips on each side, {machine()}{emulated}. The difference is that of the "
+        "means, the spread the standard deviation over seeds (of both precisions together)."
     )
     yield ""
     yield "| recipe | steps | distance | fp32 | bf16 | difference | spread |"

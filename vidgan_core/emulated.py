@@ -16,13 +16,11 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 aten = torch.ops.aten
-# What autocast lowers to bf16, as it arrives below autograd, each with its form in place.
+# What multiplies, as it arrives below autograd, each with its form in place.
 # Attention is missing: its own kernels were right, and nothing in vidgan uses it.
 MULTIPLYING = {
     aten.convolution: None,
     aten.convolution_backward: None,
-    aten.conv_tbc: None,
-    aten.conv_tbc_backward: None,
     aten.mm: None,
     aten.bmm: None,
     aten.mv: None,

@@ -85,11 +85,12 @@ class Exchange:
         None if one of them can't: it is on another machine, or does not see the first one's files.
         The name, which nobody else has, tells; a path of /proc may lead to somebody else's file.
         """
-        name, file = f"vidgan-{uuid4().hex}", None
+        name, file, unique = "", None, f"vidgan-{uuid4().hex}"
         if self._rank == 0:
             with suppress(AttributeError, OSError):
-                file = os.memfd_create(name)
+                file = os.memfd_create(unique)
                 os.posix_fallocate(file, 0, self._size * count * dtype.itemsize)
+                name = unique  # only now: memory that is not reserved would be missed in a write
         path, name = self._gather((f"/proc/{_pid()}/fd/{file}", name))[0]
         rows = None
         with suppress(OSError, RuntimeError):

@@ -160,7 +160,7 @@ class ModernDiscriminator(Discriminator):
         means = []  # over places: (B, channels, T), from the largest grid to the smallest
         for stage in self.trunk:
             maps = stage(maps)
-            # Rounded to bf16, means that differ little from frame to frame would not differ at all.
+            # Means that differ little from frame to frame lose what they differ by in bf16.
             means.append(maps.mean((3, 4), dtype=full(maps[:0]).dtype))
         clips = [mean.mean(2) for mean in means]
         changes = [deviation(mean, 2) for mean in means]
