@@ -116,8 +116,15 @@ def test_ctrl_c_with_workers_saves_and_stops() -> None:
 def readers(parent: int) -> list[int]:
     """The processes that read data for another one."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    named = {int(p): Path(f"/proc/{p}/cmdline").read_bytes() for p in children}
-    return [p for p, command in named.items() if b"spawn_main" in command]
+    return [int(child) for child in children if b"spawn_main" in command(child)]
+
+
+def command(pid: str) -> bytes:
+    """A process's command line; nothing if it has just ended, as a run's short-lived ones do."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def test_ctrl_c_does_not_reach_readers_that_are_starting() -> None:
