@@ -287,6 +287,16 @@ def test_one_critic_of_modern_knows_the_other_clips_of_the_group() -> None:
     assert changed == [[True, True, False, False], alone, alone]
 
 
+def test_moderns_critics_judge_in_full_precision() -> None:
+    """What bf16 rounds a score to, a small difference between two clips, would go with it."""
+    discriminator = REGISTRY.load("discriminator", "modern")(SMALL, width=8)
+    with torch.autocast("cpu", torch.bfloat16):
+        scores = discriminator(torch.rand(2, *SMALL.shape), {}).scores
+    for score in scores:
+        assert score.dtype == torch.float32
+        assert not torch.equal(score, score.bfloat16().float())
+
+
 def test_every_critic_of_modern_knows_the_class() -> None:
     spec = DataSpec(3, 8, 32, 32, condition=(Field("class", classes=4),))
     discriminator = REGISTRY.load("discriminator", "modern")(spec, width=8)

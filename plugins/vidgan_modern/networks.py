@@ -162,6 +162,14 @@ class ModernDiscriminator(Discriminator):
             maps = stage(maps)
             # Means that differ little from frame to frame lose what they differ by in bf16.
             means.append(maps.mean((3, 4), dtype=full(maps[:0]).dtype))
+        with torch.autocast(video.device.type, enabled=False):
+            return self._judge(full(maps), means, condition)
+
+    def _judge(self, maps: Tensor, means: list[Tensor], condition: Tensors) -> Verdict:
+        """Score by the smallest grid's maps and the means, in full precision.
+
+        The loss reads differences between scores, of which bf16 would leave steps of 1/256.
+        """
         clips = [mean.mean(2) for mean in means]
         changes = [deviation(mean, 2) for mean in means]
         phi = torch.cat([self.basis(maps).flatten(1), *changes], dim=1)
