@@ -2,9 +2,10 @@
 
     python docs/precisions.py               # hours
 
-Each run is in `--out`, and so is its evaluation; what is there is not made again, so the same
-command goes on where it was stopped. Then docs/precisions.md is written from what there is. Where
-the processor has no bf16 instructions its numbers are made of fp32's (vidgan_core/emulated.py).
+Each run is in `--out`, its distances are kept in docs/precisions. What is there is not made again,
+so the same command goes on where it was stopped, and with more `--seeds` adds to what there is.
+Then docs/precisions.md is written from all of it. Where the processor has no bf16 instructions its
+numbers are made of fp32's (vidgan_core/emulated.py).
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ from dataclasses import dataclass
 from itertools import count, product, takewhile
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
 import torch
 
 from results import HERE, figure, machine, vidgan
 from vidgan_core.precision import bf16_on
 
+KEPT = HERE / "precisions"
 NUMBERS = {"fd-lite0": "fd, lite0", "fd-motion": "fd, motion"}
 PRECISIONS = ("fp32", "bf16")
-STEPS = {"modern-digits": 500, "modern-shapes": 500, "conv3d-digits": 1000, "conv3d-shapes": 1000}
+STEPS = {"modern-digits": 2000, "modern-shapes": 2000, "conv3d-digits": 1000, "conv3d-shapes": 1000}
 
 
 @dataclass(frozen=True)
@@ -35,43 +38,47 @@ class Trained:
     recipe: str
     precision: str
     seed: int
-    out: Path
 
     @property
-    def folder(self) -> Path:
-        """The run's folder."""
-        return self.out / f"{self.recipe}-{self.precision}-seed{self.seed}"
+    def name(self) -> str:
+        """What its folder and its file are called."""
+        return f"{self.recipe}-{self.precision}-seed{self.seed}"
 
     @property
     def file(self) -> Path:
-        """Where its evaluation is kept."""
-        return self.folder.with_suffix(".json")
+        """Where its distances are kept."""
+        return KEPT / f"{self.name}.json"
 
-    def make(self, clips: int) -> None:
+    def make(self, out: Path, clips: int) -> None:
         """Train and evaluate; what was interrupted goes on."""
-        print(self.folder.name, file=sys.stderr)
+        print(self.name, file=sys.stderr)
+        steps, folder = STEPS[self.recipe], out / self.name
         what = ("-c", f"recipe:{self.recipe}", "--precision", self.precision, "--seed", self.seed)
-        vidgan(
-            "run", *what, "--steps", STEPS[self.recipe], "--out", self.folder, "--resume", "auto"
-        )
-        self.file.write_text(vidgan("eval", self.folder, "-n", clips, "--metrics", "fd", "--json"))
+        vidgan("run", *what, "--steps", steps, "--out", folder, "--resume", "auto")
+        found = vidgan("eval", folder, "-n", clips, "--metrics", "fd", "--json")
+        (evaluation,) = json.loads(found)
+        distances = {n["name"]: n["value"] for n in evaluation["numbers"] if n["name"] in NUMBERS}
+        emulated = ", bf16 emulated" if bf16_on(torch.device("cpu")).emulated else ""
+        kept = {"steps": steps, "clips": clips, "machine": machine() + emulated} | distances
+        self.file.write_text(json.dumps(kept, indent=1) + "\n")
 
-    def numbers(self) -> dict[str, float]:
-        """Return the distances by name."""
-        (evaluation,) = json.loads(self.file.read_text())
-        return {n["name"]: n["value"] for n in evaluation["numbers"] if n["name"] in NUMBERS}
+    def kept(self) -> dict[str, Any]:
+        """Return its distances, and what they were measured by."""
+        found: dict[str, Any] = json.loads(self.file.read_text())
+        return found
 
 
 def main() -> None:
     """Make what is missing, then the page."""
     options = parsed()
     options.out.mkdir(exist_ok=True)
+    KEPT.mkdir(exist_ok=True)
     for recipe in options.recipes:
         for seed, precision in product(options.seeds, PRECISIONS):
-            run = Trained(recipe, precision, seed, options.out)
+            run = Trained(recipe, precision, seed)
             if not run.file.exists():
-                run.make(options.clips)
-    (HERE / "precisions.md").write_text("\n".join(page(options.out, options.clips)) + "\n")
+                run.make(options.out, options.clips)
+    (HERE / "precisions.md").write_text("\n".join(page()) + "\n")
 
 
 def parsed() -> argparse.Namespace:
@@ -84,34 +91,40 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def found(out: Path, recipe: str, precision: str) -> list[dict[str, float]]:
-    """Return the distances of every seed that there is, in order."""
-    runs = (Trained(recipe, precision, seed, out) for seed in count())
-    return [run.numbers() for run in takewhile(lambda run: run.file.exists(), runs)]
+def found(recipe: str, precision: str) -> list[dict[str, Any]]:
+    """Return what is kept of every seed that there is, in order."""
+    runs = (Trained(recipe, precision, seed) for seed in count())
+    return [run.kept() for run in takewhile(lambda run: run.file.exists(), runs)]
 
 
-def page(out: Path, clips: int) -> Iterator[str]:
+def page() -> Iterator[str]:
     """Return the page's lines."""
-    emulated = ", bf16 emulated" if bf16_on(torch.device("cpu")).emulated else ""
+    runs = {(r, p): found(r, p) for r, p in product(STEPS, PRECISIONS)}
+    machines, clips = (
+        sorted({run[what] for several in runs.values() for run in several})
+        for what in ("machine", "clips")
+    )
     yield "# bf16 against fp32"
     yield ""
     yield (
         "`python docs/precisions.py`: one distance a seed, the same seeds in both precisions, "
-        f"{clips:,} clips on each side, {machine()}{emulated}. The difference is that of the "
-        "means, the spread the standard deviation over seeds (of both precisions together)."
+        f"{' or '.join(f'{n:,}' for n in clips)} clips on each side, on {'; '.join(machines)}. The "
+        "difference is that of the means, the spread the standard deviation over seeds (of both "
+        "precisions together)."
     )
     yield ""
     yield "| recipe | steps | distance | fp32 | bf16 | difference | spread |"
     yield "|---" * 7 + "|"
-    for recipe, steps in STEPS.items():
-        exact, rough = (found(out, recipe, precision) for precision in PRECISIONS)
-        for number, heading in NUMBERS.items():
-            both = [[seed[number] for seed in seeds] for seeds in (exact, rough)]
-            apart = mean(both[1]) - mean(both[0])
-            spread = mean(stdev(values) ** 2 for values in both) ** 0.5
-            listed = (", ".join(map(figure, values)) for values in both)
-            cells = [f"`{recipe}`", f"{steps:,}", heading, *listed, figure(apart), figure(spread)]
-            yield "| " + " | ".join(cells) + " |"
+    for recipe, (number, heading) in product(STEPS, NUMBERS.items()):
+        both = [[run[number] for run in runs[recipe, precision]] for precision in PRECISIONS]
+        if min(map(len, both)) < 2:
+            continue
+        steps = runs[recipe, "fp32"][0]["steps"]
+        apart = mean(both[1]) - mean(both[0])
+        spread = mean(stdev(values) ** 2 for values in both) ** 0.5
+        listed = (", ".join(map(figure, values)) for values in both)
+        cells = [f"`{recipe}`", f"{steps:,}", heading, *listed, figure(apart), figure(spread)]
+        yield "| " + " | ".join(cells) + " |"
 
 
 if __name__ == "__main__":

@@ -154,7 +154,9 @@ def machine() -> str:
     told = Path("/proc/cpuinfo")
     text = told.read_text() if told.exists() else ""
     named = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    return f"{torch.get_num_threads()} threads of {named[1] if named else platform.machine()}"
+    threads = torch.get_num_threads()
+    processor = named[1] if named else platform.machine()
+    return f"{threads} thread{'s' if threads > 1 else ''} of {processor}"
 
 
 def vidgan(*arguments: object) -> str:
