@@ -4,8 +4,9 @@
 
 Each run is in `--out`, its distances are kept in docs/precisions. What is there is not made again,
 so the same command goes on where it was stopped, and with more `--seeds` adds to what there is.
-Then docs/precisions.md is written from all of it. Where the processor has no bf16 instructions its
-numbers are made of fp32's (vidgan_core/emulated.py).
+Delete a run's file to have it anew, as other `STEPS` or `--clips` need. Then docs/precisions.md is
+written from all of it; a recipe with a single seed has no spread, and no row. Where the processor
+has no bf16 instructions its numbers are made of fp32's (vidgan_core/emulated.py).
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from conftest import TINY
 from vidgan_core.memory import USERS_OWN
 
 # One process trains, then takes and frees 64 MB a few times and counts the pages that had to be
-# given anew. The fewest count: what is freed can lie below a small piece that lives on and above
-# another that was put there since, and is then, for once, too small by that much.
+# given anew. The fewest count: in some processes malloc takes turns between two places, each of
+# which is new once.
 CHILD = """
 import resource, sys, torch
 from vidgan_core.cli import main

@@ -288,7 +288,7 @@ def test_one_critic_of_modern_knows_the_other_clips_of_the_group() -> None:
 
 
 def test_moderns_critics_judge_in_full_precision() -> None:
-    """What bf16 rounds a score to, a small difference between two clips, would go with it."""
+    """Scores are not rounded to bf16, which would take small differences between clips away."""
     discriminator = REGISTRY.load("discriminator", "modern")(SMALL, width=8)
     with torch.autocast("cpu", torch.bfloat16):
         scores = discriminator(torch.rand(2, *SMALL.shape), {}).scores

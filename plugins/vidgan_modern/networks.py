@@ -168,7 +168,7 @@ class ModernDiscriminator(Discriminator):
     def _judge(self, maps: Tensor, means: list[Tensor], condition: Tensors) -> Verdict:
         """Score by the smallest grid's maps and the means, in full precision.
 
-        The loss reads differences between scores, of which bf16 would leave steps of 1/256.
+        The loss reads small differences between scores; bf16 knows a score to 1/256 of its size.
         """
         clips = [mean.mean(2) for mean in means]
         changes = [deviation(mean, 2) for mean in means]
