@@ -17,6 +17,7 @@ from vidgan_core.data import Batches
 from vidgan_core.run import Run
 
 CONV3D = ("data.frames=32", "data.size=64", "data.batch=8")
+ROUNDS = 4
 
 
 def bce(scores: Tensor, label: float) -> Tensor:
@@ -104,14 +105,14 @@ def test_conv3d_step_ratio_to_the_textbook_loop(faster: Ratio, width: int) -> No
     """8 clips of 32x64x64."""
     settings = (f"generator.width={width}", f"discriminator.width={width}")
     run = Run(configured("conv3d", *CONV3D, *settings), REGISTRY)
-    faster(run.trainer.step, as_it_comes(textbook(run)), rounds=2 if width > 32 else 4)
+    faster(run.trainer.step, as_it_comes(textbook(run)), rounds=ROUNDS)
     run.batches.close()
 
 
 def test_twostream_step_ratio_to_the_published_procedure(faster: Ratio) -> None:
     """8 clips of 16x64x64, the published widths."""
     run = Run(configured("twostream"), REGISTRY)
-    faster(run.trainer.step, as_it_comes(published(run)), rounds=3)
+    faster(run.trainer.step, as_it_comes(published(run)), rounds=ROUNDS)
     run.batches.close()
 
 
@@ -136,7 +137,7 @@ def test_flops_ratio_to_the_best_convolution(
             layer(x)
 
     rates = []
-    for work, rounds in ((run.trainer.step, 2), (convolve, 10)):
+    for work, rounds in ((run.trainer.step, ROUNDS), (convolve, 2 * ROUNDS)):
         with FlopCounterMode(display=False) as counter:
             work()
         rates.append(counter.get_total_flops() / min(seconds(work) for _ in range(rounds)) / 1e9)

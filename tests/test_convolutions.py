@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from vidgan_core import convolutions, ways
 from vidgan_core.convolutions import differentiable_twice, tune_convolutions
 from vidgan_core.plugins import Provided
+from vidgan_core.precision import bf16_on
 from vidgan_core.spectral import spectral_norm
 
 LAYERS = {
@@ -74,7 +75,9 @@ AS_THEY_ARE = {
 def products(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks small enough for a test: with products only of many weights, and of any."""
     if request.param == "products":
-        monkeypatch.setattr(ways, "HEAVY", 1)
+        for limit in ("HEAVY", "HEAVY_BF16"):
+            monkeypatch.setattr(ways, limit, 1)
+        monkeypatch.setattr(ways, "SHORT", 100)
         monkeypatch.setattr(convolutions, "MANY", 1)
 
 
@@ -117,6 +120,30 @@ def test_values_and_derivatives_are_those_of_torchs_own(name: str) -> None:
     made = tuned[0](x)
     assert made.flatten(2).data_ptr() == made.data_ptr()  # dense, as torch's
     assert copy.deepcopy(tuned)[0].state_dict().keys() == layer.state_dict().keys()
+
+
+@pytest.mark.usefixtures("products")
+@pytest.mark.parametrize("name", LAYERS)
+def test_in_bf16_values_and_gradients_are_rounded_once(name: str) -> None:
+    layer = copy.deepcopy(LAYERS[name])
+    x = torch.randn(2, layer.in_channels, *sides(layer))
+    ahead = torch.randn_like(layer(x))
+    for number in (x, ahead, *(p.data for p in layer.parameters())):
+        number.copy_(number.bfloat16())  # what is multiplied is not rounded any more
+    tuned = nn.Sequential(copy.deepcopy(layer))
+    tune_convolutions(tuned)
+    x.requires_grad_()
+    made = layer.double()(x.double())
+    expected = [made, *torch.autograd.grad(made, [x, *layer.parameters()], ahead.double())]
+    precision = bf16_on(x.device)
+    with precision.arithmetic():
+        with precision.autocast(x.device):
+            made = tuned[0](x)
+        gradients = torch.autograd.grad(made, [x, *tuned.parameters()], ahead.bfloat16())
+    assert made.dtype == torch.bfloat16
+    for ours, theirs in zip([made, *gradients], expected, strict=True):
+        small = 1e-4 * theirs.abs().max().item()  # the sums are made in single precision
+        torch.testing.assert_close(ours.double(), theirs.double(), rtol=2**-8, atol=small)
 
 
 @pytest.mark.usefixtures("products")

@@ -14,7 +14,7 @@ from torch.autograd import Function
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from vidgan_core.precision import channels_last
-from vidgan_core.ways import MANY, Way, heavy, to_grid, to_pixels, weight_gradient
+from vidgan_core.ways import MANY, Way, to_grid, to_pixels, weight_gradient
 
 TORCHS_OWN: tuple[Any, ...] = (
     nn.Conv2d._conv_forward,
@@ -105,15 +105,21 @@ class _Tuned(_ConvNd):
 
 
 def _measured(x: Tensor, layer: _ConvNd) -> bool:
-    """Say whether this is what was measured: a batch on a CPU, in single or double precision.
+    """Say whether this is what was measured: a batch on a CPU, in fp32, fp64 or bf16.
 
     What does not fit is left to torch, which says so, and so are its transforms of functions.
     """
-    cpu = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    cpu = x.device.type == "cpu"
     batch = x.dim() == len(layer.kernel_size) + 2 and x.shape[1] == layer.in_channels
-    precise = x.dtype in (torch.float32, torch.float64)
+    known = _computed_in(x) in (torch.float32, torch.float64, torch.bfloat16)
     transformed = getattr(torch._C, "_are_functorch_transforms_active", bool)()
-    return cpu and batch and precise and not (transformed or torch.compiler.is_compiling())
+    return cpu and batch and known and not (transformed or torch.compiler.is_compiling())
+
+
+def _computed_in(x: Tensor) -> torch.dtype:
+    """Return the dtype that torch makes of a convolution's input: autocast leaves fp64 alone."""
+    autocast = torch.is_autocast_enabled("cpu") and x.dtype != torch.float64
+    return torch.get_autocast_dtype("cpu") if autocast else x.dtype
 
 
 def _pays(layer: _ConvNd, way: Way) -> bool:
@@ -126,6 +132,9 @@ def _pays(layer: _ConvNd, way: Way) -> bool:
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
     """Return the convolution, which can be differentiated twice, as torch's."""
+    x, weight = x.to(_computed_in(x)), weight.to(_computed_in(weight))
+    if bias is not None:
+        bias = bias.to(_computed_in(bias))
     # Whether a pass wants a gradient, autograd says of what an operation made, but not of a leaf.
     made: Tensor = _Convolution.apply(x, weight.expand_as(weight), bias, way)  # type: ignore[no-untyped-call]
     return made
@@ -153,13 +162,14 @@ def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
     x, weight = ctx.saved_tensors
     way: Way = ctx.way
     pixels, grid = (gradient, x) if way.transposed else (x, gradient)
-    places, sides = grid.numel() // grid.shape[1], pixels.shape[2:]
+    places, sides = (len(grid), *grid.shape[2:]), pixels.shape[2:]
     back = way.back(grid.shape[2:], sides, weight.shape[2:])
     for_x, for_weight, for_bias = _wanted(ctx)
     x_here = for_x and (torch.is_grad_enabled() or back.better(weight, places, sides))
-    few = 0 < places <= len(weight) or heavy(weight, places)
-    weight_here = for_weight and few and way.groups == 1
-    rest = [for_x and not x_here, for_weight and not weight_here, for_bias]
+    weight_here = for_weight and way.multiplies(weight, places)
+    # The kernel that makes a layer's weights' gradient gives the bias's for nothing; only there.
+    bias_here = for_bias and (way.transposed or weight_here or not for_weight)
+    rest = [for_x and not x_here, for_weight and not weight_here, for_bias and not bias_here]
     of_x = of_weight = of_bias = None
     if any(rest):
         each = len(way.stride)
@@ -171,6 +181,8 @@ def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         of_x = _convolve(gradient, weight, None, back)
     if weight_here:
         of_weight = weight_gradient(grid, pixels, weight.shape[2:], way)
+    if bias_here:
+        of_bias = gradient.sum([0, *range(2, gradient.dim())])
     return of_x, of_weight, of_bias, None
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from inspect import unwrap
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from vidgan_core.config import RunConfig
+from vidgan_core.precision import ordered
 
 
 class PlainAdam(Adam):
@@ -24,6 +26,25 @@ class PlainAdam(Adam):
     load_state_dict = unwrap(Adam.load_state_dict)
     zero_grad = unwrap(Adam.zero_grad)
     step = torch.no_grad()(unwrap(Adam.step))
+
+    def _init_group(
+        self,
+        group: dict[str, Any],
+        weights: list[Tensor],
+        gradients: list[Tensor],
+        *moments: list[Tensor],
+    ) -> bool:
+        """Collect what an update reads and changes, in the order in which each weight lies.
+
+        Torch's kernel for CPUs walks through memory whatever the strides: a gradient in another
+        order than its weight would go to other numbers' updates. Of one that is not in the plain
+        order it makes a copy besides, which it does not use.
+        """
+        has_complex: bool = super()._init_group(group, weights, gradients, *moments)
+        gradients[:] = [ordered(g, w).contiguous() for g, w in zip(gradients, weights, strict=True)]
+        for tensors in (*moments[:-1], weights):  # the last are counts of steps
+            tensors[:] = map(ordered, tensors, weights)
+        return has_complex
 
 
 def optimizer(player: str, network: nn.Module, config: RunConfig) -> Adam:

@@ -77,11 +77,12 @@ def full(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
 
 
-def ordered(tensor: Tensor) -> Tensor:
-    """Return a view with the dimensions in the order in which they lie in memory."""
-    if tensor.is_contiguous():
+def ordered(tensor: Tensor, like: Tensor | None = None) -> Tensor:
+    """Return a view with the dimensions in the order in which its own, or another's, lie in memory."""
+    like = tensor if like is None else like
+    if like.is_contiguous():
         return tensor
-    return tensor.permute(sorted(range(tensor.dim()), key=tensor.stride, reverse=True))
+    return tensor.permute(sorted(range(like.dim()), key=like.stride, reverse=True))
 
 
 def flat(tensor: Tensor) -> Tensor:

@@ -27,6 +27,10 @@ from torch.nn.functional import conv2d, conv3d, conv_transpose2d, conv_transpose
 FEW = 8  # weaving: at most so many channels next to the pixels
 MANY = 128  # a product, of the weights' own gradient: at least so many channels of the grid
 HEAVY = 2**22  # a product, of the convolution and both gradients: at least so many weights
+# The kernels for bf16 take a grid row by row; short ones leave most of the unit idle.
+HEAVY_BF16 = 2**21  # a product, of the convolution: at least so many weights, and short rows
+SHORT = 4  # at most so many places in a row
+WIDE, LONG = 256, 8  # a strided convolution's own gradient: so many channels, at most such rows
 Sizes = tuple[int, ...]
 
 
@@ -56,31 +60,47 @@ class Way:
         sides = zip(grid, kernel, self.stride, self.padding, strict=True)
         return tuple((n - 1) * s + k - 2 * p for n, k, s, p in sides)
 
-    def better(self, weight: Tensor, places: int, pixels: Sizes) -> bool:
-        """Say whether another way than torch's is better for so many places, and possible."""
+    def better(self, weight: Tensor, grid: Sizes, pixels: Sizes) -> bool:
+        """Say whether another way than torch's is better for a grid (B, n, ...), and possible."""
         if self.groups > 1:
             return False
         if not self.transposed:
-            return heavy(weight, places)
+            return heavy(weight, grid)
         sides = zip(pixels, weight.shape[2:], self.stride, self.padding, strict=True)
         whole = all(k % s == 0 and (n + 2 * p) % s == 0 and n > 0 for n, k, s, p in sides)
-        return whole and (self.weaves(weight.shape[1]) or heavy(weight, places))
+        return whole and (self.weaves(weight.shape[1]) or adds_up(weight, grid))
 
     def weaves(self, channels: int) -> bool:
         """Say whether weaving is the better way to pixels of so many channels."""
         return channels <= FEW and max(self.stride) > 1
 
+    def multiplies(self, weight: Tensor, grid: Sizes) -> bool:
+        """Say whether a product is the better way to the weight's gradient, and possible."""
+        if self.groups > 1:
+            return False
+        if weight.dtype != torch.bfloat16:
+            return 0 < math.prod(grid) <= len(weight) or heavy(weight, grid)
+        wide = max(self.stride) > 1 and len(weight) >= WIDE and grid[-1] <= LONG
+        return math.prod(grid) > 0 and (grid[-1] <= SHORT or wide)
 
-def heavy(weight: Tensor, places: int) -> bool:
+
+def heavy(weight: Tensor, grid: Sizes) -> bool:
     """Say whether there are so many weights and so few places that a product is better."""
-    return weight.numel() >= HEAVY and 0 < places <= 2 * len(weight)
+    if weight.dtype == torch.bfloat16:
+        return weight.numel() >= HEAVY_BF16 and math.prod(grid) > 0 and grid[-1] <= SHORT
+    return weight.numel() >= HEAVY and 0 < math.prod(grid) <= 2 * len(weight)
+
+
+def adds_up(weight: Tensor, grid: Sizes) -> bool:
+    """Say whether a product is better for a transposed convolution, too."""
+    return weight.dtype != torch.bfloat16 and heavy(weight, grid)
 
 
 def to_grid(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
     """Convolve pixels (B, C, ...): (B, O, ...)."""
     kernel = weight.shape[2:]
     sides = way.grid(x.shape[2:], kernel)
-    if not way.better(weight, len(x) * math.prod(sides), x.shape[2:]):
+    if not way.better(weight, (len(x), *sides), x.shape[2:]):
         convolve = (conv2d, conv3d)[x.dim() - 4]
         return convolve(x, weight, bias, way.stride, way.padding, groups=way.groups)
     what, weights = seen(x, kernel, way), weight.movedim(1, -1).flatten(1).t()
@@ -90,8 +110,8 @@ def to_grid(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
 
 def to_pixels(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
     """Convolve a grid (B, C, ...), transposed: (B, O, ...)."""
-    places, outputs = x.numel() // x.shape[1], weight.shape[1]
-    if not way.over and way.better(weight, places, way.pixels(x.shape[2:], weight.shape[2:])):
+    grid, outputs = (len(x), *x.shape[2:]), weight.shape[1]
+    if not way.over and way.better(weight, grid, way.pixels(x.shape[2:], weight.shape[2:])):
         strides = (woven if way.weaves(outputs) else added_up)(x, weight, bias, way)
         return beside(strides, way)
     convolve = (conv_transpose2d, conv_transpose3d)[x.dim() - 4]
