@@ -102,7 +102,9 @@ def faster(benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str]) -> R
     ) -> float:
         ours()
         reference()
-        calls: list[tuple[Callable[[], object], list[float]]] = [(call, []) for call in (ours, reference)]
+        calls: list[tuple[Callable[[], object], list[float]]] = [
+            (call, []) for call in (ours, reference)
+        ]
         for _ in range(rounds):
             for call, times in calls:
                 times += [seconds(call), seconds(call)]

@@ -331,6 +331,14 @@ def test_a_limit_is_a_line_in_the_index() -> None:
     assert statuses(folder()) == {"a.mkv": "ok"}
 
 
+def test_time_runs_out_while_a_question_is_still_being_asked() -> None:
+    save_frames("clips/long", film(1))
+    (first,) = Path("clips/long").iterdir()
+    for number in range(320):  # a little more than a pipe takes, so that the rest waits in a buffer
+        (first.parent / f"{number:0200}.png").hardlink_to(first)
+    assert statuses(folder(max_seconds=0.0001)) == {"long": "refused"}
+
+
 def test_the_cache_is_bounded_and_the_oldest_goes_first(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

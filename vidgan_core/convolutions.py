@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
-from vidgan_core.precision import channels_last
+from vidgan_core.precision import channels_last, fast_bf16
 from vidgan_core.ways import MANY, Way, to_grid, to_pixels, weight_gradient
 
 TORCHS_OWN: tuple[Any, ...] = (
@@ -105,15 +105,18 @@ class _Tuned(_ConvNd):
 
 
 def _measured(x: Tensor, layer: _ConvNd) -> bool:
-    """Say whether this is what was measured: a batch on a CPU, in fp32, fp64 or bf16.
+    """Say whether this is what was measured: a batch on a CPU, in a precision that it multiplies.
 
     What does not fit is left to torch, which says so, and so are its transforms of functions.
     """
     cpu = x.device.type == "cpu"
     batch = x.dim() == len(layer.kernel_size) + 2 and x.shape[1] == layer.in_channels
-    known = _computed_in(x) in (torch.float32, torch.float64, torch.bfloat16)
+    dtype = _computed_in(x)
+    own = (
+        fast_bf16(x.device) if dtype == torch.bfloat16 else dtype in (torch.float32, torch.float64)
+    )
     transformed = getattr(torch._C, "_are_functorch_transforms_active", bool)()
-    return cpu and batch and known and not (transformed or torch.compiler.is_compiling())
+    return cpu and batch and own and not (transformed or torch.compiler.is_compiling())
 
 
 def _computed_in(x: Tensor) -> torch.dtype:

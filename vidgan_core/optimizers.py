@@ -40,7 +40,8 @@ class PlainAdam(Adam):
         order than its weight would go to other numbers' updates. Of one that is not in the plain
         order it makes a copy besides, which it does not use.
         """
-        has_complex: bool = super()._init_group(group, weights, gradients, *moments)
+        collect: Any = super()._init_group
+        has_complex: bool = collect(group, weights, gradients, *moments)
         gradients[:] = [ordered(g, w).contiguous() for g, w in zip(gradients, weights, strict=True)]
         for tensors in (*moments[:-1], weights):  # the last are counts of steps
             tensors[:] = map(ordered, tensors, weights)

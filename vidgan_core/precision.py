@@ -45,8 +45,8 @@ EMULATED = replace(BF16, emulated=True)
 def choose_precision(name: PrecisionName, device: torch.device, *, warn: bool = True) -> Precision:
     """Resolve `auto`: bf16 where the hardware multiplies it, else fp32; warn of slow bf16."""
     if name == "auto":
-        return BF16 if _fast_bf16(device) else FP32
-    if name == "bf16" and warn and not _fast_bf16(device):
+        return BF16 if fast_bf16(device) else FP32
+    if name == "bf16" and warn and not fast_bf16(device):
         print(
             f"warning: this {device.type} has no bf16 instructions: bf16 is emulated, which is "
             "slower than fp32",
@@ -57,7 +57,7 @@ def choose_precision(name: PrecisionName, device: torch.device, *, warn: bool = 
 
 def bf16_on(device: torch.device) -> Precision:
     """Return bf16 as `device` can do it; on a GPU that can't torch emulates it by itself."""
-    return BF16 if device.type != "cpu" or _fast_bf16(device) else EMULATED
+    return BF16 if device.type != "cpu" or fast_bf16(device) else EMULATED
 
 
 def choose_device(name: str) -> torch.device:
@@ -78,7 +78,7 @@ def full(tensor: Tensor) -> Tensor:
 
 
 def ordered(tensor: Tensor, like: Tensor | None = None) -> Tensor:
-    """Return a view with the dimensions in the order in which its own, or another's, lie in memory."""
+    """Return a view with the dimensions in the order in which they, or another's, lie in memory."""
     like = tensor if like is None else like
     if like.is_contiguous():
         return tensor
@@ -102,7 +102,8 @@ def channels_last(network: nn.Module) -> None:
             parameter.data = parameter.data.contiguous(memory_format=layout)
 
 
-def _fast_bf16(device: torch.device) -> bool:
+def fast_bf16(device: torch.device) -> bool:
+    """Say whether the hardware multiplies bf16."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":

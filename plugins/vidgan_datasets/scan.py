@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -86,8 +87,9 @@ class Reader:
             process.kill()
             process.wait()
             for pipe in (process.stdin, process.stdout):
-                if pipe:
-                    pipe.close()
+                with suppress(BrokenPipeError):  # what was not read of a question is lost with it
+                    if pipe:
+                        pipe.close()
 
     def _start(self) -> subprocess.Popen[str]:
         self._process = subprocess.Popen(
