@@ -14,6 +14,7 @@ from conftest import REGISTRY, configured, seconds
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from vidgan_core.precision import Precision
 from vidgan_core.run import Run
 
 LAYERS = nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d
@@ -32,10 +33,11 @@ def main(generator: str) -> None:
         run.trainer.step()
         layers = dict(player.named_modules())
         for name, x in seen.items():
-            row(f"{type(player).__name__}, {name}", layers[name], x)
+            row(f"{type(player).__name__}, {name}", layers[name], x, run.precision)
     best = nn.Conv3d(256, 256, 3, padding=1).to(memory_format=torch.channels_last_3d)
     x = torch.randn(8, 256, 8, 16, 16).contiguous(memory_format=torch.channels_last_3d)
-    row("256 channels, 3x3x3", best, x)
+    row("256 channels, 3x3x3", best, x, run.precision)
+    print(f"in {run.precision.name}")
     run.batches.close()
 
 
@@ -44,17 +46,22 @@ def keep(seen: dict[str, Tensor], name: str, layer: nn.Module, inputs: tuple[Ten
     seen[name] = inputs[0].detach()
 
 
-def row(name: str, layer: nn.Module, x: Tensor) -> None:
-    """Time a layer's forward and backward pass on an input."""
-    x.requires_grad_(True)
+def row(name: str, layer: nn.Module, x: Tensor, precision: Precision) -> None:
+    """Time a layer's forward and backward pass on an input, in the run's precision."""
+    x = x.to(precision.compute).requires_grad_(True)
+
+    def made() -> Tensor:
+        with precision.autocast(x.device):
+            y: Tensor = layer(x)
+            return y
+
     with FlopCounterMode(display=False) as counter:
-        y = layer(x)
+        gradient = torch.ones_like(made())
     gflop = counter.get_total_flops() / 1e9
-    gradient = torch.ones_like(y)
     forward, both = [], []
     for _ in range(ROUNDS):
-        forward.append(seconds(lambda: layer(x)))
-        both.append(seconds(lambda: layer(x).backward(gradient)))
+        forward.append(seconds(made))
+        both.append(seconds(lambda: made().backward(gradient)))
     there, back = min(forward), min(both) - min(forward)
     print(
         f"| {name} | {gflop:.1f} | {there * 1e3:.0f} ms | {gflop / there:.0f} "

@@ -1,4 +1,4 @@
-"""Convolutions as the engine computes them, against torch's own."""
+"""Convolutions as the engine computes them, against torch's own, as this machine trains."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from torch import Tensor, nn
 
 from vidgan_core import run, ways
 from vidgan_core.convolutions import tune_convolutions
-from vidgan_core.precision import channels_last
+from vidgan_core.precision import channels_last, choose_precision
 from vidgan_core.run import Run
 
 VIDEO = (8, 16, 32, 32)  # clips, and the grid inside of 32x64x64 pixels
 FRAMES = (128, 32, 32)
+DTYPE = choose_precision("auto", torch.device("cpu")).compute
 
 
 def pair(layer: nn.Module, *size: int) -> tuple[nn.Module, nn.Module, Tensor]:
     """A layer tuned, the same with torch's kernels, and an input in their layout."""
-    tuned, plain = (nn.Sequential(copy.deepcopy(layer)) for _ in range(2))
+    tuned, plain = (nn.Sequential(copy.deepcopy(layer).to(DTYPE)) for _ in range(2))
     tune_convolutions(tuned)
     channels_last(plain)
     layout = torch.channels_last if len(size) == 4 else torch.channels_last_3d
-    return tuned, plain, torch.randn(size).contiguous(memory_format=layout)
+    return tuned, plain, torch.randn(size, dtype=DTYPE).contiguous(memory_format=layout)
 
 
 def made(layer: nn.Module, x: Tensor) -> Callable[[], Tensor]:
@@ -145,7 +146,8 @@ def test_products_in_a_step_ratio(
 
     def without() -> None:
         with monkeypatch.context() as patched:
-            patched.setattr(ways, "HEAVY", float("inf"))
+            for limit in ("HEAVY", "HEAVY_BF16"):
+                patched.setattr(ways, limit, float("inf"))
             tuned.trainer.step()
 
     faster(tuned.trainer.step, without, rounds=8)

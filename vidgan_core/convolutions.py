@@ -130,7 +130,8 @@ def _pays(layer: _ConvNd, way: Way) -> bool:
     grid, pixels = layer.out_channels, layer.in_channels
     if way.transposed:
         grid, pixels = pixels, grid
-    return _twice.get() or (way.groups == 1 and (grid >= MANY or way.weaves(pixels)))
+    product = grid >= MANY and max(layer.kernel_size) > 1  # of one tap it is what torch does
+    return _twice.get() or (way.groups == 1 and (product or way.weaves(pixels)))
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
