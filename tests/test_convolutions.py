@@ -149,6 +149,18 @@ def test_in_bf16_values_and_gradients_are_rounded_once(
         torch.testing.assert_close(ours.double(), theirs.double(), rtol=2**-8, atol=small)
 
 
+@pytest.mark.parametrize("name", ["3d, few places", "transposed 3d"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_compiler_sees_torchs_own_layer(name: str, dtype: torch.dtype) -> None:
+    layer = copy.deepcopy(LAYERS[name])
+    tuned = nn.Sequential(copy.deepcopy(layer))
+    tune_convolutions(tuned)
+    compiled = torch.compile(tuned, backend="eager", fullgraph=True)  # raises where it can't see
+    x = torch.randn(2, layer.in_channels, *sides(layer))
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        torch.testing.assert_close(compiled(x), layer(x), rtol=2**-7, atol=1e-2)
+
+
 @pytest.mark.usefixtures("products")
 @pytest.mark.parametrize("name", ["2d, few places", "transposed 3d, few places"])
 def test_a_gradient_by_the_input_alone_costs_no_more_than_torchs_own(name: str) -> None:

@@ -109,14 +109,15 @@ def _measured(x: Tensor, layer: _ConvNd) -> bool:
 
     What does not fit is left to torch, which says so, and so are its transforms of functions.
     """
+    if torch.compiler.is_compiling():  # first: a compiler gives up on what follows
+        return False
     cpu = x.device.type == "cpu"
     batch = x.dim() == len(layer.kernel_size) + 2 and x.shape[1] == layer.in_channels
     dtype = _computed_in(x)
-    own = (
-        fast_bf16(x.device) if dtype == torch.bfloat16 else dtype in (torch.float32, torch.float64)
-    )
+    bf16 = dtype == torch.bfloat16 and fast_bf16(x.device)
+    own = bf16 or dtype in (torch.float32, torch.float64)
     transformed = getattr(torch._C, "_are_functorch_transforms_active", bool)()
-    return cpu and batch and own and not (transformed or torch.compiler.is_compiling())
+    return cpu and batch and own and not transformed
 
 
 def _computed_in(x: Tensor) -> torch.dtype:
