@@ -13,7 +13,10 @@ from torch.nn.functional import softplus
 from vidgan_core.build import build
 from vidgan_core.convolutions import tune_convolutions
 from vidgan_core.data import Batches
+from vidgan_core.optimizers import optimizer
 from vidgan_core.run import Run
+
+PLAYERS = ("generator", "discriminator")
 
 
 def bare_step(run: Run) -> Callable[[], None]:
@@ -23,7 +26,7 @@ def bare_step(run: Run) -> Callable[[], None]:
     for network in (g, d):
         tune_convolutions(network)
     g_adam, d_adam = (
-        torch.optim.Adam(n.parameters(), 2e-4, (0.5, 0.999), fused=True) for n in (g, d)
+        optimizer(name, n, run.config) for name, n in zip(PLAYERS, (g, d), strict=True)
     )
     batches = Batches(run.batches.dataset, run.config.data.batch, seed=0, device=run.device)
     rng = torch.Generator()

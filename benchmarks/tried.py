@@ -53,6 +53,16 @@ def new_fakes() -> None:
     compare("new fakes in the generator's phase", run.trainer.step, other.trainer.step)
 
 
+def adam_as_they_are() -> None:
+    """Torch's fused Adam, which copies gradients that are not in the plain order."""
+    run = Run(configured("conv3d", "generator.width=64", "discriminator.width=64"), REGISTRY)
+    weights = list(run.parts.discriminator.parameters())
+    for weight in weights:
+        weight.grad = torch.randn_like(weight)
+    other = torch.optim.Adam(weights, fused=True)
+    compare("Adam as torch has it", run.trainer.optimizers["discriminator"].step, other.step)
+
+
 def pixel_shuffle() -> None:
     """A stride-2 transposed convolution as a convolution to 8 times the channels, rearranged."""
     transposed = nn.ConvTranspose3d(128, 64, 4, 2, 1)
@@ -111,6 +121,7 @@ if __name__ == "__main__":
         inference_mode,
         contiguous,
         new_fakes,
+        adam_as_they_are,
         pixel_shuffle,
         malloc,
         compiled,
