@@ -13,7 +13,11 @@ from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from vidgan_core import convolutions, ways
-from vidgan_core.convolutions import differentiable_twice, tune_convolutions
+from vidgan_core.convolutions import (
+    differentiable_twice,
+    tune_convolutions,
+    widen_convolutions,
+)
 from vidgan_core.plugins import Provided
 from vidgan_core.precision import bf16_on
 from vidgan_core.spectral import spectral_norm
@@ -44,6 +48,20 @@ LAYERS = {
     "transposed 2d, few places": nn.ConvTranspose2d(200, 10, (4, 6), (2, 3), (1, 0)),
     "transposed 3d, few places, in space": nn.ConvTranspose3d(300, 9, (3, 4, 4), (1, 2, 2), 1),
     "transposed 3d, few places, overlaps": nn.ConvTranspose3d(300, 9, 3, 2, 1),
+}
+
+FEWER = {  # pixels than the kernel has taps, in one dimension or all
+    "2d": nn.Conv2d(3, 5, (7, 3), 1, (3, 1)),
+    "2d, groups": nn.Conv2d(32, 32, (7, 3), 1, (3, 1), groups=2),
+    "2d, dilation": nn.Conv2d(3, 40, 3, 1, 3, dilation=3),
+    "3d": nn.Conv3d(16, 64, (5, 4, 4), (1, 2, 2), (2, 1, 1)),
+    "3d, of many channels": nn.Conv3d(64, 150, (5, 4, 4), (1, 2, 2), (2, 1, 1)),
+    "3d, groups": nn.Conv3d(32, 64, (5, 3, 3), 1, (2, 1, 1), groups=2),
+    "3d, dilation": nn.Conv3d(16, 32, 3, 1, 2, dilation=2),
+    "3d, padding by name": nn.Conv3d(16, 32, (5, 3, 3), padding="same"),
+    "transposed 3d": nn.ConvTranspose3d(64, 16, (5, 4, 4), (1, 2, 2), (3, 1, 1)),
+    "transposed 3d, groups": nn.ConvTranspose3d(64, 32, (5, 3, 3), 1, (3, 1, 1), groups=2),
+    "transposed 3d, more at the end": nn.ConvTranspose3d(32, 16, (5, 4, 4), 2, (5, 1, 1), 1),
 }
 
 
@@ -122,6 +140,28 @@ def test_values_and_derivatives_are_those_of_torchs_own(name: str) -> None:
     assert copy.deepcopy(tuned)[0].state_dict().keys() == layer.state_dict().keys()
 
 
+def in_bf16(layer: nn.Module, network: nn.Module) -> list[tuple[Tensor, Tensor]]:
+    """What a network of this one layer makes in bf16, and its gradients, each beside the exact one.
+
+    Memory that is free then holds numbers that no sum survives.
+    """
+    x = torch.randn(2, layer.in_channels, *sides(layer))
+    ahead = torch.randn_like(layer(x))
+    for number in (x, ahead, *(p.data for n in (layer, network) for p in n.parameters())):
+        number.copy_(number.bfloat16())  # what is multiplied is not rounded any more
+    x.requires_grad_()
+    made = layer.double()(x.double())
+    exact = [made, *torch.autograd.grad(made, [x, *layer.parameters()], ahead.double())]
+    precision = bf16_on(x.device)
+    with precision.arithmetic():
+        with precision.autocast(x.device):
+            made = network(x)
+        unwritten = [torch.full((2**n,), 3e38) for n in range(8, 20) for _ in range(4)]
+        del unwritten
+        found = torch.autograd.grad(made, [x, *network.parameters()], ahead.to(made.dtype))
+    return list(zip([made, *found], exact, strict=True))
+
+
 @pytest.mark.usefixtures("products")
 @pytest.mark.parametrize("name", LAYERS)
 def test_in_bf16_values_and_gradients_are_rounded_once(
@@ -129,24 +169,29 @@ def test_in_bf16_values_and_gradients_are_rounded_once(
 ) -> None:
     monkeypatch.setattr(convolutions, "fast_bf16", lambda _: True)
     layer = copy.deepcopy(LAYERS[name])
-    x = torch.randn(2, layer.in_channels, *sides(layer))
-    ahead = torch.randn_like(layer(x))
-    for number in (x, ahead, *(p.data for p in layer.parameters())):
-        number.copy_(number.bfloat16())  # what is multiplied is not rounded any more
     tuned = nn.Sequential(copy.deepcopy(layer))
     tune_convolutions(tuned)
-    x.requires_grad_()
-    made = layer.double()(x.double())
-    expected = [made, *torch.autograd.grad(made, [x, *layer.parameters()], ahead.double())]
-    precision = bf16_on(x.device)
-    with precision.arithmetic():
-        with precision.autocast(x.device):
-            made = tuned[0](x)
-        gradients = torch.autograd.grad(made, [x, *tuned.parameters()], ahead.bfloat16())
-    assert made.dtype == torch.bfloat16
-    for ours, theirs in zip([made, *gradients], expected, strict=True):
-        small = 1e-4 * theirs.abs().max().item()  # the sums are made in single precision
-        torch.testing.assert_close(ours.double(), theirs.double(), rtol=2**-8, atol=small)
+    found = in_bf16(layer, tuned)
+    assert found[0][0].dtype == torch.bfloat16
+    for ours, exact in found:
+        small = 1e-4 * exact.abs().max().item()  # the sums are made in single precision
+        torch.testing.assert_close(ours.double(), exact.double(), rtol=2**-8, atol=small)
+
+
+@pytest.mark.parametrize("name", FEWER)
+@pytest.mark.parametrize("tuned", [False, True])
+def test_bf16_gradients_are_right_where_a_kernel_has_more_taps_than_pixels(
+    name: str, tuned: bool
+) -> None:
+    layer = copy.deepcopy(FEWER[name])
+    network = nn.Sequential(copy.deepcopy(layer))
+    if tuned:
+        tune_convolutions(network)
+    widen_convolutions(network)
+    widen_convolutions(network)  # again, which changes nothing
+    for ours, exact in in_bf16(layer, network):
+        small = 1e-4 * exact.abs().max().item()
+        torch.testing.assert_close(ours.double(), exact.double(), rtol=2**-8, atol=small)
 
 
 @pytest.mark.parametrize("name", ["3d, few places", "transposed 3d"])

@@ -1,4 +1,4 @@
-"""Convolutions made faster: channels-last, and some computed in another way than torch's."""
+"""Convolutions made faster, and right in bf16: some computed in another way than torch's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.autograd import Function
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from vidgan_core.precision import channels_last, fast_bf16
-from vidgan_core.ways import MANY, Way, to_grid, to_pixels, weight_gradient
+from vidgan_core.ways import MANY, Way, misread, to_grid, to_pixels, weight_gradient
 
 TORCHS_OWN: tuple[Any, ...] = (
     nn.Conv2d._conv_forward,
@@ -54,6 +54,40 @@ def tune_convolutions(network: nn.Module) -> None:
             layer.__class__ = _tuned(kind)
 
 
+def widen_convolutions(network: nn.Module) -> None:
+    """Keep bf16 from convolutions whose gradients a CPU would get wrong in it, in place.
+
+    Under autocast they are computed in single precision (`ways.misread`). To be called after
+    `tune_convolutions`, whose layers have another way, unless they have groups or are compiled.
+    """
+    for layer in network.modules():
+        if isinstance(layer, _ConvNd) and not isinstance(layer, _Widened):
+            kind: Any = type(layer)
+            layer.__class__ = _widened(kind)
+
+
+@cache
+def _widened(kind: Any) -> type[_ConvNd]:
+    """Return the class that a layer of this one becomes."""
+    return type(kind.__name__, (_Widened, kind), {})
+
+
+class _Widened(_ConvNd):
+    """What a layer becomes whose gradients may be wrong."""
+
+    def forward(self, input: Tensor, *options: Any, **named: Any) -> Tensor:
+        """(B, C, ...) -> (B, O, ...)."""
+        layer: Any = super()
+        made: Tensor
+        tuned = isinstance(self, _Tuned | _TunedTransposed) and self.groups == 1
+        if not _misread(self, input) or (tuned and not torch.compiler.is_compiling()):
+            made = layer.forward(input, *options, **named)
+            return made
+        with torch.autocast("cpu", enabled=False):
+            made = layer.forward(input.float(), *options, **named)
+        return made
+
+
 @cache
 def _tuned(kind: Any) -> type[_ConvNd]:
     """Return the class that a layer of this one becomes."""
@@ -87,7 +121,7 @@ class _TunedTransposed(_ConvTransposeNd):
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(B, C, ...) -> (B, O, ...)."""
         way = _way(self)
-        if output_size is None and _measured(input, self) and _pays(self, way):
+        if output_size is None and _measured(input, self) and _pays(self, way, input):
             return _convolve(input, self.weight, self.bias, way)
         made: Tensor = super().forward(input, output_size)
         return made
@@ -98,7 +132,7 @@ class _Tuned(_ConvNd):
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         way = _way(self)
-        if _measured(input, self) and _pays(self, way):
+        if _measured(input, self) and _pays(self, way, input):
             return _convolve(input, weight, bias, way)
         made: Tensor = super()._conv_forward(input, weight, bias)
         return made
@@ -126,13 +160,30 @@ def _computed_in(x: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype("cpu") if autocast else x.dtype
 
 
-def _pays(layer: _ConvNd, way: Way) -> bool:
-    """Say whether something may be faster; if not, a detour by Python would cost microseconds."""
+def _pays(layer: _ConvNd, way: Way, x: Tensor) -> bool:
+    """Say whether something may be faster; if not, a detour by Python would cost microseconds.
+
+    Or whether torch would be wrong.
+    """
     grid, pixels = layer.out_channels, layer.in_channels
     if way.transposed:
         grid, pixels = pixels, grid
     product = grid >= MANY and max(layer.kernel_size) > 1  # of one tap it is what torch does
-    return _twice.get() or (way.groups == 1 and (product or way.weaves(pixels)))
+    better = product or way.weaves(pixels) or _misread(layer, x)
+    return _twice.get() or (way.groups == 1 and better)
+
+
+def _misread(layer: _ConvNd, x: Tensor) -> bool:
+    """Say whether this would be done in bf16, and torch would get gradients wrong."""
+    if x.device.type != "cpu" or _computed_in(x) != torch.bfloat16:
+        return False
+    reach = [d * (k - 1) + 1 for k, d in zip(layer.kernel_size, layer.dilation, strict=True)]
+    sides = list(x.shape[-len(reach) :])
+    if isinstance(layer, _ConvTransposeNd):
+        padding: Any = layer.padding
+        sizes = zip(sides, reach, layer.stride, padding, layer.output_padding, strict=True)
+        sides = [(n - 1) * s + k - 2 * p + over for n, k, s, p, over in sizes]
+    return misread(sides, reach)
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
@@ -171,7 +222,7 @@ def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
     back = way.back(grid.shape[2:], sides, weight.shape[2:])
     for_x, for_weight, for_bias = _wanted(ctx)
     x_here = for_x and (torch.is_grad_enabled() or back.better(weight, places, sides))
-    weight_here = for_weight and way.multiplies(weight, places)
+    weight_here = for_weight and way.multiplies(weight, places, sides)
     # The kernel that makes a layer's weights' gradient gives the bias's for nothing; only there.
     bias_here = for_bias and (way.transposed or weight_here or not for_weight)
     rest = [for_x and not x_here, for_weight and not weight_here, for_bias and not bias_here]

@@ -15,7 +15,7 @@ from vidgan_core.batchnorm import synchronise
 from vidgan_core.build import build, build_dataset, conditioned
 from vidgan_core.checkpoint import Checkpoint
 from vidgan_core.config import RunConfig
-from vidgan_core.convolutions import tune_convolutions
+from vidgan_core.convolutions import tune_convolutions, widen_convolutions
 from vidgan_core.data import Batches
 from vidgan_core.dataset import Dataset
 from vidgan_core.distributed import ALONE, Peers
@@ -26,7 +26,7 @@ from vidgan_core.health import DivergedError
 from vidgan_core.memory import keep_freed_memory
 from vidgan_core.optimizers import optimizer, set_rates
 from vidgan_core.plugins import Registry
-from vidgan_core.precision import choose_device, choose_precision
+from vidgan_core.precision import BF16, choose_device, choose_precision
 from vidgan_core.ranks import check_parts
 from vidgan_core.rundir import RunDir
 from vidgan_core.state import check_same, gather, prefixed, restore, share
@@ -132,6 +132,8 @@ class Run:
         module.to(self.device, self.precision.storage)
         if settings.channels_last:
             tune_convolutions(module)
+        if self.precision == BF16:
+            widen_convolutions(module)
         if settings.sync_batchnorm and self.peers.size > 1:
             synchronise(module)
 

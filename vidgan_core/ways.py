@@ -14,6 +14,7 @@ A CPU's kernels take up to several times as long (`pytest benchmarks/test_convol
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from operator import sub
@@ -27,10 +28,10 @@ from torch.nn.functional import conv2d, conv3d, conv_transpose2d, conv_transpose
 FEW = 8  # weaving: at most so many channels next to the pixels
 MANY = 128  # a product, of the weights' own gradient: at least so many channels of the grid
 HEAVY = 2**22  # a product, of the convolution and both gradients: at least so many weights
-# The kernels for bf16 take a grid row by row; short ones leave most of the unit idle.
-HEAVY_BF16 = 2**21  # a product, of the convolution: at least so many weights, and short rows
-SHORT = 4  # at most so many places in a row
-WIDE, LONG = 256, 8  # a strided convolution's own gradient: so many channels, at most such rows
+# In bf16, where the kernels are slow on a grid of short rows:
+SHORT = 4  # a product, of the weights' own gradient: at most so many places in a row
+HEAVY_BF16 = 2**21  # a product, of the convolution: at least so many weights as well
+WIDE, LONG = 256, 8  # with a stride, of the weights' own: so many channels, and at most such rows
 Sizes = tuple[int, ...]
 
 
@@ -74,14 +75,24 @@ class Way:
         """Say whether weaving is the better way to pixels of so many channels."""
         return channels <= FEW and max(self.stride) > 1
 
-    def multiplies(self, weight: Tensor, grid: Sizes) -> bool:
+    def multiplies(self, weight: Tensor, grid: Sizes, pixels: Sizes) -> bool:
         """Say whether a product is the better way to the weight's gradient, and possible."""
         if self.groups > 1:
             return False
         if weight.dtype != torch.bfloat16:
             return 0 < math.prod(grid) <= len(weight) or heavy(weight, grid)
         wide = max(self.stride) > 1 and len(weight) >= WIDE and grid[-1] <= LONG
-        return math.prod(grid) > 0 and (grid[-1] <= SHORT or wide)
+        better = grid[-1] <= SHORT or wide or misread(pixels, weight.shape[2:])
+        return math.prod(grid) > 0 and better
+
+
+def misread(pixels: Sequence[int], kernel: Sequence[int]) -> bool:
+    """Say whether torch's kernel would get the weight's gradient wrong in bf16.
+
+    Where it goes over fewer pixels than it has taps, numbers of memory that nobody has written
+    come in (torch 2.13 with oneDNN 3.12, on a CPU with AVX512-BF16).
+    """
+    return any(k > n for n, k in zip(pixels, kernel, strict=True))
 
 
 def heavy(weight: Tensor, grid: Sizes) -> bool:
