@@ -179,16 +179,19 @@ def test_in_bf16_values_and_gradients_are_rounded_once(
 
 
 @pytest.mark.parametrize("name", FEWER)
-@pytest.mark.parametrize("tuned", [False, True])
+@pytest.mark.parametrize("how", ["as it is", "tuned", "compiled"])
 def test_bf16_gradients_are_right_where_a_kernel_has_more_taps_than_pixels(
-    name: str, tuned: bool
+    name: str, how: str
 ) -> None:
     layer = copy.deepcopy(FEWER[name])
     network = nn.Sequential(copy.deepcopy(layer))
-    if tuned:
+    if how != "as it is":
         tune_convolutions(network)
     widen_convolutions(network)
     widen_convolutions(network)  # again, which changes nothing
+    if how == "compiled":
+        torch.compiler.reset()
+        network.compile(backend="eager", fullgraph=True)
     for ours, exact in in_bf16(layer, network):
         small = 1e-4 * exact.abs().max().item()
         torch.testing.assert_close(ours.double(), exact.double(), rtol=2**-8, atol=small)

@@ -58,7 +58,7 @@ def widen_convolutions(network: nn.Module) -> None:
     """Keep bf16 from convolutions whose gradients a CPU would get wrong in it, in place.
 
     Under autocast they are computed in single precision (`ways.misread`). To be called after
-    `tune_convolutions`, whose layers have another way, unless they have groups or are compiled.
+    `tune_convolutions`, whose layers have another way where they are measured and have one group.
     """
     for layer in network.modules():
         if isinstance(layer, _ConvNd) and not isinstance(layer, _Widened):
@@ -80,7 +80,7 @@ class _Widened(_ConvNd):
         layer: Any = super()
         made: Tensor
         tuned = isinstance(self, _Tuned | _TunedTransposed) and self.groups == 1
-        if not _misread(self, input) or (tuned and not torch.compiler.is_compiling()):
+        if not _misread(self, input) or (tuned and not options and _measured(input, self)):
             made = layer.forward(input, *options, **named)
             return made
         with torch.autocast("cpu", enabled=False):
