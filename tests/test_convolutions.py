@@ -54,6 +54,7 @@ FEWER = {  # pixels than the kernel has taps, in one dimension or all
     "2d": nn.Conv2d(3, 5, (7, 3), 1, (3, 1)),
     "2d, groups": nn.Conv2d(32, 32, (7, 3), 1, (3, 1), groups=2),
     "2d, dilation": nn.Conv2d(3, 40, 3, 1, 3, dilation=3),
+    "2d, padding alone": nn.Conv2d(17, 64, (1, 3), 3, (1, 0)),
     "3d": nn.Conv3d(16, 64, (5, 4, 4), (1, 2, 2), (2, 1, 1)),
     "3d, of many channels": nn.Conv3d(64, 150, (5, 4, 4), (1, 2, 2), (2, 1, 1)),
     "3d, groups": nn.Conv3d(32, 64, (5, 3, 3), 1, (2, 1, 1), groups=2),

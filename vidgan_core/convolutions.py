@@ -155,8 +155,9 @@ def _measured(x: Tensor, layer: _ConvNd) -> bool:
 
 
 def _computed_in(x: Tensor) -> torch.dtype:
-    """Return the dtype that torch makes of a convolution's input: autocast leaves fp64 alone."""
-    autocast = torch.is_autocast_enabled("cpu") and x.dtype != torch.float64
+    """Return the dtype that torch makes of a convolution's input, under autocast or not."""
+    changed = x.is_floating_point() and x.dtype != torch.float64
+    autocast = changed and torch.is_autocast_enabled("cpu")
     return torch.get_autocast_dtype("cpu") if autocast else x.dtype
 
 
@@ -179,11 +180,12 @@ def _misread(layer: _ConvNd, x: Tensor) -> bool:
         return False
     reach = [d * (k - 1) + 1 for k, d in zip(layer.kernel_size, layer.dilation, strict=True)]
     sides = list(x.shape[-len(reach) :])
+    named = isinstance(layer.padding, str)  # "same" is less than the kernel, "valid" nothing
+    padding: Any = [0] * len(reach) if named else layer.padding
     if isinstance(layer, _ConvTransposeNd):
-        padding: Any = layer.padding
         sizes = zip(sides, reach, layer.stride, padding, layer.output_padding, strict=True)
         sides = [(n - 1) * s + k - 2 * p + over for n, k, s, p, over in sizes]
-    return misread(sides, reach)
+    return misread(sides, reach, padding)
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:

@@ -2,8 +2,8 @@
 
 A bf16 unit multiplies numbers of 8 significant bits exactly, adds up in single precision and rounds
 the sum. Widening what is multiplied, computing in fp32 and rounding the outcome is the same but for
-the order of the sum. torch's own kernels for such processors took 50 times as long, and some of
-them give numbers that are not finite (torch 2.13, AVX-512 without bf16 instructions).
+the order of the sum. torch's own kernels for such processors took 50 times as long (torch 2.13,
+AVX-512 without bf16 instructions), and some of them give numbers that are not finite.
 """
 
 from __future__ import annotations

@@ -37,8 +37,9 @@ class PlainAdam(Adam):
         """Collect what an update reads and changes, in the order in which each weight lies.
 
         Torch's kernel for CPUs walks through memory whatever the strides: a gradient in another
-        order than its weight would go to other numbers' updates. Of one that is not in the plain
-        order it makes a copy besides, which it does not use.
+        order than its weight would go to other numbers' updates. A gradient that is not in the
+        plain order is copied by the kernel, besides, and the copy is not used. Moments lie as
+        their weight does, also after `load_optimizer`, and weights have no gaps.
         """
         collect: Any = super()._init_group
         has_complex: bool = collect(group, weights, gradients, *moments)

@@ -4,9 +4,9 @@
   the pixels in a discriminator. With a stride of s and a kernel of q s pixels, each of the s pixels
   that an input becomes sees q taps of its own. So they are channels of an ordinary convolution of q
   taps, and are then woven together: the same products, summed up in another order.
-- Where millions of weights meet few places, around the innermost grid, a convolution is one product
-  of matrices: what each place sees, and the weights. So are a transposed one, which then adds up
-  what the places give to the same pixel, and the gradient of the weights.
+- Around the innermost grid, where many weights meet few places, a convolution is one product of
+  matrices: what each place sees, and the weights. So are a transposed one, which then adds up what
+  the places give to the same pixel, and the gradient of the weights.
 
 A CPU's kernels take up to several times as long (`pytest benchmarks/test_convolutions.py`).
 """
@@ -26,12 +26,13 @@ from torch.nn.functional import conv2d, conv3d, conv_transpose2d, conv_transpose
 
 # Where each was measured to be faster than torch's kernels:
 FEW = 8  # weaving: at most so many channels next to the pixels
-MANY = 128  # a product, of the weights' own gradient: at least so many channels of the grid
-HEAVY = 2**22  # a product, of the convolution and both gradients: at least so many weights
+MANY = 128  # a product: at least so many channels of the grid
+HEAVY = 2**22  # of the convolution and both gradients: at least so many weights
 # In bf16, where the kernels are slow on a grid of short rows:
 SHORT = 4  # a product, of the weights' own gradient: at most so many places in a row
-HEAVY_BF16 = 2**21  # a product, of the convolution: at least so many weights as well
+HEAVY_BF16 = 2**21  # of the convolution: at least so many weights as well
 WIDE, LONG = 256, 8  # with a stride, of the weights' own: so many channels, and at most such rows
+SEEN = 2**25  # of all of them: at most so many numbers that the places see
 Sizes = tuple[int, ...]
 
 
@@ -81,25 +82,32 @@ class Way:
             return False
         if weight.dtype != torch.bfloat16:
             return 0 < math.prod(grid) <= len(weight) or heavy(weight, grid)
+        if misread(pixels, weight.shape[2:], self.padding):
+            return min(grid) > 0
         wide = max(self.stride) > 1 and len(weight) >= WIDE and grid[-1] <= LONG
-        better = grid[-1] <= SHORT or wide or misread(pixels, weight.shape[2:])
-        return math.prod(grid) > 0 and better
+        return little(weight, grid) and (grid[-1] <= SHORT or wide)
 
 
-def misread(pixels: Sequence[int], kernel: Sequence[int]) -> bool:
+def misread(pixels: Sequence[int], kernel: Sequence[int], padding: Sequence[int]) -> bool:
     """Say whether torch's kernel would get the weight's gradient wrong in bf16.
 
-    Where it goes over fewer pixels than it has taps, numbers of memory that nobody has written
-    come in (torch 2.13 with oneDNN 3.12, on a CPU with AVX512-BF16).
+    Where it goes over fewer pixels than it has taps, or over padding alone, numbers of memory that
+    nobody has written come in (torch 2.13 with oneDNN 3.12, on a CPU with AVX512-BF16).
     """
-    return any(k > n for n, k in zip(pixels, kernel, strict=True))
+    return any(k > n or p >= k for n, k, p in zip(pixels, kernel, padding, strict=True))
 
 
 def heavy(weight: Tensor, grid: Sizes) -> bool:
     """Say whether there are so many weights and so few places that a product is better."""
     if weight.dtype == torch.bfloat16:
-        return weight.numel() >= HEAVY_BF16 and math.prod(grid) > 0 and grid[-1] <= SHORT
-    return weight.numel() >= HEAVY and 0 < math.prod(grid) <= 2 * len(weight)
+        many = weight.numel() >= HEAVY_BF16
+        return many and little(weight, grid) and grid[-1] <= SHORT
+    return weight.numel() >= HEAVY and min(grid) > 0 and math.prod(grid) <= 2 * len(weight)
+
+
+def little(weight: Tensor, grid: Sizes) -> bool:
+    """Say whether all that the places see is something, and fits a cache."""
+    return min(grid) > 0 and math.prod(grid) * weight[0].numel() <= SEEN
 
 
 def adds_up(weight: Tensor, grid: Sizes) -> bool:

@@ -21,6 +21,7 @@ from vidgan_datasets.film import Film
 from vidgan_datasets.limits import Limits
 
 MOST_PROCESSES = 8
+DYING = 2.0  # seconds from a process's last word to its end
 
 
 def look_into(films: Iterable[Film], limits: Limits) -> Iterator[dict[str, Any]]:
@@ -72,6 +73,9 @@ class Reader:
             answer: dict[str, Any] = json.loads(process.stdout.readline())
             return answer
         except (OSError, ValueError):  # it has died before or while it answered
+            if not late.is_set():
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(DYING)  # so that it is not this that ends it
             self.stop()
             if late.is_set():
                 reason = f"took longer than data.max_seconds = {self._limits.seconds:g}"
