@@ -10,6 +10,7 @@ import torch
 from conftest import REGISTRY, small
 from torch import Tensor, nn
 from torch.nn.functional import relu, softplus
+from torch.optim import Optimizer
 
 from vidgan_core.build import build
 from vidgan_core.config import RunConfig
@@ -199,6 +200,32 @@ def test_bf16_trains_with_weights_and_losses_in_fp32(architecture: str) -> None:
         assert {p.dtype for p in run.parts.generator.parameters()} == {torch.float32}
     torch.testing.assert_close(losses["bf16"], losses["fp32"], rtol=0.03, atol=0.03)
     assert losses["bf16"] != losses["fp32"]
+
+
+def first_gradient(run: Run) -> Tensor:
+    """What the first update, the discriminator's, is given, in one row."""
+    found: list[Tensor] = []
+
+    def keep(optimizer: Optimizer, *_: object) -> None:
+        weights = [p for group in optimizer.param_groups for p in group["params"]]
+        found.append(torch.cat([p.grad.flatten() for p in weights if p.grad is not None]))
+
+    run.trainer.optimizers["discriminator"].register_step_pre_hook(keep)
+    assert run.trainer.step()
+    return found[0]
+
+
+@pytest.mark.parametrize("architecture", REGISTRY.names("generator"))
+def test_a_gradient_in_bf16_is_close_to_the_one_in_fp32(architecture: str) -> None:
+    """On clips so small that kernels have more taps than there are pixels."""
+    exact, rounded = (
+        first_gradient(
+            Run(small(architecture, "minimax", f"trainer.precision={precision}"), REGISTRY)
+        )
+        for precision in ("fp32", "bf16")
+    )
+    assert torch.cosine_similarity(rounded, exact, dim=0) > 0.98
+    assert rounded.norm() == pytest.approx(exact.norm().item(), rel=0.1)
 
 
 class Poison(Term):
