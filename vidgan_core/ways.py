@@ -106,7 +106,7 @@ def heavy(weight: Tensor, grid: Sizes) -> bool:
 
 
 def little(weight: Tensor, grid: Sizes) -> bool:
-    """Say whether all that the places see is something, and fits a cache."""
+    """Say whether all that the places see is something, and not too much to copy."""
     return min(grid) > 0 and math.prod(grid) * weight[0].numel() <= SEEN
 
 
