@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
+from vidgan_cpu.malloc import MMAP_MAX, TOP_PAD, TRIM_THRESHOLD, keep_freed_memory
 
-from vidgan_core.config import RunConfig
-from vidgan_core.layers import Layers
-from vidgan_core.memory import MMAP_MAX, TOP_PAD, TRIM_THRESHOLD, keep_freed_memory
-from vidgan_core.plugins import Registry
-from vidgan_core.resolve import resolve
+from vidgan_core.config.resolve import resolve
+from vidgan_core.config.schema import RunConfig
+from vidgan_core.config.sources import ConfigSources
+from vidgan_core.plugins.registry import Registry
 
 MMAP_THRESHOLD = -3
 # What malloc does by itself, its thresholds where it moves them as large pieces are freed.
@@ -30,7 +30,7 @@ GENERATORS = REGISTRY.names("generator")
 
 def configured(generator: str, *settings: str) -> RunConfig:
     """The configuration that `vidgan run --gen NAME` uses, with settings as for --set."""
-    layers = Layers()
+    layers = ConfigSources()
     layers.add(("generator", "name"), generator, "benchmark")
     for setting in settings:
         layers.add_setting(setting)

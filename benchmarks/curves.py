@@ -42,7 +42,7 @@ def measure(generator: str, *settings: str) -> None:
     from conftest import REGISTRY, configured
     from torch.utils.flop_counter import FlopCounterMode
 
-    from vidgan_core.run import Run
+    from vidgan_core.training.run import Run
 
     before = peak()
     run = Run(configured(generator, *settings), REGISTRY)

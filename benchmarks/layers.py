@@ -14,8 +14,8 @@ from conftest import REGISTRY, configured, seconds
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from vidgan_core.precision import Precision
-from vidgan_core.run import Run
+from vidgan_core.device import Precision
+from vidgan_core.training.run import Run
 
 LAYERS = nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d
 SETTINGS = ("data.frames=32", "data.batch=8", "generator.width=64", "discriminator.width=64")

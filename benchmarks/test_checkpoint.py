@@ -14,7 +14,7 @@ import torch
 from conftest import say
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from vidgan_core import checkpoint
+from vidgan_core.runs import checkpoint
 
 WEIGHTS = 25_000_000  # 100 MB: conv3d's G, D and EMA with Adam's moments are a third of that
 ROUNDS = 7

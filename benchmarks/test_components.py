@@ -9,7 +9,7 @@ import torch
 from conftest import REGISTRY, configured
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from vidgan_core.config import RunConfig
+from vidgan_core.config.schema import RunConfig
 from vidgan_core.errors import ComponentError, ShapeError, UsageError, VidganError
 from vidgan_core.interfaces import (
     Augment,
@@ -22,7 +22,7 @@ from vidgan_core.interfaces import (
     Loss,
     Metric,
 )
-from vidgan_core.run import Run
+from vidgan_core.training.run import Run
 
 SPEC = DataSpec()
 CLIPS = 4

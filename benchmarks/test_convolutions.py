@@ -9,11 +9,12 @@ import pytest
 import torch
 from conftest import GENERATORS, REGISTRY, Ratio, configured
 from torch import Tensor, nn
+from vidgan_cpu import kernels as ways
+from vidgan_cpu.convolution import tune_convolutions
 
-from vidgan_core import run, ways
-from vidgan_core.convolutions import tune_convolutions
-from vidgan_core.precision import channels_last, choose_precision
-from vidgan_core.run import Run
+from vidgan_core.device import channels_last, choose_precision
+from vidgan_core.training import run
+from vidgan_core.training.run import Run
 
 VIDEO = (8, 16, 32, 32)  # clips, and the grid inside of 32x64x64 pixels
 FRAMES = (128, 32, 32)

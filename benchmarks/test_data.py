@@ -16,10 +16,10 @@ from av.video.reformatter import VideoReformatter
 from conftest import Ratio, configured, seconds
 from vidgan_datasets.folder import Folder
 
-from vidgan_core.dataset import DataSpec
 from vidgan_core.interfaces import Tensors
-from vidgan_core.plugins import Registry
-from vidgan_core.run import Run
+from vidgan_core.interfaces.dataset import DataSpec
+from vidgan_core.plugins.registry import Registry
+from vidgan_core.training.run import Run
 
 SPEC = DataSpec(frames=16, height=64, width=64)
 
@@ -159,8 +159,8 @@ def test_memory_stays_flat_however_many_clips(capsys: pytest.CaptureFixture[str]
     """The peak of a process that draws batches from 10 and from 10,000 films."""
     program = (
         "import resource, sys\n"
-        "from vidgan_core.data import Batches\n"
-        "from vidgan_core.dataset import DataSpec\n"
+        "from vidgan_core.data.batches import Batches\n"
+        "from vidgan_core.interfaces.dataset import DataSpec\n"
         "from vidgan_datasets.folder import Folder\n"
         "data = Folder(DataSpec(frames=8, height=64, width=64), 'train', path='clips')\n"
         "batches = Batches(data, 8, seed=0)\n"

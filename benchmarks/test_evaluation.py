@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from conftest import REGISTRY, Ratio, configured
+from vidgan_evaluation.clip_source import fake
+from vidgan_evaluation.options import Request
+from vidgan_evaluation.prepare import prepare
 
-from vidgan_core.build import build_generator
-from vidgan_core.evaluation.clips import fake
-from vidgan_core.evaluation.prepare import prepare
-from vidgan_core.evaluation.request import Request
 from vidgan_core.interfaces import DataSpec
+from vidgan_core.training.parts import build_generator
 
 N = 96  # clips of 16 frames at 64 pixels
 

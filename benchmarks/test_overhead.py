@@ -9,12 +9,12 @@ import torch
 from conftest import REGISTRY, Ratio, configured
 from torch import nn
 from torch.nn.functional import softplus
+from vidgan_cpu.convolution import tune_convolutions
 
-from vidgan_core.build import build
-from vidgan_core.convolutions import tune_convolutions
-from vidgan_core.data import Batches
-from vidgan_core.optimizers import optimizer
-from vidgan_core.run import Run
+from vidgan_core.data.batches import Batches
+from vidgan_core.training.optimizer import optimizer
+from vidgan_core.training.parts import build
+from vidgan_core.training.run import Run
 
 PLAYERS = ("generator", "discriminator")
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.flop_counter import FlopCounterMode
 
-from vidgan_core.build import Parts, build
-from vidgan_core.data import Batches
-from vidgan_core.run import Run
+from vidgan_core.data.batches import Batches
+from vidgan_core.training.parts import Parts, build
+from vidgan_core.training.run import Run
 
 CONV3D = ("data.frames=32", "data.size=64", "data.batch=8")
 ROUNDS = 4

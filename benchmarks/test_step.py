@@ -10,8 +10,8 @@ from conftest import GENERATORS, REGISTRY, configured, say, seconds
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch.utils.flop_counter import FlopCounterMode
 
-from vidgan_core.run import Run
-from vidgan_core.sampling import sample
+from vidgan_core.inference.sampler import sample
+from vidgan_core.training.run import Run
 
 
 def describe(benchmark: BenchmarkFixture, run: Run, flops: int) -> None:

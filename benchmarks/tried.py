@@ -12,8 +12,8 @@ from conftest import REGISTRY, configured, seconds
 from curves import measured
 from torch import nn
 
-from vidgan_core.run import Run
-from vidgan_core.sampling import sample
+from vidgan_core.inference.sampler import sample
+from vidgan_core.training.run import Run
 
 ROUNDS = 5
 

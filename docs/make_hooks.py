@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from types import FunctionType
 
-from vidgan_core import hookspecs
+from vidgan_core.plugins import hookspecs
 
 HEAD = f"""# Hooks
 

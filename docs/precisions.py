@@ -5,8 +5,8 @@
 Each run is in `--out`, its distances are kept in docs/precisions. What is there is not made again,
 so the same command goes on where it was stopped, and with more `--seeds` adds to what there is.
 Delete a run's file to have it anew, as other `STEPS` or `--clips` need. Then docs/precisions.md is
-written from all of it; a recipe with a single seed has no spread, and no row. Where the processor
-has no bf16 instructions its numbers are made of fp32's (vidgan_core/emulated.py).
+written from all of it; a recipe with a single seed has no spread, and no row.
+It needs a processor with bf16 instructions.
 """
 
 from __future__ import annotations
@@ -21,10 +21,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-import torch
-
 from results import HERE, figure, machine, vidgan
-from vidgan_core.precision import bf16_on
 
 KEPT = HERE / "precisions"
 NUMBERS = {"fd-lite0": "fd, lite0", "fd-motion": "fd, motion"}
@@ -60,8 +57,7 @@ class Trained:
         found = vidgan("eval", folder, "-n", clips, "--metrics", "fd", "--json")
         (evaluation,) = json.loads(found)
         distances = {n["name"]: n["value"] for n in evaluation["numbers"] if n["name"] in NUMBERS}
-        emulated = ", bf16 emulated" if bf16_on(torch.device("cpu")).emulated else ""
-        kept = {"steps": STEPS, "clips": clips, "machine": machine() + emulated} | distances
+        kept = {"steps": STEPS, "clips": clips, "machine": machine()} | distances
         self.file.write_text(json.dumps(kept, indent=1) + "\n")
 
     def kept(self) -> dict[str, Any]:

@@ -28,10 +28,11 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 import vidgan_core
-from vidgan_core.pictures import contact_sheet, to_frames
-from vidgan_core.plugins import Registry
-from vidgan_core.recipes import recipes
-from vidgan_core.video import Frames, write_png
+from vidgan_core.media.pictures import contact_sheet, to_frames
+from vidgan_core.media.read import Frames
+from vidgan_core.media.write import write_png
+from vidgan_core.plugins.recipes import recipes
+from vidgan_core.plugins.registry import Registry
 
 HERE = Path(__file__).parent
 KEPT = HERE / "results"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,14 @@ import torch
 from fresh import make_environment
 
 from vidgan_core.cli import main
-from vidgan_core.component import Kind
-from vidgan_core.config import RunConfig
+from vidgan_core.config.resolve import resolve
+from vidgan_core.config.schema import RunConfig
+from vidgan_core.config.sources import ConfigSources
 from vidgan_core.interfaces import DataSpec
-from vidgan_core.layers import Layers
-from vidgan_core.options import options_model
-from vidgan_core.plugins import Provided, Registry
-from vidgan_core.resolve import resolve
+from vidgan_core.plugins.kinds import Kind
+from vidgan_core.plugins.options import options_model
+from vidgan_core.plugins.registry import Provided, Registry
+from vidgan_core.runs import checkpoint
 
 # Small enough that a step takes milliseconds; every architecture can do this shape.
 SMALL = DataSpec(frames=8, height=32, width=32)
@@ -64,7 +66,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def configured(*settings: str, **names: str) -> RunConfig:
     """Resolve a configuration: names such as `generator="mlp"`, settings as for --set."""
-    layers = Layers()
+    layers = ConfigSources()
     for table, name in names.items():
         layers.add((table, "name"), name, "test")
     for setting in settings:
@@ -101,6 +103,9 @@ class Result:
     err: str
 
 
+Command = Callable[..., Result]
+
+
 @pytest.fixture
 def vidgan(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -123,6 +128,25 @@ def spawn(*arguments: object, **options: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "vidgan_core", *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, **(pipes | options))  # type: ignore[call-overload,no-any-return]
+
+
+def wait_for(condition: Callable[[], object], process: object = None) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, "waited for two minutes"
+        time.sleep(0.01)
+
+
+def last_weights(run: Path | str) -> dict[str, torch.Tensor]:
+    """Every tensor of a run's newest checkpoint: networks, EMA, optimizers."""
+    saved = checkpoint.newest(Path(run) / "checkpoints")
+    assert saved
+    return {**saved.model, **saved.train}
+
+
+def assert_same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> None:
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 # A run of thousands of weights and milliseconds a step.

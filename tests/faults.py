@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-from vidgan_core import checkpoint
+from vidgan_core.runs import checkpoint
 
 # Thousands of weights and milliseconds a step; everything that a run does, often.
 LIVELY = (
@@ -32,7 +32,12 @@ LIVELY = (
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
-    ["vidgan_core.cli.run", "vidgan_core.run", "vidgan_core.observers.pictures", "rich.progress"]
+    [
+        "vidgan_core.cli.run",
+        "vidgan_core.training.run",
+        "vidgan_callbacks.sample_pictures",
+        "rich.progress",
+    ]
 )
 
 

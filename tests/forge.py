@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vidgan_core.checkpoint import MANIFEST, MODEL, STATE
+from vidgan_core.runs.checkpoint import MANIFEST, MODEL, STATE
 
 Header = dict[str, Any]
 

@@ -13,7 +13,7 @@ import sysconfig
 import venv
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 
 
 def execute(*command: object) -> str:

@@ -19,8 +19,8 @@ from torch.nn.functional import avg_pool2d
 
 from vidgan_continuous.generator import Width
 from vidgan_continuous.layers import activated, plan, started
-from vidgan_core.conditioning import Projection
 from vidgan_core.interfaces import DataSpec, Discriminator, Tensors, Verdict
+from vidgan_core.nn.conditioning import Projection
 
 PERIODS = 10  # of the embedding of a time: 2, 4, 8, ... 1024 frames
 

@@ -19,9 +19,9 @@ from torch.nn.functional import interpolate
 
 from vidgan_continuous.layers import StyledConv, activated, plan, started
 from vidgan_continuous.motion import Motion
-from vidgan_core.conditioning import ClassEmbedding
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Fake, Generator, Tensors
+from vidgan_core.nn.conditioning import ClassEmbedding
 
 Width = Annotated[int, Ge(1), doc("channels next to the pixels; the paper's is 64 for 256x256")]
 

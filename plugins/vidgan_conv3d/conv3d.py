@@ -15,9 +15,9 @@ import torch
 from annotated_types import Ge, doc
 from torch import Tensor, nn
 
-from vidgan_core.conditioning import ClassEmbedding, Projection
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Discriminator, Fake, Generator, Tensors, Verdict
+from vidgan_core.nn.conditioning import ClassEmbedding, Projection
 
 DOUBLINGS = 4
 Width = Annotated[int, Ge(1), doc("channels next to the pixels, doubled at each layer inwards")]

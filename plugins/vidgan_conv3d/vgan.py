@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vidgan_conv3d.conv3d import SPACE_TIME, NoiseSize, Width, initialise, plan, stream
-from vidgan_core.interfaces import DataSpec, Fake, Generator, Play, Tensors, Term
+from vidgan_core.interfaces import DataSpec, Fake, Generator, StepContext, Tensors, Term
 
 
 class VGANGenerator(Generator):
@@ -70,6 +70,6 @@ class MaskSparsity(Term):
     player = "generator"
     needs = frozenset({"generator.mask"})
 
-    def forward(self, play: Play) -> Tensor:
+    def forward(self, play: StepContext) -> Tensor:
         """Return the mean of the mask."""
         return play.fake.extras["mask"].abs().mean()

@@ -24,12 +24,12 @@ def vidgan_components() -> Iterator[Component]:
     yield Component(
         "dataset",
         "digits",
-        "vidgan_datasets.made:Digits",
+        "vidgan_datasets.synthetic:Digits",
         "real handwritten digits that bounce, ten classes",
     )
     yield Component(
         "dataset",
         "shapes",
-        "vidgan_datasets.made:Shapes",
+        "vidgan_datasets.synthetic:Shapes",
         "coloured shapes on smooth paths, two motions",
     )

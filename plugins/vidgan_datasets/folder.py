@@ -13,14 +13,14 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt, doc
 from numpy.typing import NDArray
 
-from vidgan_core.cache import cache_folder, digest
-from vidgan_core.dataset import Dataset, DataSpec, Field, Split
+from vidgan_core.data.cache import cache_folder, digest
 from vidgan_core.errors import ClipError, UsageError, printable
-from vidgan_datasets.film import Fit, Geometry, Picture, words
+from vidgan_core.interfaces.dataset import Dataset, DataSpec, Field, Split
+from vidgan_core.media.read import Fit, Geometry, Picture, words
+from vidgan_datasets.folder_index import Record, counts, refresh
+from vidgan_datasets.folder_walk import Layout, stamp_of
 from vidgan_datasets.frame_cache import FrameCache
-from vidgan_datasets.index import Record, counts, refresh
-from vidgan_datasets.limits import Limits
-from vidgan_datasets.tree import Layout, stamp_of
+from vidgan_datasets.probe_limits import Limits
 from vidgan_datasets.windows import Short, Windows
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from vidgan_core.cache import cache_folder
-from vidgan_datasets.film import Picture
+from vidgan_core.data.cache import cache_folder
+from vidgan_core.media.read import Picture
 
 AN_HOUR = 3600.0
 ABANDONED = 24 * AN_HOUR  # a file half written for a day belongs to a run that was killed

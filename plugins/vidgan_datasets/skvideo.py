@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge, doc
 
-from vidgan_core.cache import cached, digest, file_digest
-from vidgan_core.dataset import Dataset, DataSpec, Field, Split
+from vidgan_core.data.cache import cached, digest, file_digest
 from vidgan_core.errors import ComponentError, UsageError
-from vidgan_core.video import Frames, decode
+from vidgan_core.interfaces.dataset import Dataset, DataSpec, Field, Split
+from vidgan_core.media.read import Frames, decode
 
 # carphone_distorted.mp4 lies beside them: the same scene as carphone_pristine.mp4.
 CLIPS = ("bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4")

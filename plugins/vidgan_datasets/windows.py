@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vidgan_datasets.film import Times
+from vidgan_core.media.read import Times
 
 Short = Literal["skip", "loop", "hold"]
 

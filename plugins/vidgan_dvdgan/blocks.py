@@ -11,7 +11,7 @@ from torch.nn.functional import avg_pool2d, avg_pool3d, interpolate, max_pool2d,
 
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec
-from vidgan_core.spectral import normalise
+from vidgan_core.nn.spectral_norm import normalise
 
 SMALLEST = 4  # pixels of the innermost block
 

@@ -16,9 +16,9 @@ from annotated_types import Ge, doc
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool3d, relu
 
-from vidgan_core.conditioning import Projection
 from vidgan_core.interfaces import DataSpec, Discriminator, Tensors, Verdict
-from vidgan_core.spectral import spectral_norm
+from vidgan_core.nn.conditioning import Projection
+from vidgan_core.nn.spectral_norm import spectral_norm
 from vidgan_dvdgan.blocks import DownBlock, SelfAttention, halvings, restrained
 from vidgan_dvdgan.generator import Width
 

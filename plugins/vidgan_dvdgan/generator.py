@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 from torch.nn.utils import parametrize
 
-from vidgan_core.conditioning import ClassEmbedding
 from vidgan_core.interfaces import DataSpec, Fake, Generator, Tensors
+from vidgan_core.nn.conditioning import ClassEmbedding
 from vidgan_dvdgan.blocks import ConditionalNorm, ConvGRU, UpBlock, halvings, restrained
 
 # Channels from the innermost block to the pixels, as multiples of the width, by the number of

@@ -13,10 +13,10 @@ from annotated_types import doc
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool3d, relu
 
-from vidgan_core.cache import digest, file_digest
+from vidgan_core.data.cache import digest, file_digest
 from vidgan_core.errors import CheckpointError, ShapeError, UsageError, printable
 from vidgan_core.interfaces import DataSpec, Defect, Features
-from vidgan_core.tensorfile import check_memory, open_regular, read_header
+from vidgan_core.runs.safetensors_io import check_memory, open_regular, read_header
 from vidgan_features.padding import same_pad
 
 CLASSES = 400  # of Kinetics

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu6
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from vidgan_core.cache import digest, file_digest
+from vidgan_core.data.cache import digest, file_digest
 from vidgan_core.errors import ComponentError
 from vidgan_core.interfaces import DataSpec, Defect, Features
 from vidgan_features.padding import same_pad

@@ -11,7 +11,7 @@ from annotated_types import Ge, Le, doc
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
-from vidgan_core.cache import digest
+from vidgan_core.data.cache import digest
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Defect, Features
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from vidgan_core.cache import digest
+from vidgan_core.data.cache import digest
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Defect, Features
 

@@ -14,8 +14,8 @@ from annotated_types import Ge, doc
 from torch.utils.flop_counter import FlopCounterMode
 
 from vidgan_core.errors import UsageError
+from vidgan_core.inference.sampler import sample
 from vidgan_core.interfaces import Better, Evidence, Generator, Metric
-from vidgan_core.sampling import sample
 
 Call = Callable[[], object]
 

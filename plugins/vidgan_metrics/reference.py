@@ -12,11 +12,11 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from vidgan_skvideo import load
 
 from vidgan_core.interfaces import Better, Defect, Evidence, Metric
 from vidgan_metrics.averages import averaged
 from vidgan_metrics.similarity import frames_of, ms_ssim, scales_of
+from vidgan_metrics.skvideo_compat import load
 
 EXACT = 100.0  # dB, what a frame without an error is given
 

@@ -17,10 +17,10 @@ from annotated_types import Ge, MultipleOf, doc
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from vidgan_core.conditioning import ClassEmbedding, Projection
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Discriminator, Fake, Generator, Tensors, Verdict
-from vidgan_core.precision import full
+from vidgan_core.nn.conditioning import ClassEmbedding, Projection
+from vidgan_core.tensors import at_least_float32
 from vidgan_modern.blocks import Grid, Scale, growing, shrinking
 from vidgan_modern.pixels import Palette, bounded, from_pixels, to_maps
 
@@ -161,9 +161,9 @@ class ModernDiscriminator(Discriminator):
         for stage in self.trunk:
             maps = stage(maps)
             # Means that differ little from frame to frame lose what they differ by in bf16.
-            means.append(maps.mean((3, 4), dtype=full(maps[:0]).dtype))
+            means.append(maps.mean((3, 4), dtype=at_least_float32(maps[:0]).dtype))
         with torch.autocast(video.device.type, enabled=False):
-            return self._judge(full(maps), means, condition)
+            return self._judge(at_least_float32(maps), means, condition)
 
     def _judge(self, maps: Tensor, means: list[Tensor], condition: Tensors) -> Verdict:
         """Score by the smallest grid's maps and the means, in full precision.

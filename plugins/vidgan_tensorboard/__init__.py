@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from vidgan_core import hookimpl
 
 if TYPE_CHECKING:
-    from vidgan_core.run import Run
+    from vidgan_core.training.run import Run
 
 VARIABLE = "VIDGAN_TENSORBOARD"
 WHAT = ("scalars", "samples", "histograms")

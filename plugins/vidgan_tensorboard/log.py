@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping
 from torch.utils.tensorboard import SummaryWriter
 
 from vidgan_core import hookimpl
-from vidgan_core.pictures import contact_sheet, to_frames
-from vidgan_core.run import Run
-from vidgan_core.sampling import sample
+from vidgan_core.inference.sampler import sample
+from vidgan_core.media.pictures import contact_sheet, to_frames
+from vidgan_core.training.run import Run
 
 STRIPS = 8
 

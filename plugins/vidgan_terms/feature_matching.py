@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vidgan_core.interfaces import Play, Term
-from vidgan_core.precision import full
+from vidgan_core.interfaces import StepContext, Term
+from vidgan_core.tensors import at_least_float32
 
 
 class FeatureMatching(Term):
@@ -19,9 +19,12 @@ class FeatureMatching(Term):
     needs = frozenset({"discriminator.features"})
     needs_real = True
 
-    def forward(self, play: Play) -> Tensor:
+    def forward(self, play: StepContext) -> Tensor:
         """Return the squared distance of the batch's mean features."""
         assert play.real_verdict is not None
         pairs = zip(play.real_verdict.features, play.fake_verdict.features, strict=True)
-        distances = [full(fake).mean(0) - full(real).detach().mean(0) for real, fake in pairs]
+        distances = [
+            at_least_float32(fake).mean(0) - at_least_float32(real).detach().mean(0)
+            for real, fake in pairs
+        ]
         return torch.stack([distance.square().mean() for distance in distances]).sum()

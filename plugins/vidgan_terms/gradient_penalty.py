@@ -13,8 +13,8 @@ import torch
 from annotated_types import Ge, doc
 from torch import Tensor
 
-from vidgan_core.convolutions import differentiable_twice
-from vidgan_core.interfaces import Discriminator, Play, Tensors, Term
+from vidgan_core.interfaces import Discriminator, StepContext, Tensors, Term
+from vidgan_core.tensors import second_derivatives
 
 
 def squared_gradients(
@@ -22,7 +22,7 @@ def squared_gradients(
 ) -> list[Tensor]:
     """Return |grad_x D(x)|^2 of every clip, one tensor (B,) a critic."""
     video = video.detach().requires_grad_(True)
-    with torch.enable_grad(), differentiable_twice():
+    with torch.enable_grad(), second_derivatives():
         scores = discriminator(video, condition).scores
         return [
             # B * mean over all scores = sum over clips of the mean over patches
@@ -39,13 +39,13 @@ class GradientPenalty(Term):
 
     player = "discriminator"
 
-    def forward(self, play: Play) -> Tensor:
+    def forward(self, play: StepContext) -> Tensor:
         """Sum the penalties of the critics, each a mean over clips."""
         squares = squared_gradients(play.discriminator, self.points(play), play.condition)
         return torch.stack([self.penalty(square).mean() for square in squares]).sum()
 
     @abstractmethod
-    def points(self, play: Play) -> Tensor:
+    def points(self, play: StepContext) -> Tensor:
         """Return the clips (B, C, T, H, W) at which the gradient is penalised."""
 
     @abstractmethod
@@ -56,7 +56,7 @@ class GradientPenalty(Term):
 class R1(GradientPenalty):
     """1/2 E|grad D(x)|^2 on real clips: Mescheder et al. 2018, equation 9; gamma is the weight."""
 
-    def points(self, play: Play) -> Tensor:
+    def points(self, play: StepContext) -> Tensor:
         """The real clips."""
         return play.batch["video"]
 
@@ -68,7 +68,7 @@ class R1(GradientPenalty):
 class R2(R1):
     """1/2 E|grad D(G(z))|^2 on generated clips: Mescheder et al. 2018, equation 10."""
 
-    def points(self, play: Play) -> Tensor:
+    def points(self, play: StepContext) -> Tensor:
         """The generated clips."""
         return play.fake.video
 
@@ -87,7 +87,7 @@ class WGANGP(UnitGradient):
     x' = e x + (1 - e) G(z) with e uniform in [0, 1], one a clip. The paper's weight is 10.
     """
 
-    def points(self, play: Play) -> Tensor:
+    def points(self, play: StepContext) -> Tensor:
         """Random points on the lines between pairs of clips."""
         real, fake = play.batch["video"], play.fake.video
         share = torch.rand(len(real), 1, 1, 1, 1, device=real.device, dtype=real.dtype)
@@ -109,7 +109,7 @@ class DRAGAN(UnitGradient):
         super().__init__()
         self.scale = scale
 
-    def points(self, play: Play) -> Tensor:
+    def points(self, play: StepContext) -> Tensor:
         """Real clips with noise."""
         real = play.batch["video"]
         return real + self.scale * real.std() * torch.rand_like(real)

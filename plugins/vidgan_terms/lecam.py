@@ -8,7 +8,7 @@ import torch
 from annotated_types import Ge, Lt, doc
 from torch import Tensor
 
-from vidgan_core.interfaces import Play, Term
+from vidgan_core.interfaces import StepContext, Term
 
 
 class LeCam(Term):
@@ -31,7 +31,7 @@ class LeCam(Term):
         self.decay = decay
         self.register_buffer("averages", torch.zeros(2))  # of real and of fake scores
 
-    def forward(self, play: Play) -> Tensor:
+    def forward(self, play: StepContext) -> Tensor:
         """Follow the scores, then pull each side towards the other side's average."""
         assert play.real_verdict is not None
         real, fake = (

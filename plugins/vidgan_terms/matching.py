@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from vidgan_core.conditioning import CLASS, count_classes
 from vidgan_core.errors import UsageError
-from vidgan_core.interfaces import Play, Term
+from vidgan_core.interfaces import StepContext, Term
+from vidgan_core.nn.conditioning import CLASS, count_classes
 
 
 class Matching(Term):
@@ -24,7 +24,7 @@ class Matching(Term):
     player = "discriminator"
     needs = frozenset({"condition.class"})
 
-    def forward(self, play: Play) -> Tensor:
+    def forward(self, play: StepContext) -> Tensor:
         """Judge the real clips once more, each by a class that is not its own."""
         assert play.real_verdict is not None
         own, classes = play.condition[CLASS], count_classes(play.discriminator.spec)

@@ -13,9 +13,9 @@ import torch
 from annotated_types import Ge, doc
 from torch import Tensor, nn
 
-from vidgan_core.conditioning import Projection
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Discriminator, Tensors, Verdict
+from vidgan_core.nn.conditioning import Projection
 from vidgan_twostream.generator import Width
 
 SMALLEST = 16  # pixels: four halvings leave one

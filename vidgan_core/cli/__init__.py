@@ -13,7 +13,7 @@ import click
 
 from vidgan_core import __version__
 from vidgan_core.errors import ConfigError, Exit, VidganError, did_you_mean, explained
-from vidgan_core.ranks import local_rank, processes
+from vidgan_core.training.distributed.env import local_rank, processes
 
 # In the order in which one needs them, so that --help needs to import none of them.
 COMMANDS = {

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vidgan_core.cli.common import as_json, discover, name_data, no_plugins, print_json, settings
+from vidgan_core.cli.shared import (
+    as_json,
+    discover,
+    name_data,
+    no_plugins,
+    print_json,
+    settings,
+)
 
 if TYPE_CHECKING:
     from vidgan_core.interfaces import Dataset
@@ -61,10 +68,10 @@ def show(
     data: str, count: int, out: Path, seed: int, settings: tuple[str, ...], no_plugins: bool
 ) -> None:
     """Draw the first clips that training sees, one a row, first frame to last."""
-    from vidgan_core.data import Batches
+    from vidgan_core.data.batches import Batches
     from vidgan_core.errors import UsageError
-    from vidgan_core.pictures import contact_sheet, to_frames
-    from vidgan_core.video import write_png
+    from vidgan_core.media.pictures import contact_sheet, to_frames
+    from vidgan_core.media.write import write_png
 
     if out.suffix != ".png":
         raise UsageError(f"{out}: a contact sheet is a .png")
@@ -79,12 +86,12 @@ def show(
 
 
 def _build(data: str, settings: tuple[str, ...], no_plugins: bool) -> Dataset:
-    from vidgan_core.build import build_dataset
-    from vidgan_core.layers import Layers
-    from vidgan_core.resolve import resolve
+    from vidgan_core.config.resolve import resolve
+    from vidgan_core.config.sources import ConfigSources
+    from vidgan_core.training.parts import build_dataset
 
     registry = discover(no_plugins)
-    layers = Layers()
+    layers = ConfigSources()
     name_data(layers, data)
     for setting in settings:
         layers.add_setting(setting)

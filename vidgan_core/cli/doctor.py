@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vidgan_core.cli.common import as_json, discover, no_plugins, print_json, print_table
+from vidgan_core.cli.shared import as_json, discover, no_plugins, print_json, print_table
 from vidgan_core.errors import CheckError, ComponentError
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _versions() -> str:
 def _device() -> str:
     import torch
 
-    from vidgan_core.precision import choose_device
+    from vidgan_core.device import choose_device
 
     device = choose_device("auto")
     if device.type == "cuda":
@@ -89,7 +89,7 @@ def _device() -> str:
 
 
 def _precision() -> str:
-    from vidgan_core.precision import choose_device, choose_precision
+    from vidgan_core.device import choose_device, choose_precision
 
     return f"auto is {choose_precision('auto', choose_device('auto')).name} here"
 
@@ -110,7 +110,7 @@ def _dotted(library: str) -> str:
 def _cache() -> str:
     from tempfile import TemporaryFile
 
-    from vidgan_core.cache import cache_folder
+    from vidgan_core.data.cache import cache_folder
 
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)

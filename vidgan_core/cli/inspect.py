@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidgan_core.cli.common import as_json, print_facts, print_json
+from vidgan_core.cli.shared import as_json, print_facts, print_json
 
 if TYPE_CHECKING:
-    from vidgan_core.checkpoint import Checkpoint
+    from vidgan_core.runs.checkpoint import Checkpoint
 
 
 PARTS = ("generator", "discriminator", "loss", "data")
@@ -36,21 +36,21 @@ def command(path: Path, as_json: bool) -> None:
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    from vidgan_core import checkpoint
     from vidgan_core.errors import UsageError
+    from vidgan_core.runs import checkpoint
 
     if not path.exists():
         raise UsageError(f"{path} does not exist")
     if path.is_file():
-        from vidgan_core.video import describe
+        from vidgan_core.media.read import describe
 
         return describe(path)
     return _checkpoint(path) if (path / checkpoint.MANIFEST).exists() else _run(path)
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:
-    from vidgan_core import checkpoint
     from vidgan_core.errors import CheckpointError
+    from vidgan_core.runs import checkpoint
 
     saved = checkpoint.load(path)
     try:
@@ -80,9 +80,9 @@ def _described(saved: Checkpoint) -> dict[str, Any]:
 def _run(path: Path) -> dict[str, Any]:
     import tomllib
 
-    from vidgan_core import checkpoint
     from vidgan_core.errors import CheckpointError, UsageError
-    from vidgan_core.rundir import RunDir
+    from vidgan_core.runs import checkpoint
+    from vidgan_core.runs.folder import RunDir
 
     folder = RunDir.open(path)
     try:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidgan_core.cli.common import as_json, discover, no_plugins, print_json, print_table
+from vidgan_core.cli.shared import as_json, discover, no_plugins, print_json, print_table
 
 if TYPE_CHECKING:
-    from vidgan_core.installed import Provider
-    from vidgan_core.plugins import Provided, Registry
+    from vidgan_core.plugins.discovery import Provider
+    from vidgan_core.plugins.registry import Provided, Registry
 
 KINDS_HELP = (
     "generator, discriminator, loss, term, dataset, augment, features, metric or hooks; repeatable."
@@ -73,7 +73,7 @@ def new(name: str, kinds: tuple[str, ...], no_plugins: bool) -> None:
     It can be installed, passes its own tests and trains as it is. --kind may be given several
     times.
     """
-    from vidgan_core.scaffold import write_plugin
+    from vidgan_core.plugins.scaffold import write_plugin
 
     registry = discover(no_plugins)
     folder = write_plugin(Path(), name, kinds, registry)
@@ -131,7 +131,7 @@ def _hooks(registry: Registry) -> Iterator[dict[str, Any]]:
 
 
 def _recipes(registry: Registry) -> Iterator[dict[str, Any]]:
-    from vidgan_core.recipes import recipes
+    from vidgan_core.plugins.recipes import recipes
 
     for recipe in recipes(registry):
         yield _row("recipe", recipe.name, recipe.provider, recipe.summary)
@@ -166,7 +166,7 @@ def _row(kind: str | None, name: str, provider: Provider, summary: str) -> dict[
 def _describe(registry: Registry, provided: Provided) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from vidgan_core.options import describe_options
+    from vidgan_core.plugins.options import describe_options
 
     component = provided.component
     options = describe_options(registry.load(component.kind, component.name))

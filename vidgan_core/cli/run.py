@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidgan_core.cli.common import device, discover, no_plugins, settings
-from vidgan_core.cli.said import AUTO, add_flags, written
+from vidgan_core.cli.run_flags import AUTO, add_flags, written
+from vidgan_core.cli.shared import device, discover, no_plugins, settings
 from vidgan_core.errors import Exit
-from vidgan_core.ranks import check_parts, processes
+from vidgan_core.training.distributed.env import check_parts, processes
 
 if TYPE_CHECKING:
-    from vidgan_core.checkpoint import Checkpoint
-    from vidgan_core.config import RunConfig
-    from vidgan_core.distributed import Peers
-    from vidgan_core.plugins import Registry
-    from vidgan_core.rundir import RunDir
+    from vidgan_core.config.schema import RunConfig
+    from vidgan_core.plugins.registry import Registry
+    from vidgan_core.runs.checkpoint import Checkpoint
+    from vidgan_core.runs.folder import RunDir
+    from vidgan_core.training.distributed.process_group import ProcessGroup
 
 
 @click.command("run")
@@ -90,13 +90,13 @@ def command(
     --resume goes on from there.
     """
     if nproc and nproc > 1 and not dry_run and processes() == 1:
-        from vidgan_core.launch import launch
+        from vidgan_core.training.distributed.launch import launch
 
         return launch(nproc, sys.argv[1:])  # this command once more, in each of them
     registry = discover(no_plugins)
     layers = written(file, resume, registry)
     add_flags(layers, {"term": terms, "augment": augments}, data, settings, flags)
-    from vidgan_core.resolve import resolve
+    from vidgan_core.config.resolve import resolve
 
     config = resolve(layers, registry)
     if dry_run:
@@ -104,7 +104,7 @@ def command(
         _try_out(config, registry)
         click.echo(config.toml(), nl=False)
         return 0
-    from vidgan_core.distributed import meet
+    from vidgan_core.training.distributed.process_group import meet
 
     peers = meet()
     found = peers.lead(lambda: _folder(config, registry, out, resume, peers.size))
@@ -115,11 +115,11 @@ def command(
 def _try_out(config: RunConfig, registry: Registry) -> None:
     """Build everything, the networks without memory, so that --dry-run finds what won't fit."""
     import torch
+    from vidgan_games.two_player import TwoPlayerGame
 
-    from vidgan_core.build import build, build_dataset, conditioned
-    from vidgan_core.data import Batches
-    from vidgan_core.game import TwoPlayerGame
-    from vidgan_core.precision import choose_device
+    from vidgan_core.data.batches import Batches
+    from vidgan_core.device import choose_device
+    from vidgan_core.training.parts import build, build_dataset, conditioned
 
     choose_device(config.trainer.device)
     dataset = build_dataset(config, registry)
@@ -136,9 +136,9 @@ def _folder(
 
     Raises UsageError for what can't be gone on with, or be shared out to `size` processes.
     """
-    from vidgan_core import checkpoint
     from vidgan_core.errors import UsageError
-    from vidgan_core.rundir import RunDir
+    from vidgan_core.runs import checkpoint
+    from vidgan_core.runs.folder import RunDir
 
     check_parts(config.data.batch, size, config.trainer.accumulate)
     if resume is None:
@@ -157,8 +157,8 @@ def _folder(
 
 def _refuse_changes(before: RunConfig, now: RunConfig) -> None:
     """A run may go on to other steps with other workers, and is otherwise what it was."""
+    from vidgan_core.config.sources import flat
     from vidgan_core.errors import UsageError
-    from vidgan_core.layers import flat
 
     old, new = flat(before.model_dump(mode="json")), flat(now.model_dump(mode="json"))
     changed = [k for k in sorted({*old, *new}) if old.get(k) != new.get(k) and not _free(k, now)]
@@ -184,21 +184,22 @@ def _train(
     out: Path | None,
     saved: Checkpoint | None,
     minutes: float | None,
-    peers: Peers,
+    peers: ProcessGroup,
     *,
     profile: bool,
 ) -> int:
     """Build, train, and say where the pictures are."""
-    from vidgan_core.interrupt import interruptible
-    from vidgan_core.observers.clips import ClipCounts
-    from vidgan_core.observers.collapse import CollapseWatch
-    from vidgan_core.observers.evaluation import EvaluateRuns
-    from vidgan_core.observers.metrics import MetricsLog
-    from vidgan_core.observers.pictures import SamplePictures
-    from vidgan_core.observers.profile import Profile
-    from vidgan_core.observers.progress import introduce, progress
-    from vidgan_core.run import Run
-    from vidgan_core.rundir import RunDir
+    from vidgan_callbacks.collapse_warning import CollapseWarning
+    from vidgan_callbacks.data_summary import ClipCounts
+    from vidgan_callbacks.metrics_log import MetricsLog
+    from vidgan_callbacks.profiler import Profile
+    from vidgan_callbacks.progress import introduce, progress
+    from vidgan_callbacks.sample_pictures import SamplePictures
+    from vidgan_evaluation.callback import EvaluationCallback
+
+    from vidgan_core.cli.signals import interruptible
+    from vidgan_core.runs.folder import RunDir
+    from vidgan_core.training.run import Run
 
     def over(run: Run) -> bool:
         """By the leader's clock alone: the others hear of it as of a signal."""
@@ -216,8 +217,13 @@ def _train(
         peers.lead(begin)
         run.meet()
         with progress() as bar:
-            watching = (ClipCounts(), MetricsLog(), SamplePictures(), CollapseWatch())
-            for observer in (*watching, EvaluateRuns(), bar, *([Profile()] if profile else [])):
+            watching = (ClipCounts(), MetricsLog(), SamplePictures(), CollapseWarning())
+            for observer in (
+                *watching,
+                EvaluationCallback(),
+                bar,
+                *([Profile()] if profile else []),
+            ):
                 registry.hooks.register(observer)
             finished = run.fit(lambda: interruption() or over(run)) or over(run)
     if not peers.leads:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vidgan_core.cli.common import device, discover, no_plugins
+from vidgan_core.cli.shared import device, discover, no_plugins
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from vidgan_core.video import Mark
+    from vidgan_core.media.provenance import Mark
 
 PART = 16  # frames of a film to enlarge at a time: as pictures they take many times the memory
 
@@ -77,13 +77,15 @@ def command(
 ) -> None:
     """Make clips with the generator of RUN (a run's folder or a checkpoint)."""
     from vidgan_core.errors import UsageError
-    from vidgan_core.sampling import Sampler, Wishes
+    from vidgan_core.inference.sampler import SampleOptions, Sampler
 
     if math.isnan(rate) or (fps is not None and math.isnan(fps)):  # which no range excludes
         raise UsageError("--fps and --rate must be numbers")
     write = _writer(out)  # refuses a format that it doesn't know before any work is done
     sampler = Sampler.load(run, step=step, device=device or "auto", registry=discover(no_plugins))
-    wishes = Wishes(seed=seed, frames=frames, hold=hold, classes=classes, walk=walk, rate=rate)
+    wishes = SampleOptions(
+        seed=seed, frames=frames, hold=hold, classes=classes, walk=walk, rate=rate
+    )
     fps, mark = fps or sampler.config.samples.fps * rate, sampler.mark(seed)
     if (frames or rate > 1) and out.suffix.lower() == ".mp4":
         _write_film(out, sampler.in_windows(count, **wishes), fps, mark)
@@ -94,8 +96,8 @@ def command(
 
 def _write_film(out: Path, windows: Iterable[Tensor], fps: float, mark: Mark) -> None:
     """Write windows of time as they come, and say how fast that was."""
-    from vidgan_core.pictures import grid, to_frames
-    from vidgan_core.video import write_long_mp4
+    from vidgan_core.media.pictures import grid, to_frames
+    from vidgan_core.media.write import write_long_mp4
 
     started = time.monotonic()
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -114,8 +116,8 @@ def _writer(out: Path) -> Callable[[Iterable[Tensor], float, Mark], None]:
     import numpy as np
 
     from vidgan_core.errors import UsageError
-    from vidgan_core.pictures import contact_sheet, grid, to_frames
-    from vidgan_core.video import write_mp4, write_png, writer
+    from vidgan_core.media.pictures import contact_sheet, grid, to_frames
+    from vidgan_core.media.write import write_mp4, write_png, writer
 
     suffix = out.suffix.lower()
     if out.name in ("", ".mp4", ".gif", ".png") or (suffix and out.is_dir()):

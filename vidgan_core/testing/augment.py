@@ -7,8 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from vidgan_core.component import Kind
 from vidgan_core.interfaces import Augment, DataSpec
+from vidgan_core.plugins.kinds import Kind
 from vidgan_core.rng import keyed
 from vidgan_core.testing.suite import Subject, Suite
 

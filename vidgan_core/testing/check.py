@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 import pytest
 
-from vidgan_core.component import Component
 from vidgan_core.errors import ComponentError, UsageError, did_you_mean
-from vidgan_core.installed import Provider, canonical
-from vidgan_core.plugins import Plugin, Registry
+from vidgan_core.plugins.component import Component
+from vidgan_core.plugins.discovery import Provider, canonical
+from vidgan_core.plugins.registry import Plugin, Registry
 from vidgan_core.testing import (
     AugmentSuite,
     DatasetSuite,

@@ -9,9 +9,9 @@ from typing import ClassVar, get_args
 import numpy as np
 import pytest
 
-from vidgan_core.component import Kind
 from vidgan_core.errors import ComponentError, UsageError
 from vidgan_core.interfaces import Dataset, DataSpec, Split
+from vidgan_core.plugins.kinds import Kind
 from vidgan_core.testing.suite import Subject, Suite
 
 SPLITS: tuple[Split, ...] = get_args(Split)

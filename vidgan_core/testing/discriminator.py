@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from vidgan_core.component import Kind
 from vidgan_core.interfaces import Discriminator, Network, Tensors
+from vidgan_core.plugins.kinds import Kind
 from vidgan_core.testing.network import CLIPS, NetworkSuite, noise_rng, shaken
 from vidgan_core.testing.suite import Subject
 

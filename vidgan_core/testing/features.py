@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from vidgan_core.component import Kind
 from vidgan_core.errors import ComponentError, ShapeError, UsageError
 from vidgan_core.interfaces import DataSpec, Defect, Features
-from vidgan_core.options import options_model
+from vidgan_core.plugins.kinds import Kind
+from vidgan_core.plugins.options import options_model
 from vidgan_core.rng import keyed
 from vidgan_core.testing.suite import Subject, Suite
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from vidgan_core.component import Kind
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import Generator, Network, Tensors
+from vidgan_core.plugins.kinds import Kind
 from vidgan_core.testing.network import CLIPS, NetworkSuite, noise_rng
 from vidgan_core.testing.suite import Subject
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from vidgan_core.component import Kind
 from vidgan_core.interfaces import Loss
+from vidgan_core.plugins.kinds import Kind
 from vidgan_core.testing.suite import Subject, Suite
 
 REAL = torch.tensor([[2.0, -1.0], [0.3, 0.0]], dtype=torch.float64)

@@ -10,7 +10,6 @@ from typing import ClassVar, get_args
 import pytest
 import torch
 
-from vidgan_core.component import Kind
 from vidgan_core.errors import UsageError
 from vidgan_core.interfaces import (
     Better,
@@ -24,6 +23,7 @@ from vidgan_core.interfaces import (
     Metric,
     Tensors,
 )
+from vidgan_core.plugins.kinds import Kind
 from vidgan_core.rng import keyed
 from vidgan_core.testing.suite import Subject, Suite
 

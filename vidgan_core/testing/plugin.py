@@ -9,13 +9,13 @@ from typing import ClassVar
 
 import pytest
 
-from vidgan_core.installed import canonical
-from vidgan_core.layers import Layers
-from vidgan_core.plugins import Plugin, Registry
-from vidgan_core.resolve import resolve
-from vidgan_core.run import Run
-from vidgan_core.rundir import RunDir
+from vidgan_core.config.resolve import resolve
+from vidgan_core.config.sources import ConfigSources
+from vidgan_core.plugins.discovery import canonical
+from vidgan_core.plugins.registry import Plugin, Registry
+from vidgan_core.runs.folder import RunDir
 from vidgan_core.testing.suite import registry
+from vidgan_core.training.run import Run
 
 HEAVY = ("torch", "numpy")
 SMALL = (
@@ -56,7 +56,7 @@ class PluginSuite:
         if not plugin.hooks:
             pytest.skip("has no lifecycle hook")
         fresh = Registry.discover()
-        layers = Layers()
+        layers = ConfigSources()
         for setting in SMALL:
             layers.add_setting(setting)
         config = resolve(layers, fresh)

@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-from vidgan_core.component import Component, Kind
-from vidgan_core.installed import canonical
-from vidgan_core.options import describe_options, options_model
-from vidgan_core.plugins import Provided, Registry
+from vidgan_core.plugins.component import Component
+from vidgan_core.plugins.discovery import canonical
+from vidgan_core.plugins.kinds import Kind
+from vidgan_core.plugins.options import describe_options, options_model
+from vidgan_core.plugins.registry import Provided, Registry
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vidgan_core.component import Kind
 from vidgan_core.interfaces import (
     DataSpec,
     Discriminator,
@@ -18,12 +17,13 @@ from vidgan_core.interfaces import (
     Field,
     Generator,
     Network,
-    Play,
     Player,
+    StepContext,
     Tensors,
     Term,
     Verdict,
 )
+from vidgan_core.plugins.kinds import Kind
 from vidgan_core.rng import keyed
 from vidgan_core.testing.suite import Subject, Suite, registry, subject_of
 
@@ -72,11 +72,11 @@ class TermSuite(Suite):
 
     kind: ClassVar[Kind] = "term"
 
-    def by_hand(self, name: str, play: Play) -> Tensor | None:
+    def by_hand(self, name: str, play: StepContext) -> Tensor | None:
         """Return the value on a play, written another way than the term is; None: not known."""
         return None
 
-    def play(self, term: Term) -> Play:
+    def play(self, term: Term) -> StepContext:
         """Return a move of the term's player, the same each time."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
@@ -88,7 +88,7 @@ class TermSuite(Suite):
             fake = generator(noise, condition)
             if term.player == "discriminator":
                 fake = Fake(fake.video.detach(), {n: e.detach() for n, e in fake.extras.items()})
-            return Play(
+            return StepContext(
                 generator=generator,
                 discriminator=discriminator,
                 batch={"video": real, **condition},
@@ -120,13 +120,13 @@ class TermSuite(Suite):
         """Return all networks of a kind."""
         return [subject_of(provided) for provided in registry().all(kind)]
 
-    def value(self, subject: Subject) -> tuple[Term, Play, Tensor | None]:
+    def value(self, subject: Subject) -> tuple[Term, StepContext, Tensor | None]:
         """Return a term, a play and the term's value on it."""
         term: Term = self.make(subject)
         play = self.play(term)
         return term, play, term(play)
 
-    def own(self, term: Term, play: Play) -> Network:
+    def own(self, term: Term, play: StepContext) -> Network:
         """Return the network that the term's player trains."""
         return play.discriminator if term.player == "discriminator" else play.generator
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vidgan_core.plugins import Plugin
+from vidgan_core.plugins.registry import Plugin
 from vidgan_core.testing import DiscriminatorSuite, GeneratorSuite, LossSuite, PluginSuite
 
 DISTRIBUTION = "vidgan-hello"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from vidgan_core import Component, hookimpl
 
 if TYPE_CHECKING:
-    from vidgan_core.run import Run
+    from vidgan_core.training.run import Run
 
 VIDGAN_API = 1  # the version of vidgan's hooks and interfaces that this was written for
 COLUMNS = ("discriminator/loss", "generator/loss")

@@ -1,0 +1,1 @@
+"""What makes torch fast and right on CPUs."""

@@ -1,0 +1,107 @@
+"""Evaluate checkpoints of a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
+from pathlib import Path
+
+from vidgan_core.config.resolve import resolve
+from vidgan_core.config.schema import RunConfig
+from vidgan_core.config.sources import ConfigSources
+from vidgan_core.errors import CheckpointError, UsageError, printable
+from vidgan_core.inference.load_generator import load_generator
+from vidgan_core.inference.sampler import find_checkpoint
+from vidgan_core.plugins.registry import Registry
+from vidgan_core.runs import best, checkpoint
+from vidgan_core.runs.checkpoint import Checkpoint
+from vidgan_core.runs.folder import RunDir
+from vidgan_core.training.run import Run
+from vidgan_core.training.trainer import Trainer
+from vidgan_evaluation import results_store as store
+from vidgan_evaluation.clip_source import fake
+from vidgan_evaluation.evaluator import Evaluator, Step
+from vidgan_evaluation.options import Request
+from vidgan_evaluation.prepare import prepare
+from vidgan_evaluation.results_store import Evaluation
+
+FREE = ("data", "metric", "features")  # tables that an evaluation may set
+
+
+def evaluate_run(
+    path: Path,
+    checkpoints: str,
+    settings: Sequence[str],
+    registry: Registry,
+    request: Request,
+) -> Iterator[tuple[Evaluation, Path | None]]:
+    """Yield the evaluation of each checkpoint and the file that holds it.
+
+    `checkpoints`: newest, best, all, or steps between commas. A checkpoint outside of a run's
+    folder is evaluated and not stored.
+    """
+    prepared: tuple[Evaluator, int] | None = None
+    for find in _checkpoints(path, checkpoints):
+        saved = find()
+        generator, config = load_generator(saved, registry)
+        if prepared is None:
+            config = with_settings(config, settings, registry)
+            prepared = prepare(config, registry, generator.spec, request)
+        bench, n = prepared
+        generator.to(request.device)
+        clips = fake(generator, n, request.seed, f"step {saved.state['step']}'s")
+        step = training_step(config, registry, request)
+        started = time.perf_counter()
+        numbers = tuple(bench.measure(clips, generator, step))
+        seconds = round(time.perf_counter() - started, 3)
+        evaluation = Evaluation(saved.state["step"], saved.model_hash, numbers, seconds)
+        run = RunDir(saved.path.parent.parent)
+        stored = numbers and run.config_file.is_file() and saved.path.parent == run.checkpoints
+        yield evaluation, store.write(run.evaluations, evaluation) if stored else None
+
+
+def training_step(config: RunConfig, registry: Registry, request: Request) -> Step:
+    """Return what takes a step of a run that begins when it is called first."""
+
+    @cache
+    def trainer() -> Trainer:
+        there = config.trainer.model_copy(update={"device": str(request.device)})
+        return Run(config.model_copy(update={"trainer": there}), registry).trainer
+
+    return lambda: trainer().step()
+
+
+def with_settings(config: RunConfig, settings: Sequence[str], registry: Registry) -> RunConfig:
+    """Return a run's configuration with other data or other options of metrics and features."""
+    layers = ConfigSources()
+    layers.add_tables(config.model_dump(mode="json"), "the run's configuration")
+    for setting in settings:
+        if setting.partition(".")[0].strip() not in FREE:
+            raise UsageError(f"--set {printable(setting)}: only {', '.join(FREE)} can be set here")
+        layers.add_setting(setting)
+    return resolve(layers, registry)
+
+
+def _checkpoints(path: Path, wanted: str) -> list[Callable[[], Checkpoint]]:
+    """Return what loads each of the wanted checkpoints. Raises UsageError for one that is not."""
+    if wanted == "newest" or (path / checkpoint.MANIFEST).exists():
+        return [partial(find_checkpoint, path)]
+    folder = RunDir.open(path).checkpoints
+    if wanted == "best":
+        kept = best.read(folder)
+        if kept is None:
+            raise CheckpointError(f"{path} has no best checkpoint", hint="checkpoint.best keeps it")
+        return [partial(find_checkpoint, path, kept.step)]
+    if wanted == "all":
+        steps = [checkpoint.step_of(p) for p in checkpoint.available(folder)]
+        if not steps:
+            raise CheckpointError(f"{path} has no checkpoint yet")
+    else:
+        try:
+            steps = [int(word) for word in wanted.split(",")]
+        except ValueError:
+            raise UsageError(
+                f"--checkpoints {printable(wanted)}: newest, best, all, or steps between commas"
+            ) from None
+    return [partial(find_checkpoint, path, step) for step in steps]

@@ -1,0 +1,31 @@
+"""How to evaluate: what a user asks for, and whom to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+from vidgan_core.interfaces import Split
+from vidgan_evaluation.collect import Watch, unwatched
+
+DEFAULT_N = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """How to evaluate: `n` clips on each side, or for None up to `at_most`, what there are.
+
+    `say` is told what a user should know, `watch` how far it is.
+    """
+
+    metrics: tuple[str, ...] = ("fast",)
+    features: tuple[str, ...] = ()
+    n: int | None = None
+    at_most: int = DEFAULT_N
+    seed: int = 0
+    split: Split = "test"
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    watch: Watch = unwatched
+    say: Callable[[str], None] = field(default=lambda _: None)

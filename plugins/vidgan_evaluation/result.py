@@ -1,0 +1,70 @@
+"""A number with everything without which it says nothing. Free of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from vidgan_core.interfaces.dataset import DataSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One number, its protocol, its standard error and its floor.
+
+    `floor` is what the other half of the real clips scores in the place of generated ones, at the
+    same n. Error and floor are None where there is no such thing.
+    """
+
+    name: str  # fd-lite0
+    value: float
+    error: float | None
+    floor: float | None
+    better: Literal["lower", "higher"]
+    protocol: str  # fd-lite0@16f-64px-n2048, and what options of the metric were changed
+    features: str  # their fingerprint; empty without
+    data: str  # the data set's fingerprint
+    split: str
+    seed: int
+    version: str  # of vidgan
+    seconds: float
+
+    @property
+    def same(self) -> tuple[str, ...]:
+        """What two numbers must have in common to be compared."""
+        return self.protocol, self.features, self.data, self.split, self.version
+
+    def json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Number:
+        """Return it from plain values. Raises KeyError if one is missing."""
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
+
+
+def protocol(name: str, spec: DataSpec, n: int, changed: Mapping[str, Any]) -> str:
+    """Return how a number was found, such as ``fd-lite0@16f-64px-n2048``."""
+    size = f"{spec.height}" if spec.height == spec.width else f"{spec.height}x{spec.width}"
+    options = "".join(f"+{key}={value}" for key, value in sorted(changed.items()))
+    return f"{name}@{spec.frames}f-{size}px-n{n}{options}"
+
+
+DIFFERENCES = ("protocol", "features", "data", "split", "version")
+
+
+def differences(one: Number, other: Number) -> str:
+    """Say in what the protocols of two numbers differ; nothing if they don't."""
+    said = [
+        f"{name} {_short(ours)} and {_short(theirs)}"
+        for name, ours, theirs in zip(DIFFERENCES, one.same, other.same, strict=True)
+        if ours != theirs
+    ]
+    return ", ".join(said)
+
+
+def _short(value: str) -> str:
+    """Abbreviate a hash."""
+    return value[:12] if len(value) == 64 else value or "none"

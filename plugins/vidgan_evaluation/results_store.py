@@ -1,0 +1,106 @@
+"""The evaluations of a run, as JSON beside its checkpoints: a file a step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidgan_core.errors import printable
+from vidgan_core.runs.atomic_files import replace
+from vidgan_evaluation.result import Number
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was measured of one checkpoint. `model` is the hash of its generator's weights.
+
+    Of clips that are no checkpoint's, `step` is None and `model` the hash of the clips. `seconds`
+    is what the latest evaluation took, clips and features included, without the real side.
+    """
+
+    step: int | None
+    model: str
+    numbers: tuple[Number, ...]
+    seconds: float = 0.0
+
+
+def write(folder: Path, evaluation: Evaluation) -> Path:
+    """Add numbers to those of their step and return the file; older ones of the same protocol go.
+
+    So do all that were measured of other weights, from which the run did not go on.
+    """
+    folder.mkdir(exist_ok=True)
+    path = folder / f"step-{evaluation.step:08d}.json"
+    before = _load(path) if path.exists() else None
+    known = before.numbers if before and before.model == evaluation.model else ()
+    merged = {(n.same, n.seed): n for n in (*known, *evaluation.numbers)}
+    facts = {
+        "step": evaluation.step,
+        "model": evaluation.model,
+        "seconds": evaluation.seconds,
+        "numbers": [number.json() for number in merged.values()],
+    }
+    replace(path, json.dumps(facts, indent=1) + "\n")
+    return path
+
+
+def read(folder: Path) -> dict[int, Evaluation]:
+    """Return every evaluation of a run by its step, in order; what can't be read is left out."""
+    found = (_load(path) for path in sorted(folder.glob("step-*.json")))
+    return {e.step: e for e in found if e and e.step is not None}
+
+
+def drop_after(folder: Path, step: int) -> None:
+    """Delete the evaluations of later steps."""
+    for later in read(folder):
+        if later > step:
+            (folder / f"step-{later:08d}.json").unlink()
+
+
+def curve(evaluations: Mapping[int, Evaluation], name: str) -> Mapping[int, Number]:
+    """Return the numbers of one name by step, all of one protocol: that of the latest."""
+    latest: Number | None = None
+    points: dict[int, Number] = {}
+    for step in sorted(evaluations, reverse=True):
+        for number in evaluations[step].numbers:
+            if number.name == name and (latest is None or number.same == latest.same):
+                latest = latest or number
+                points.setdefault(step, number)
+    return dict(sorted(points.items()))
+
+
+def table(evaluations: Sequence[Evaluation]) -> list[list[str]]:
+    """Return the rows of a table with a heading."""
+    rows = [["step", "number", "value", "error", "floor", "better", "protocol", "seconds"]]
+    for evaluation in evaluations:
+        step = "-" if evaluation.step is None else str(evaluation.step)
+        for n in evaluation.numbers:
+            values = [_figure(v) for v in (n.value, n.error, n.floor)]
+            rows.append([step, n.name, *values, n.better, n.protocol, f"{n.seconds:.1f}"])
+    return [[printable(cell) for cell in row] for row in rows]
+
+
+def common(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Return, a line each, the rest of the protocols: what all numbers share."""
+    numbers = [number for evaluation in evaluations for number in evaluation.numbers]
+    hashes = sorted({(n.name.rpartition("-")[2], n.features) for n in numbers})
+    first = numbers[0]
+    return [
+        f"data {first.data[:16]}, {first.split} split, seed {first.seed}, vidgan {first.version}",
+        *(f"features {name}: {hash_[:16]}" for name, hash_ in hashes if hash_),
+    ]
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _load(path: Path) -> Evaluation | None:
+    try:
+        facts = json.loads(path.read_text("utf-8"))
+        numbers = tuple(map(Number.parse, facts["numbers"]))
+        return Evaluation(int(facts["step"]), str(facts["model"]), numbers, facts["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

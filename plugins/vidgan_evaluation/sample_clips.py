@@ -1,0 +1,61 @@
+"""A few clips of each run, and of the real ones, to be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from vidgan_core.errors import VidganError, printable
+from vidgan_core.inference.sampler import Sampler
+from vidgan_core.media.pictures import to_frames
+from vidgan_core.media.pixels import to_float
+from vidgan_core.media.read import Frames
+from vidgan_core.plugins.registry import Registry
+from vidgan_core.training.parts import build_dataset
+from vidgan_evaluation.comparison import Comparison, Entry
+from vidgan_evaluation.disjoint_splits import spread
+
+CLIPS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """Some clips (B, T, H, W, 3) and what they are; the real ones have no mark."""
+
+    label: str
+    note: str
+    clips: Frames
+    fps: float
+    mark: str
+
+
+def films(comparison: Comparison, registry: Registry, seed: int) -> tuple[list[Film], list[str]]:
+    """Return real clips, if all runs have the same data, and clips of each run; and what failed."""
+    found: list[Film] = []
+    failed: list[str] = []
+    datas = [entry.config.data.model_dump_json() for entry in comparison.entries]
+    if len(set(datas)) == 1:
+        try:
+            found.append(_real(comparison.entries[0], registry))
+        except VidganError as error:
+            failed.append(f"no real clips are shown: {error}")
+    for entry in comparison.entries:
+        found.append(_generated(entry, registry, seed))
+    return found, failed
+
+
+def _generated(entry: Entry, registry: Registry, seed: int) -> Film:
+    sampler = Sampler.load(entry.folder.path, registry=registry)
+    clips = to_frames(sampler.sample(CLIPS, seed=seed))
+    note = f"step {sampler.step:,}, seed {seed}, weights {sampler.model_hash[:12]}"
+    return Film(printable(entry.label), note, clips, entry.config.samples.fps, sampler.model_hash)
+
+
+def _real(entry: Entry, registry: Registry) -> Film:
+    dataset = build_dataset(entry.config, registry, "test")
+    numbers: Sequence[int] = spread(range(len(dataset)), min(CLIPS, len(dataset)))
+    items = [torch.from_numpy(dataset.item(number)["video"].copy()) for number in numbers]
+    clips = to_frames(to_float(torch.stack(items)))
+    return Film("real", "held-out clips", clips, entry.config.samples.fps, "")

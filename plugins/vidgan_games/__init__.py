@@ -1,0 +1,1 @@
+"""Games: which networks there are, and the phases in which they are trained."""

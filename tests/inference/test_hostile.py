@@ -1,0 +1,150 @@
+"""Model files from strangers: refused before they cost anything, and nothing in them runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import REGISTRY, small
+from forge import DEEP, HOSTILE, Forge
+
+from vidgan_core.errors import CheckpointError, ComponentError, VidganError
+from vidgan_core.inference.sampler import Sampler
+from vidgan_core.runs import checkpoint
+from vidgan_core.runs.checkpoint import MANIFEST, MODEL
+from vidgan_core.runs.folder import RunDir
+from vidgan_core.training.run import Run
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint as a stranger might publish it: without what only training needs."""
+    config = small(
+        "conv3d",
+        *("minimax", "data.frames=4", "data.size=16", "generator.width=1"),
+        *("discriminator.width=1", "steps=1"),
+    )
+    run = Run(config, REGISTRY)
+    run.begin(RunDir.create(tmp_path_factory.mktemp("honest") / "run", config))
+    run.fit()
+    path = checkpoint.available(run.folder.checkpoints)[0]
+    (path / checkpoint.TRAIN).unlink()
+    return path
+
+
+class Audit:
+    """What the interpreter does between `start` and `stop`; audit hooks can't be removed."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self.events: list[str] = []
+        sys.addaudithook(self._note)
+
+    def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
+        writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & 3
+        kind = event.partition(".")[0]
+        if self.on and (writes or kind in ("import", "exec", "socket", "subprocess")):
+            self.events.append(f"{event} {arguments!r:.200}")
+
+
+@pytest.fixture(scope="module")
+def audit(honest: Path) -> Audit:
+    Sampler.load(honest, device="cpu", registry=REGISTRY)  # imports what an honest file needs
+    return Audit()
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_file_is_refused_at_once(
+    case: str, honest: Path, audit: Audit, record_property: Callable[[str, object], None]
+) -> None:
+    forge, message = HOSTILE[case]
+    it = Forge(honest)
+    forge(it)
+    if case == "larger than memory":  # nobody would hash a terabyte
+        text = json.loads((it.path / MANIFEST).read_text())
+        text[MODEL]["size"] = (it.path / MODEL).stat().st_size
+        del text[MANIFEST]
+        seal = hashlib.sha256(json.dumps(text, indent=1, sort_keys=True).encode()).hexdigest()
+        (it.path / MANIFEST).write_text(json.dumps(text | {MANIFEST: {"sha256": seal}}))
+    else:
+        it.seal()
+    before, peak = resident(), Peak()
+    started = time.process_time()
+    audit.events.clear()
+    with peak:
+        audit.on = True
+        try:
+            with pytest.raises(VidganError, match=message) as error:
+                Sampler.load(it.path, device="cpu", registry=REGISTRY)
+        finally:
+            audit.on = False
+    assert time.process_time() - started < 2
+    assert peak.bytes - before < 200 << 20
+    assert not audit.events
+    assert str(error.value).isprintable()
+    record_property("hostile", f"{case}: refused")
+
+
+def test_the_honest_file_is_read_and_forging_alone_changes_nothing(
+    honest: Path, audit: Audit
+) -> None:
+    """The refusals are not the forge's own doing."""
+    it = Forge(honest)
+    it.model()
+    it.rewrite()
+    it.seal()
+    audit.events.clear()
+    audit.on = True
+    sampler = Sampler.load(it.path, device="cpu", registry=REGISTRY)
+    audit.on = False
+    assert sampler.sample(1).shape == (1, 3, 4, 16, 16)
+    assert not audit.events
+
+
+def test_a_missing_component_is_named_with_where_it_was_from(honest: Path) -> None:
+    it = Forge(honest)
+    it.state["config"]["generator"]["name"] = "dream\x1b[2J"
+    it.state["components"]["generator"] |= {"distribution": "vidgan-dream", "version": "1.4"}
+    it.rewrite()
+    it.seal()
+    with pytest.raises(ComponentError) as error:
+        Sampler.load(it.path, registry=REGISTRY)
+    message = str(error.value)
+    assert "needs the generator 'dream\\x1b[2J', which is not installed" in message
+    assert "it was from the distribution 'vidgan-dream' '1.4'" in message
+
+
+def test_a_manifest_that_is_not_one_is_refused(honest: Path) -> None:
+    for text in ("[]", "{}", '{"model.safetensors": 3}', "x" * 100, DEEP):
+        shutil.rmtree("forged", ignore_errors=True)
+        it = Forge(honest)
+        (it.path / MANIFEST).write_text(text)
+        with pytest.raises(CheckpointError, match=MANIFEST):
+            checkpoint.load(it.path)
+
+
+def resident() -> int:
+    """How many bytes of memory this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+class Peak:
+    """The most memory that the process held within the block."""
+
+    bytes = 0
+
+    def __enter__(self) -> None:
+        Path("/proc/self/clear_refs").write_text("5")  # starts VmHWM anew
+
+    def __exit__(self, *_: object) -> None:
+        status = Path("/proc/self/status").read_text()
+        line = next(text for text in status.splitlines() if text.startswith("VmHWM"))
+        self.bytes = int(line.split()[1]) * 1024

@@ -1,0 +1,123 @@
+"""Evaluation while a run trains: it disturbs nothing, keeps the best, and survives a resume."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import measures
+import pytest
+from conftest import TINY, Result
+from vidgan_evaluation import results_store as store
+
+from vidgan_core.runs import best, checkpoint
+from vidgan_core.runs.best import Best
+
+Command = Callable[..., Result]
+
+RUN = ("run", *TINY, "--data", "shapes", "--set", "data.clips=200", "--set", "checkpoint.every=1",
+       "--set", "checkpoint.keep=1")  # fmt: skip
+EVAL = ("--eval-every", 1, "--set", "eval.metrics=gap", "--set", "eval.features=['colours']",
+        "--set", "eval.n=10")  # fmt: skip
+BEST = ("--set", "checkpoint.best=gap-colours")
+
+
+@pytest.fixture(autouse=True)
+def _small(install: Callable[..., None], one_thread: None) -> None:
+    install("meter", measures.MANIFEST, measures.CODE)
+
+
+def values(run: str) -> dict[int, float]:
+    found = store.curve(store.read(Path(run) / "eval"), "gap-colours")
+    return {step: number.value for step, number in found.items()}
+
+
+def hashes(run: str) -> dict[str, str]:
+    saved = checkpoint.newest(Path(run) / "checkpoints")
+    assert saved
+    return {name: saved.manifest[name]["sha256"] for name in (checkpoint.MODEL, checkpoint.TRAIN)}
+
+
+def test_a_run_with_evaluation_is_the_run_without_it(vidgan: Command) -> None:
+    assert vidgan(*RUN, "--steps", 4, "--out", "without").code == 0
+    result = vidgan(*RUN, *EVAL, "--steps", 4, "--out", "with")
+    assert result.code == 0
+    assert "step 4: gap-colours " in result.err
+    assert hashes("with") == hashes("without")
+    assert list(values("with")) == [1, 2, 3, 4]
+
+
+def test_numbers_in_training_are_those_of_the_command(vidgan: Command) -> None:
+    assert vidgan(*RUN, *EVAL, "--steps", 2, "--out", "out").code == 0
+    before = values("out")
+    options = ("--metrics", "gap", "--features", "colours", "-n", 10, "--json")
+    (found,) = json.loads(vidgan("eval", "out", *options).out)
+    assert found["numbers"][0]["value"] == before[2]
+    assert values("out") == before
+
+
+def test_the_best_checkpoint_is_kept_beside_the_newest(vidgan: Command) -> None:
+    assert vidgan(*RUN, *EVAL, *BEST, "--steps", 6, "--out", "out").code == 0
+    found = values("out")
+    step = min(found, key=found.__getitem__)
+    folder = Path("out/checkpoints")
+    assert best.read(folder) == Best(step, "gap-colours", found[step])
+    assert [checkpoint.step_of(p) for p in checkpoint.available(folder)] == sorted({step, 6})
+    assert json.loads(vidgan("eval", "out", "--checkpoints", "best", "--metrics", "gap",
+                             "--features", "colours", "--json").out)[0]["step"] == step  # fmt: skip
+
+
+def test_what_was_the_best_gives_way_to_what_is_better(tmp_path: Path) -> None:
+    for step in range(1, 7):
+        checkpoint.save(tmp_path, step, model={}, train={}, state={})
+        if step in (2, 4):
+            best.mark(tmp_path, Best(step, "fd", 1 / step))
+        spared = best.read(tmp_path)
+        checkpoint.prune(tmp_path, 1, newest=step, spare=spared.step if spared else None)
+        kept = [checkpoint.step_of(p) for p in checkpoint.available(tmp_path)]
+        assert kept == {1: [1], 2: [2], 3: [2, 3], 4: [4], 5: [4, 5], 6: [4, 6]}[step]
+
+
+def test_a_resumed_run_knows_what_was_best(vidgan: Command) -> None:
+    assert vidgan(*RUN, *EVAL, *BEST, "--steps", 6, "--out", "whole").code == 0
+    assert vidgan(*RUN, *EVAL, *BEST, "--steps", 3, "--out", "out").code == 0
+    Path("out/checkpoints/best.json").unlink()  # as if it had been killed before it was written
+    assert vidgan("run", "--resume", "out", "--steps", 6).code == 0
+    assert values("out") == values("whole")
+    marked = [best.read(Path(name) / "checkpoints") for name in ("whole", "out")]
+    assert marked[0] == marked[1] != None  # noqa: E711
+    assert hashes("out") == hashes("whole")
+
+
+def test_evaluations_of_steps_that_are_trained_again_are_dropped(vidgan: Command) -> None:
+    assert vidgan(*RUN, *EVAL, "--set", "checkpoint.keep=3", "--steps", 3, "--out", "out").code == 0
+    before = values("out")
+    (Path("out/checkpoints/step-00000003") / checkpoint.MODEL).write_bytes(b"damaged")
+    assert vidgan("run", "--resume", "out", "--eval-every", 3, "--steps", 3).code == 0
+    assert values("out") == before
+    assert not list(Path("out/eval").glob(".tmp*"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (BEST, "checkpoint.best: eval.every must be a multiple of checkpoint.every, 1"),
+        (
+            (*EVAL, "--set", "checkpoint.best=fd"),
+            "the evaluation gives no 'fd'; known: gap-colours",
+        ),
+        ((*EVAL, "--set", "data.clips=5"), "the test split of shapes gives 0 clips for each side"),
+        ((*EVAL, "--set", "eval.metrics=gpa"), "no metric named 'gpa'"),
+        (("--set", "metric.gap.pwr=1"), "metric.gap.pwr: no such option; did you mean 'power'?"),
+        (("--set", "features.colour.least=1"), "no features named 'colour'"),
+        ((*EVAL, *BEST, "--set", "checkpoint.every=2"), "eval.every: eval.every must be"),
+    ],
+)
+def test_what_can_not_be_evaluated_is_said_before_the_first_step(
+    vidgan: Command, settings: tuple[object, ...], message: str
+) -> None:
+    result = vidgan(*RUN, *settings, "--steps", 1, "--out", "out")
+    assert result.code == 2
+    assert message in result.err
+    assert not list(Path().glob("out/checkpoints/step-*"))

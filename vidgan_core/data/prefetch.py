@@ -1,0 +1,90 @@
+"""Work done ahead: in a thread, or in processes that outlive neither their parent nor Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from typing import Any, Generic, TypeVar
+
+from vidgan_core.errors import VidganError
+
+T = TypeVar("T")
+
+
+class Prefetcher(Generic[T]):
+    """Calls a function of a position, and in the background of the positions that follow it."""
+
+    def __init__(self, work: Callable[[int], T], workers: int) -> None:
+        self._depth = workers + 1
+        self._waiting: dict[int, Future[T]] = {}
+        self._executor: Executor
+        if workers:
+            self._work: Callable[[int], T] = _call
+            # spawn: a fork would copy threads' locks, and CUDA can't live in one
+            self._executor = ProcessPoolExecutor(workers, get_context("spawn"), _adopt, (work,))
+        else:
+            self._work = work
+            self._executor = ThreadPoolExecutor(1, thread_name_prefix="ahead")
+
+    def __call__(self, position: int) -> T:
+        """Return the work of a position. Raises VidganError when a process has died."""
+        wanted = range(position, position + 1 + self._depth)
+        for other in [number for number in self._waiting if number not in wanted]:
+            self._waiting.pop(other).cancel()
+        try:
+            for number in wanted:
+                if number not in self._waiting:
+                    with _interrupts_held():
+                        self._waiting[number] = self._executor.submit(self._work, number)
+            return self._waiting.pop(position).result()
+        except BrokenProcessPool:
+            raise VidganError("a process that reads data has died; see data.workers") from None
+
+    def close(self) -> None:
+        """Finish what has begun and drop the rest."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Start processes that no Ctrl-C reaches, not even while they are being imported.
+
+    They inherit what is blocked; a Ctrl-C meanwhile is delivered to this one at the end.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+_adopted: Callable[[int], Any] | None = None
+
+
+def _adopt(work: Callable[[int], Any]) -> None:
+    """Prepare a process: keep the function, leave signals to the parent, die with it."""
+    global _adopted  # noqa: PLW0603 - a process's initializer has no other place
+    _adopted = work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    if parent := parent_process():
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _call(number: int) -> Any:
+    assert _adopted
+    return _adopted(number)

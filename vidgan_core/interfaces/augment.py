@@ -1,0 +1,110 @@
+"""A discriminator that is shown every clip through augmentations, and how strong they are."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from vidgan_core.interfaces.networks import Discriminator, Tensors, Verdict
+
+
+class Augment(nn.Module, ABC):
+    """Changes what the discriminator sees, real and fake clips alike, differentiably.
+
+    It is wrapped round every call of the discriminator, those of terms included, so it has to be
+    differentiable twice. Options are the keyword-only parameters of the constructor.
+    """
+
+    @abstractmethod
+    def forward(self, video: Tensor, p: Tensor) -> Tensor:
+        """Return `video` (B, C, T, H, W) with each change made to each clip with probability `p`.
+
+        `p` () is in [0, 1]; at 0 the result equals the video. Draws come from torch's default
+        generator, each clip's apart, and hold for all frames of a clip.
+        """
+
+    if TYPE_CHECKING:
+
+        def __call__(self, video: Tensor, p: Tensor) -> Tensor:
+            """Typed as `forward` is."""
+
+
+INTERVAL = 4  # updates of the discriminator from one adaptation to the next, as in Karras et al.
+
+
+class AdaptiveAugment(nn.Module):
+    """An augmentation with the probability of its changes, which is fixed or adapts.
+
+    Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data", section 3:
+    r_t, the mean sign of the scores of real clips, is near 1 for a discriminator that has learnt
+    them by heart. Every few updates p moves towards where r_t is `target`, by as much as takes it
+    from 0 to 1 within `ramp` updates, each observed in `parts` of its batch. It starts at 0 and
+    never exceeds `p`. A target of 0 leaves it at `p`.
+    """
+
+    p: Tensor
+    heard: Tensor
+
+    def __init__(
+        self,
+        name: str,
+        augment: Augment,
+        p: float = 1.0,
+        target: float = 0.0,
+        *,
+        ramp: float = 1000.0,
+        parts: int = 1,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.augment = augment
+        self.limit = p
+        self.target = target
+        self.change = INTERVAL / ramp
+        self.interval = INTERVAL * parts
+        self.register_buffer("p", torch.tensor(0.0 if target else p))
+        self.register_buffer("heard", torch.zeros(2))  # sum of the signs, and their number
+
+    def forward(self, video: Tensor) -> Tensor:
+        """Augment `video` (B, C, T, H, W), in its own precision."""
+        with torch.autocast(video.device.type, enabled=False):
+            return self.augment(video, self.p)
+
+    @torch.no_grad()
+    def observe(self, sign: Tensor) -> None:
+        """Take notice of r_t (), the mean sign of the scores of some real clips; adapt p."""
+        self.heard += torch.stack([sign.to(self.heard.dtype), torch.ones_like(self.heard[1])])
+        total, count = self.heard
+        due = count == self.interval
+        change = torch.sign(total / self.interval - self.target) * self.change
+        self.p.copy_(torch.where(due, (self.p + change).clamp(0, self.limit), self.p))
+        self.heard.mul_(~due)
+
+
+class Augmented(Discriminator):
+    """A discriminator to which every clip is shown through augmentations, drawn anew each time."""
+
+    def __init__(self, discriminator: Discriminator, strengths: Sequence[AdaptiveAugment]) -> None:
+        super().__init__(discriminator.spec)
+        self.discriminator = discriminator
+        self.strengths = nn.ModuleList(strengths)
+
+    def forward(self, video: Tensor, condition: Tensors) -> Verdict:
+        """Augment the clips, then judge them."""
+        for strength in self.strengths:
+            video = strength(video)
+        return self.discriminator(video, condition)
+
+
+def real_sign(real: Verdict, fake: Verdict, boundary: float | None) -> Tensor:
+    """Mean sign of the real scores, 1 where all are judged real, averaged over critics.
+
+    Where a loss only compares scores, it is with the mean fake one, as in relativistic averages.
+    """
+    pairs = zip(real.scores, fake.scores, strict=True)
+    above = [r.detach() - (f.detach().mean() if boundary is None else boundary) for r, f in pairs]
+    return torch.stack([score.sign().mean() for score in above]).mean()

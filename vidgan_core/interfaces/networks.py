@@ -1,0 +1,133 @@
+"""The interfaces of a game: its networks, its loss, its terms and its augmentations."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from vidgan_core.errors import ShapeError
+from vidgan_core.interfaces.dataset import DataSpec
+
+PARALLEL = 1e-4  # radians: where the sines' quotient would be one of two zeros
+
+Tensors = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Fake:
+    """What a generator returns: the video (B, C, T, H, W) and named extras for terms."""
+
+    video: Tensor
+    extras: Tensors = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a discriminator returns.
+
+    `scores`: one tensor (B, ...) of logits a critic, a scalar a clip or a grid of patches.
+    `features`: intermediate activations, batch first, such as what each critic's last layer reads;
+    `extras`: anything else that terms may ask for.
+    """
+
+    scores: tuple[Tensor, ...]
+    features: tuple[Tensor, ...] = ()
+    extras: Tensors = field(default_factory=dict)
+
+
+class Network(nn.Module):
+    """What generators and discriminators share."""
+
+    # The condition's fields that it can use. "time" (B, T) is one that no data set gives: the
+    # frames' numbers, whole or not. Without it they are 0, 1, 2 ... up to the clip's length.
+    takes: ClassVar[frozenset[str]] = frozenset()
+    gives: ClassVar[frozenset[str]] = frozenset()  # the extras (and "features") that it returns
+
+    def __init__(self, spec: DataSpec) -> None:
+        super().__init__()
+        self.spec = spec
+
+
+class Generator(Network, ABC):
+    """Noise and condition to video. Subclasses add their options as keyword-only parameters."""
+
+    @abstractmethod
+    def noise(self, n: int, rng: torch.Generator, *, frames: int | None = None) -> Tensors:
+        """Draw the noise of `n` clips, each tensor (n, ...), with `rng` on its device.
+
+        `frames` asks for another length than `spec.frames`; raises ShapeError if that can't be.
+        """
+
+    @abstractmethod
+    def forward(self, noise: Tensors, condition: Tensors, *, frames: int | None = None) -> Fake:
+        """Make the video of shape (n, C, frames, H, W) that belongs to `noise`."""
+
+    def windows(
+        self, noise: Tensors, condition: Tensors, *, size: int, frames: int | None = None
+    ) -> Iterator[Tensor]:
+        """Yield what `forward` makes in eval mode, cut into windows of at most `size` frames.
+
+        This is one window; a generator that makes its frames one after another does better.
+        """
+        yield self(noise, condition, frames=frames).video
+
+    def between(self, start: Tensors, end: Tensors, share: Tensor) -> Tensors:
+        """Return noise on the way from `start` to `end`, one row each: a row a share (n,) of it.
+
+        Right for normal noise; a generator that draws other noise has its own way.
+        """
+        return {name: spherical(start[name], end[name], share) for name in start}
+
+    def fixed_frames(self, frames: int | None) -> int:
+        """Return `spec.frames`, for a generator whose layers fix it; refuse any other wish."""
+        if frames not in (None, self.spec.frames):
+            raise ShapeError(f"can't make {frames} frames: it always makes {self.spec.frames}")
+        return self.spec.frames
+
+    if TYPE_CHECKING:
+
+        def __call__(
+            self, noise: Tensors, condition: Tensors, *, frames: int | None = None
+        ) -> Fake:
+            """Typed as `forward` is."""
+
+
+class Discriminator(Network, ABC):
+    """Video and condition to scores. No sigmoid: what a score means belongs to the loss.
+
+    One that looks at a few frames of a clip sets `few` to how many, takes "time", and is given
+    either whole clips or, together with a generator that takes "time" as well, so many frames at
+    random times: see `Network.takes`.
+    """
+
+    few: int | None = None
+
+    @abstractmethod
+    def forward(self, video: Tensor, condition: Tensors) -> Verdict:
+        """Judge `video` (B, C, T, H, W)."""
+
+    if TYPE_CHECKING:
+
+        def __call__(self, video: Tensor, condition: Tensors) -> Verdict:
+            """Typed as `forward` is."""
+
+
+def spherical(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
+    """Return a row (n, ...) for each share (n,) of the way from `start` to `end`, (1, ...) each.
+
+    White 2016, "Sampling Generative Networks", section 2.1: normal noise of many dimensions lies
+    near a sphere, which a straight line would leave. sin((1 - s) a) / sin(a) of the one and
+    sin(s a) / sin(a) of the other, with a the angle between them; straight where they are parallel.
+    """
+    share = share.to(start).reshape(-1, *[1] * (start.ndim - 1))
+    cosine = torch.cosine_similarity(start.flatten(), end.flatten(), dim=0)
+    angle = cosine.clamp(-1, 1).acos()
+    if angle < PARALLEL or torch.pi - angle < PARALLEL:
+        return torch.lerp(start, end, share)
+    of_start, of_end = ((part * angle).sin() / angle.sin() for part in (1 - share, share))
+    return of_start * start + of_end * end

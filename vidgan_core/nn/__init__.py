@@ -1,0 +1,4 @@
+"""Layers that several networks share.
+
+May import `interfaces`.
+"""

@@ -1,0 +1,29 @@
+"""The record by which a plugin announces one component. Free of torch: listing is cheap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from vidgan_core.plugins.kinds import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One thing that a plugin provides, found by kind and name.
+
+    `target` is ``"package.module:Class"`` and is imported when the component is used, not before.
+    `usual` is what the component is usually used with: the default wherever the user says
+    nothing. Its keys are ``disc`` and ``loss`` (names), ``terms`` (names and their tables, such as
+    ``{"r1": {"weight": 10}}``) and ``data`` (a table, such as ``{"frames": 8, "size": 32}``).
+    `default` marks the one of its kind that is used where neither the user nor a usual setting
+    names one; only vidgan's own components can be that.
+    """
+
+    kind: Kind
+    name: str
+    target: str
+    summary: str
+    usual: Mapping[str, Any] = field(default_factory=dict)
+    default: bool = False

@@ -1,0 +1,61 @@
+"""Every hook that a plugin may implement, with the marker `vidgan_core.hookimpl`.
+
+A plugin takes the arguments it wants, by name, and leaves out the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from vidgan_core.plugins.component import Component
+    from vidgan_core.training.run import Run
+
+hookspec = pluggy.HookspecMarker("vidgan")
+
+# The version of the hooks below and of the interfaces. A manifest may say VIDGAN_API = 1: it was
+# written for that one. It grows when something is added, the oldest one when something is removed.
+API = 1
+OLDEST_API = 1
+hookimpl = pluggy.HookimplMarker("vidgan")
+
+
+@hookspec
+def vidgan_components() -> Iterable[Component]:  # type: ignore[empty-body]
+    """Yield a `Component` record for everything that the plugin provides.
+
+    Called whenever vidgan lists or looks up components, so it must be quick and must not import
+    torch: the records name their targets, which are imported only when used.
+    """
+
+
+@hookspec
+def vidgan_fit_start(run: Run) -> None:
+    """Training is about to start or to go on: `run.step` steps of `run.config.steps` are done.
+
+    `run.folder` is where files may be written and `run.trainer.networks` holds the networks.
+    """
+
+
+@hookspec
+def vidgan_step_end(run: Run, scalars: Mapping[str, float] | None) -> None:
+    """Step `run.step` is done.
+
+    `scalars` is given once a tick (`log.every` steps) and at the last step, else None: means over
+    the tick under names such as ``discriminator/loss``, ``discriminator/real`` (the
+    discriminator's output on real clips), ``generator/loss``, ``clips_per_second``, ``skipped``.
+    """
+
+
+@hookspec
+def vidgan_checkpoint_saved(run: Run, path: Path) -> None:
+    """A checkpoint of step `run.step` is complete in the folder `path`."""
+
+
+@hookspec
+def vidgan_fit_end(run: Run, finished: bool) -> None:
+    """Training has ended: `finished` is False when it was interrupted before its last step."""

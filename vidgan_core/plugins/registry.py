@@ -1,0 +1,262 @@
+"""Find plugins, keep the broken ones from hurting the others, look components up by name.
+
+The only place that turns a name into code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import EntryPoint
+from typing import Any, cast
+
+import pluggy
+
+from vidgan_core.errors import ComponentError, UsageError, did_you_mean
+from vidgan_core.plugins import hookspecs
+from vidgan_core.plugins.component import Component
+from vidgan_core.plugins.discovery import GROUP, HOME, Provider, canonical, plain
+from vidgan_core.plugins.discovery import plugins as installed_plugins
+from vidgan_core.plugins.kinds import KINDS, Kind, base_class
+from vidgan_core.plugins.manifest import APIError, check_api, check_record, summary
+
+
+@dataclass(frozen=True, slots=True)
+class Provided:
+    """A component and who provides it."""
+
+    component: Component
+    provider: Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A plugin that could not be used, and why."""
+
+    provider: Provider
+    reason: str
+    details: str
+    status: str = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A healthy plugin: who provides it, what it is, and the lifecycle hooks that it has."""
+
+    provider: Provider
+    summary: str
+    hooks: tuple[str, ...]
+
+
+class Registry:
+    """The components of all healthy plugins, and the failures of the others."""
+
+    def __init__(self, points: Iterable[tuple[Provider, EntryPoint]]) -> None:
+        """Import and register the manifest behind every entry point, each on its own."""
+        self.failures: list[Failure] = []
+        self.plugins: list[Plugin] = []
+        self._printed: list[str] = []
+        self.hooks = pluggy.PluginManager(GROUP)
+        self.hooks.add_hookspecs(hookspecs)
+        self._provided: dict[tuple[Kind, str], list[Provided]] = {}
+        self._providers: dict[str, Provider] = {}
+        for provider, point in points:
+            self._guarded(provider, partial(self._register, provider, point))
+
+    @classmethod
+    def discover(cls, *, third_party: bool = True) -> Registry:
+        """Read the installed entry points; `VIDGAN_PLUGINS` narrows the third-party ones.
+
+        Unset: all of them. A comma-separated list of distributions: only these. Empty: none.
+        """
+        listed = os.environ.get("VIDGAN_PLUGINS")
+        only = None if listed is None else {canonical(word) for word in listed.split(",")}
+        if not third_party:
+            only = set()
+        return cls(
+            (provider, point)
+            for provider, point in installed_plugins()
+            if only is None or canonical(provider.distribution) in {HOME, *only}
+        )
+
+    def all(self, kind: Kind | None = None) -> list[Provided]:
+        """Every component, of one kind or of all, by kind and name; clashing ones included."""
+        order = list(KINDS)
+        chosen = [
+            p
+            for (k, _), providers in self._provided.items()
+            for p in providers
+            if kind in (None, k)
+        ]
+        return sorted(chosen, key=lambda p: (order.index(p.component.kind), p.component.name))
+
+    def names(self, kind: Kind) -> list[str]:
+        """The names of one kind, sorted."""
+        return sorted({name for k, name in self._provided if k == kind})
+
+    def default(self, kind: Kind) -> str:
+        """Return the name that is used where nobody gives one. Raises ComponentError if none is."""
+        for provided in self.all(kind):
+            if self.is_default(provided):
+                return provided.component.name
+        raise ComponentError(f"there is no default {KINDS[kind].noun}{self._broken()}")
+
+    def is_default(self, provided: Provided) -> bool:
+        """Is it the one of its kind? A stranger's never is, whatever it says."""
+        return provided.component.default and provided.provider.distribution == HOME
+
+    def get(self, kind: Kind, name: str) -> Provided:
+        """Look one component up. Raises UsageError, with the nearest name, if there is none."""
+        providers = self._provided.get((kind, name), [])
+        if len(providers) == 1:
+            return providers[0]
+        if providers:
+            raise ComponentError(
+                _clash(providers), hint="uninstall one of them, or choose with VIDGAN_PLUGINS"
+            )
+        known = did_you_mean(name, self.names(kind))
+        raise UsageError(f"no {KINDS[kind].noun} named {name!r}", hint=known + self._broken())
+
+    def _broken(self) -> str:
+        return "".join(f"; {f.provider} failed to load: {f.reason}" for f in self.failures)
+
+    def load(self, kind: Kind, name: str) -> type:
+        """Import the class behind a component. Raises ComponentError when that fails."""
+        provided = self.get(kind, name)
+        who = f"{kind} {name!r} of {provided.provider}"
+        module, _, attribute = provided.component.target.partition(":")
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                target = getattr(importlib.import_module(module), attribute)
+        except (Exception, SystemExit) as error:
+            raise ComponentError(f"{who} can't be loaded: {_reason(error)}") from error
+        if not (isinstance(target, type) and issubclass(target, base_class(kind))):
+            raise ComponentError(f"{who}: {provided.component.target} is not a {kind}")
+        return target
+
+    def clashing(self, provided: Provided) -> bool:
+        """Does another plugin provide a component of the same kind and name?"""
+        return len(self._provided[provided.component.kind, provided.component.name]) > 1
+
+    def complaints(self) -> Iterator[str]:
+        """Say, a line each, which plugins failed, printed on import, or claim the same name."""
+        for failure in self.failures:
+            yield f"plugin {failure.provider} is left out: {failure.reason}"
+        yield from self._printed
+        for providers in self._provided.values():
+            if len(providers) > 1:
+                yield f"{_clash(providers)}; neither can be used"
+
+    def announce(self, hook: str, **arguments: Any) -> None:
+        """Call a lifecycle hook of every plugin; one that raises is dropped, with a message.
+
+        The project's own observers are not isolated: a run that can't log or draw must say so.
+        """
+        for impl in reversed(getattr(self.hooks.hook, hook).get_hookimpls()):
+            call = partial(impl.function, *(arguments[name] for name in impl.argnames))
+            provider = self._providers.get(impl.plugin_name)
+            if provider is None or provider.distribution == HOME:
+                call()
+            elif not self._guarded(provider, _quietly(call)):
+                self.hooks.unregister(name=impl.plugin_name)
+                print(
+                    f"warning: {provider} failed in {hook} and is left out from here on: "
+                    f"{self.failures[-1].reason}",
+                    file=sys.stderr,
+                )
+
+    def _register(self, provider: Provider, point: EntryPoint) -> None:
+        """Import one manifest, check its version and hooks, and take its components."""
+        with self._overhearing(provider):
+            manifest = point.load()
+            check_api(manifest)
+            if point.value in self._providers:
+                raise ValueError(f"its manifest is also that of {self._providers[point.value]}")
+            try:
+                self.hooks.register(manifest, name=point.value)
+                self.hooks.check_pending()
+                components = self._components(point.value)
+            except BaseException:
+                self.hooks.unregister(name=point.value)
+                raise
+        self._providers[point.value] = provider
+        self.plugins.append(Plugin(provider, summary(manifest), self._lifecycle(manifest)))
+        for component in components:
+            key = (component.kind, component.name)
+            self._provided.setdefault(key, []).append(Provided(component, provider))
+
+    @contextlib.contextmanager
+    def _overhearing(self, provider: Provider) -> Iterator[None]:
+        """Keep what a plugin prints out of stdout, which is for results."""
+        said = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(said):
+                yield
+        finally:
+            if words := said.getvalue().split():
+                self._printed.append(
+                    f"plugin {provider} prints when imported: {plain(' '.join(words))}"
+                )
+
+    def _lifecycle(self, manifest: object) -> tuple[str, ...]:
+        """Return the names of the hooks that a registered plugin has beside its components."""
+        callers = self.hooks.get_hookcallers(manifest) or []
+        return tuple(sorted(c.name for c in callers if c.name != "vidgan_components"))
+
+    def _components(self, plugin: str) -> list[Component]:
+        """Ask one registered plugin for its records and check their types."""
+        records: list[Component] = []
+        for impl in self.hooks.hook.vidgan_components.get_hookimpls():
+            if impl.plugin_name == plugin:
+                records += cast(Iterable[Component], impl.function())
+        for record in records:
+            check_record(record)
+        return records
+
+    def _guarded(self, provider: Provider, call: Callable[[], object]) -> bool:
+        """Run a plugin's code; keep what it raises as a failure and return False."""
+        try:
+            call()
+        except (Exception, SystemExit) as error:
+            details = "".join(traceback.format_exception(error))
+            status = error.status if isinstance(error, APIError) else "failed"
+            self.failures.append(Failure(provider, _reason(error), details, status))
+            return False
+        return True
+
+
+def versions(registry: Registry) -> Mapping[str, str]:
+    """The distributions that plugins come from, with their versions."""
+    return {p.provider.distribution: p.provider.version for p in registry.plugins}
+
+
+def _quietly(call: Callable[[], object]) -> Callable[[], object]:
+    """Wrap a plugin's code so that what it prints goes to stderr."""
+
+    def quiet() -> None:
+        with contextlib.redirect_stdout(sys.stderr):
+            call()
+
+    return quiet
+
+
+def _clash(providers: Iterable[Provided]) -> str:
+    """Say who all provide the same component."""
+    providers = list(providers)
+    component = providers[0].component
+    who = " and ".join(str(p.provider) for p in providers)
+    return f"{component.kind} {component.name!r} is provided twice: by {who}"
+
+
+def _reason(error: BaseException) -> str:
+    """One line for an exception."""
+    lines = str(error).strip().splitlines()
+    kind = type(error).__name__
+    return plain(f"{kind}: {lines[0]}" if lines else kind)

@@ -1,0 +1,165 @@
+"""The folder of a run: its files' places, its creation, and the records kept in it.
+
+runs/00007-conv3d-minimax-skvideo/
+  config.toml        resolved; `vidgan run -c config.toml` gives the same run
+  environment.json   versions, plugins, device, git state
+  metrics.jsonl      one line a tick
+  samples/           step-000500.mp4, .gif and .png
+  checkpoints/       step-00000500/
+  eval/              step-00000500.json
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from vidgan_evaluation import results_store as store
+
+from vidgan_core.config.resolve import resolve
+from vidgan_core.config.schema import RunConfig
+from vidgan_core.config.sources import ConfigSources
+from vidgan_core.errors import UsageError, VidganError
+from vidgan_core.plugins.registry import Registry
+from vidgan_core.runs.environment import environment
+
+RUNS = Path("runs")
+_UNFINISHED = ".tmp-"
+
+
+class RunDir:
+    """One run's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config_file = path / "config.toml"
+        self.environment_file = path / "environment.json"
+        self.metrics_file = path / "metrics.jsonl"
+        self.curves_file = path / "curves.png"
+        self.samples = path / "samples"
+        self.checkpoints = path / "checkpoints"
+        self.evaluations = path / "eval"
+
+    @classmethod
+    def create(cls, out: Path | None, config: RunConfig) -> RunDir:
+        """Make the folder `out`, which must be empty or absent, or the next one in ./runs.
+
+        Raises UsageError if it holds something, VidganError if it can't be written.
+        """
+        try:
+            path = cls._empty(out) if out else cls._next(config)
+        except OSError as error:
+            raise VidganError(f"can't write to {error.filename}: {error.strerror}") from None
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> RunDir:
+        """Return the folder of a run that is there. Raises UsageError if it is no run."""
+        folder = cls(path)
+        if not path.is_dir():
+            raise UsageError(f"{path} is not a folder")
+        if not folder.config_file.is_file():
+            raise UsageError(f"{path} is not a run: it has no {folder.config_file.name}")
+        return folder
+
+    def lock(self) -> object:
+        """Keep other processes from training in this folder, as long as the result lives.
+
+        Raises UsageError if one does already. Systems without flock (Windows) are not kept.
+        """
+        try:
+            import fcntl
+        except ImportError:
+            return None
+        handle = _Handle(self.path)
+        try:
+            fcntl.flock(handle.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"another process is training in {self.path}") from None
+        return handle
+
+    @staticmethod
+    def is_fresh(path: Path) -> bool:
+        """Is there nothing at a path, or what a run leaves that was killed in its first moment?"""
+        if not path.exists():
+            return True
+        return path.is_dir() and all(p.name.startswith(_UNFINISHED) for p in path.iterdir())
+
+    @classmethod
+    def _empty(cls, out: Path) -> Path:
+        if not cls.is_fresh(out):
+            raise UsageError(f"{out} is not empty", hint="--resume auto goes on with a run in it")
+        out.mkdir(parents=True, exist_ok=True)
+        return out
+
+    @classmethod
+    def _next(cls, config: RunConfig) -> Path:
+        RUNS.mkdir(exist_ok=True)
+        used = [int(p.name[:5]) for p in RUNS.iterdir() if p.name[:5].isdecimal()]
+        name = f"{config.generator.name}-{config.loss.name}-{config.data.name}"
+        number = max(used, default=-1) + 1
+        while True:
+            path = RUNS / f"{number:05d}-{name}"
+            try:
+                path.mkdir()
+            except FileExistsError:  # another run has just taken the number
+                number += 1
+            else:
+                return path
+
+    def read_config(self, registry: Registry) -> RunConfig:
+        """Return the run's configuration."""
+        layers = ConfigSources()
+        layers.add_file(self.config_file)
+        return resolve(layers, registry)
+
+    def write_records(self, config: RunConfig, registry: Registry, device: torch.device) -> None:
+        """Make the folder a run: write configuration and environment, and make its folders."""
+        _replace(self.config_file, config.toml())
+        facts = json.dumps(environment(registry, device), indent=1)
+        _replace(self.environment_file, facts + "\n")
+        self.samples.mkdir(exist_ok=True)
+        self.checkpoints.mkdir(exist_ok=True)
+
+    def append_metrics(self, line: Mapping[str, Any]) -> None:
+        """Add one line to metrics.jsonl."""
+        with self.metrics_file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Return the lines of metrics.jsonl; one that a crash cut short is left out."""
+        lines = []
+        if self.metrics_file.exists():
+            for text in self.metrics_file.read_text("utf-8").splitlines():
+                try:
+                    lines.append(json.loads(text))
+                except ValueError:
+                    continue
+        return lines
+
+    def rewind_metrics(self, step: int) -> None:
+        """Drop lines and evaluations after `step`: the resumed run writes them again."""
+        kept = [json.dumps(m) + "\n" for m in self.read_metrics() if m["step"] <= step]
+        _replace(self.metrics_file, "".join(kept))
+        store.drop_after(self.evaluations, step)
+
+
+class _Handle:
+    """An open folder, closed when nothing refers to it any more."""
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor = os.open(path, os.O_RDONLY)
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a text file that is whole at every moment, whatever happens meanwhile."""
+    unfinished = path.with_name(_UNFINISHED + path.name)
+    unfinished.write_text(text, "utf-8")
+    unfinished.replace(path)
