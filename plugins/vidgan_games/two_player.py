@@ -22,7 +22,7 @@ from vidgan_core.interfaces import (
     Tensors,
     Verdict,
 )
-from vidgan_core.interfaces.augment import AdaptiveAugment, Augmented, real_sign
+from vidgan_core.interfaces.augment import AdaptiveAugment, AugmentedDiscriminator, real_sign
 from vidgan_core.interfaces.game import Phase, PhaseBatch, Scalars, WeightedTerm
 from vidgan_core.tensors import at_least_float32, to_like
 from vidgan_core.training.trainer import requires_grad, trainable
@@ -57,7 +57,7 @@ class TwoPlayerGame:
         self.loss = loss
         self.terms = tuple(terms)
         self.augments = tuple(augments)
-        self.judge = Augmented(discriminator, augments) if augments else discriminator
+        self.judge = AugmentedDiscriminator(discriminator, augments) if augments else discriminator
         self.d_steps = d_steps
         self.reuse_fakes = reuse_fakes
         self.keep_graphs = keep_graphs
@@ -95,7 +95,7 @@ class TwoPlayerGame:
             noise = self._noise(turn)
             fake = self._generate(turn, noise)
         if keep:
-            self._kept[turn.part] = noise, fake if graph else None
+            self._kept[turn.shard] = noise, fake if graph else None
         real_verdict = self._judge(turn.batch["video"], self._condition(turn.batch))
         play = self._play(turn, noise, detached(fake), real_verdict)
         pairs = zip(real_verdict.scores, play.fake_verdict.scores, strict=True)
@@ -108,8 +108,8 @@ class TwoPlayerGame:
         }
 
     def _generator_phase(self, turn: PhaseBatch) -> Scalars:
-        if turn.part in self._kept:
-            noise, kept = self._kept.pop(turn.part)
+        if turn.shard in self._kept:
+            noise, kept = self._kept.pop(turn.shard)
         else:
             noise, kept = self._noise(turn), None
         fake = kept or self._generate(turn, noise)
@@ -127,7 +127,7 @@ class TwoPlayerGame:
 
     def _noise(self, turn: PhaseBatch) -> Tensors:
         real = turn.batch["video"]
-        drawn = self.generator.noise(len(real) * turn.parts, turn.rng("noise"))
+        drawn = self.generator.noise(len(real) * turn.shards, turn.rng("noise"))
         return {name: to_like(turn.own(noise), real) for name, noise in drawn.items()}
 
     def _generate(self, turn: PhaseBatch, noise: Tensors) -> Fake:

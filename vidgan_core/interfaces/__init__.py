@@ -14,8 +14,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vidgan_core.interfaces.augment import Augment
-    from vidgan_core.interfaces.dataset import Dataset, DataSpec, Field, Split
+    from vidgan_core.interfaces.augment import AdaptiveAugment, Augment, AugmentedDiscriminator
+    from vidgan_core.interfaces.callback import Callback, TrainingRun
+    from vidgan_core.interfaces.dataset import Dataset, DataSpec, Field, FieldKind, Split
+    from vidgan_core.interfaces.game import (
+        Game,
+        GameParts,
+        Phase,
+        PhaseBatch,
+        Scalars,
+        WeightedTerm,
+    )
     from vidgan_core.interfaces.metrics import (
         Better,
         ClipSet,
@@ -34,19 +43,28 @@ if TYPE_CHECKING:
         Verdict,
     )
     from vidgan_core.interfaces.objectives import Loss, Player, StepContext, Term
+    from vidgan_core.interfaces.optimizer import OptimizerFactory
+    from vidgan_core.interfaces.task import Task
 
 _MODULES = {
-    "augment": ("Augment",),
-    "dataset": ("DataSpec", "Dataset", "Field", "Split"),
+    "augment": ("AdaptiveAugment", "Augment", "AugmentedDiscriminator"),
+    "callback": ("Callback", "TrainingRun"),
+    "dataset": ("DataSpec", "Dataset", "Field", "FieldKind", "Split"),
+    "game": ("Game", "GameParts", "Phase", "PhaseBatch", "Scalars", "WeightedTerm"),
     "metrics": ("Better", "ClipSet", "Defect", "ErrorBy", "Evidence", "Features", "Metric"),
     "networks": ("Discriminator", "Fake", "Generator", "Network", "Tensors", "Verdict"),
     "objectives": ("Loss", "Player", "StepContext", "Term"),
+    "optimizer": ("OptimizerFactory",),
+    "task": ("Task",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "AdaptiveAugment",
     "Augment",
+    "AugmentedDiscriminator",
     "Better",
+    "Callback",
     "ClipSet",
     "DataSpec",
     "Dataset",
@@ -57,16 +75,26 @@ __all__ = [
     "Fake",
     "Features",
     "Field",
+    "FieldKind",
+    "Game",
+    "GameParts",
     "Generator",
     "Loss",
     "Metric",
     "Network",
+    "OptimizerFactory",
+    "Phase",
+    "PhaseBatch",
     "Player",
+    "Scalars",
     "Split",
     "StepContext",
+    "Task",
     "Tensors",
     "Term",
+    "TrainingRun",
     "Verdict",
+    "WeightedTerm",
 ]
 
 

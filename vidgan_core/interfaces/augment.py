@@ -85,7 +85,7 @@ class AdaptiveAugment(nn.Module):
         self.heard.mul_(~due)
 
 
-class Augmented(Discriminator):
+class AugmentedDiscriminator(Discriminator):
     """A discriminator to which every clip is shown through augmentations, drawn anew each time."""
 
     def __init__(self, discriminator: Discriminator, strengths: Sequence[AdaptiveAugment]) -> None:

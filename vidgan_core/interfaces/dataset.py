@@ -10,13 +10,23 @@ from typing import Any, Literal
 Split = Literal["train", "test"]
 
 
+FieldKind = Literal["label", "clip", "map", "vector", "tokens", "audio", "time"]
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One named part of a condition, such as the class label of a clip."""
+    """One named input of a network beside the noise, such as the class label of a clip.
+
+    The kind decides dtype, range, how a batch is collated, how augmentations and crops move the
+    field with the clip, and how it is drawn for samples. `shape` is that of one clip's value:
+    () of a label, (C, T, H, W) of a clip, (T, H, W) of a label map, (N,) of a vector or of tokens,
+    (T,) of times. `classes` says how many there are, for a label, a map or tokens.
+    """
 
     name: str
+    kind: FieldKind = "label"
     shape: tuple[int, ...] = ()
-    classes: int | None = None  # how many, for a label; None for a real-valued field
+    classes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,7 @@ class Run:
             autocast=lambda: self.precision.autocast(self.device),
         )
         phases = game.phases()
-        networks = {phase.name: phase.network for phase in phases}
+        networks = {phase.player: phase.network for phase in phases}
         return Trainer(
             phases,
             {name: optimizer(name, network, self.config) for name, network in networks.items()},

@@ -67,7 +67,7 @@ class Trainer:
     ) -> None:
         self.phases = tuple(phases)
         self.optimizers = dict(optimizers)
-        self.networks = {phase.name: phase.network for phase in phases}
+        self.networks = {phase.player: phase.network for phase in phases}
         self.steps_done = 0
         self.skipped = 0
         self.skipped_in_a_row = 0
@@ -85,7 +85,7 @@ class Trainer:
         self._statistics = [b for b in buffers if b.is_floating_point()]
         counters = [b for b in buffers if not b.is_floating_point()]
         # The last phase's update is never undone: nothing comes after it.
-        undone = {phase.name: self._trainable[phase.name] for phase in phases[:-1]}
+        undone = {phase.player: self._trainable[phase.player] for phase in phases[:-1]}
         self._undo = StepSnapshot([*self._statistics, *counters], undone, self.optimizers)
 
     def step(self) -> Scalars | None:
@@ -110,7 +110,7 @@ class Trainer:
                 self._undo.put_back()
                 self._count_skipped(phase, turn)
                 return None
-            scalars.update({f"{phase.name}/{name}": value for name, value in results.items()})
+            scalars.update({f"{phase.player}/{name}": value for name, value in results.items()})
         self.skipped_in_a_row = 0
         self.steps_done += 1
         return scalars
@@ -118,14 +118,14 @@ class Trainer:
     def _update(self, phase: Phase, turn: PhaseBatch) -> Scalars:
         """Update one network; return nothing if that was not possible with finite numbers."""
         scalars = self._differentiate(phase, turn)
-        optimizer, parameters = self.optimizers[phase.name], self._trainable[phase.name]
-        with self.span(f"{phase.name}/reduce"):
+        optimizer, parameters = self.optimizers[phase.player], self._trainable[phase.player]
+        with self.span(f"{phase.player}/reduce"):
             before = self._undo.buffers[: len(self._statistics)]
             scalars = self._peers.reduce(parameters, self._statistics, before, scalars)
-        with self.span(f"{phase.name}/check"):
+        with self.span(f"{phase.player}/check"):
             gradients = [p.grad for p in parameters if p.grad is not None]
             healthy = finite([scalars["loss"], *gradients, *self._statistics])
-        with self.span(f"{phase.name}/update"):
+        with self.span(f"{phase.player}/update"):
             if healthy:
                 optimizer.step()
                 phase.after_update(turn.step)
@@ -134,15 +134,15 @@ class Trainer:
 
     def _differentiate(self, phase: Phase, turn: PhaseBatch) -> Scalars:
         """Compute a phase's scalars, and the gradients of its network alone."""
-        others = [p for name, ps in self._trainable.items() if name != phase.name for p in ps]
+        others = [p for name, ps in self._trainable.items() if name != phase.player for p in ps]
         found: list[Scalars] = []
         with requires_grad(others, False):
             for part in self._parts(turn):
                 # For what networks draw from torch's default generator: frames, dropout.
                 seed_default(key(turn.seed, turn.step, turn.index, "network", *_which(part)))
-                with self.span(f"{phase.name}/forward"):
+                with self.span(f"{phase.player}/forward"):
                     scalars = phase.objective(part)
-                with self.span(f"{phase.name}/backward"):
+                with self.span(f"{phase.player}/backward"):
                     _share(scalars["loss"], self._accumulate).backward()  # type: ignore[no-untyped-call]
                 found.append({name: value.detach() for name, value in scalars.items()})
         return _mean(found)
@@ -157,7 +157,7 @@ class Trainer:
         for number in range(count):
             rows = {name: tensor.chunk(count)[number] for name, tensor in turn.batch.items()}
             part = self._peers.rank * count + number
-            yield replace(turn, batch=rows, part=part, parts=parts)
+            yield replace(turn, batch=rows, shard=part, shards=parts)
 
     def _count_skipped(self, phase: Phase, turn: PhaseBatch) -> None:
         self.steps_done += 1
@@ -167,7 +167,7 @@ class Trainer:
             said = filter(None, self._peers.gather(self._diagnose(phase, turn)))
             raise DivergedError(
                 f"step {self.steps_done}: {self.skipped_in_a_row} steps in a row could not update "
-                f"the {phase.name} with finite numbers: "
+                f"the {phase.player} with finite numbers: "
                 + next(said, "it does not happen again when the step is repeated")
             )
 
@@ -181,7 +181,7 @@ class Trainer:
             scalars = self._differentiate(phase, turn)
         named = phase.network.named_parameters()
         gradients = not_finite({name: p.grad for name, p in named if p.grad is not None})
-        self.optimizers[phase.name].zero_grad()
+        self.optimizers[phase.player].zero_grad()
         self._undo.put_back()
         if bad:
             return f"the batch's {bad[0]!r} holds numbers that are not finite"
@@ -190,13 +190,13 @@ class Trainer:
         if layers:
             said += f"{', ' if said else ''}first in the output of {layers[0]}"
         elif gradients and not losses:  # a backward pass reaches the last layer first
-            said = f"first in the gradient of {phase.name}.{gradients[-1]}"
+            said = f"first in the gradient of {phase.player}.{gradients[-1]}"
         return said
 
 
 def _which(turn: PhaseBatch) -> tuple[int, ...]:
     """Return what tells the draws of one part from those of the others."""
-    return (turn.part,) if turn.parts > 1 else ()
+    return (turn.shard,) if turn.shards > 1 else ()
 
 
 def _share(loss: Tensor, count: int) -> Tensor:

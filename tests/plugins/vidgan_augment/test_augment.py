@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from vidgan_games.two_player import TwoPlayerGame
 
 from vidgan_core.interfaces import Augment, DataSpec, Fake, StepContext, Verdict
-from vidgan_core.interfaces.augment import AdaptiveAugment, Augmented, real_sign
+from vidgan_core.interfaces.augment import AdaptiveAugment, AugmentedDiscriminator, real_sign
 from vidgan_core.interfaces.game import PhaseBatch, WeightedTerm
 from vidgan_core.runs import checkpoint
 from vidgan_core.training.run import Run
@@ -109,7 +109,7 @@ def test_r1_through_an_augmentation_is_the_gradient_at_the_clip_itself() -> None
     """grad_x D(a x + b) = a grad D, in float64, and its own derivative in D's weights."""
     torch.manual_seed(1)
     bare, affine = Quadratic(), Affine()
-    wrapped = Augmented(bare, [AdaptiveAugment("affine", affine).double()])
+    wrapped = AugmentedDiscriminator(bare, [AdaptiveAugment("affine", affine).double()])
     real = torch.randn(5, *bare.spec.shape, dtype=torch.float64)
     verdict = wrapped(real, {})
     move = StepContext(bare, wrapped, {"video": real}, {}, {}, Fake(real), verdict, verdict)  # type: ignore[arg-type]
