@@ -9,7 +9,7 @@ from vidgan_core.plugins import hookspecs
 
 HEAD = f"""# Hooks
 
-Every hook that a plugin may implement, from the docstrings in `vidgan_core/hookspecs.py`
+Every hook that a plugin may implement, from the docstrings in `vidgan_core/plugins/hookspecs.py`
 (`python docs/make_hooks.py > docs/hooks.md`); plugin API {hookspecs.API}.
 [The author's guide](authors.md) shows them in use.
 

@@ -29,12 +29,13 @@ device = click.option("--device", help="auto, cpu, cuda or cuda:1.")
 
 
 def discover(no_plugins: bool) -> Registry:
-    """Find the plugins; say on stderr which are broken."""
+    """Find the plugins, say on stderr which are broken, and let them prepare this process."""
     from vidgan_core.plugins.registry import Registry
 
     registry = Registry.discover(third_party=not no_plugins)
     for complaint in registry.complaints() if local_rank() == 0 else ():
         click.echo(f"warning: {complaint}", err=True)
+    registry.announce("vidgan_prepare_process")
     return registry
 
 

@@ -12,6 +12,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from vidgan_core.config.schema import RunConfig
+from vidgan_core.device import FP32
 from vidgan_core.errors import CheckpointError, ComponentError, UsageError, VidganError
 from vidgan_core.interfaces import DataSpec, Generator
 from vidgan_core.plugins.options import options_model
@@ -20,6 +21,7 @@ from vidgan_core.runs.checkpoint import Checkpoint
 from vidgan_core.runs.safetensors_io import Shapes, check_memory
 from vidgan_core.tensors import not_finite
 from vidgan_core.training.parts import build_generator
+from vidgan_core.training.prepare import prepare_module
 
 
 def load_generator(saved: Checkpoint, registry: Registry) -> tuple[Generator, RunConfig]:
@@ -53,6 +55,16 @@ def load_generator(saved: Checkpoint, registry: Registry) -> tuple[Generator, Ru
     if bad := not_finite(generator.state_dict()):
         raise CheckpointError(f"{saved.path}: {bad[0]} holds numbers that are not finite")
     return generator.eval().requires_grad_(False), config
+
+
+def load_ready(
+    saved: Checkpoint, registry: Registry, device: torch.device
+) -> tuple[Generator, RunConfig]:
+    """Return what `load_generator` does, on a device and with the layers that suit it there."""
+    generator, config = load_generator(saved, registry)
+    channels_last = config.trainer.channels_last
+    prepare_module(generator, registry, device, FP32, channels_last=channels_last)
+    return generator, config
 
 
 @lru_cache

@@ -9,13 +9,11 @@ from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
-from vidgan_cpu.convolution import tune_convolutions, widen_convolutions
-from vidgan_cpu.malloc import keep_freed_memory
 from vidgan_games.two_player import TwoPlayerGame
 
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.data.batches import Batches
-from vidgan_core.device import BF16, choose_device, choose_precision
+from vidgan_core.device import choose_device
 from vidgan_core.errors import UsageError, VidganError
 from vidgan_core.interfaces.dataset import Dataset
 from vidgan_core.plugins.registry import Registry
@@ -29,6 +27,7 @@ from vidgan_core.training.ema import EMA
 from vidgan_core.training.finite_check import DivergedError
 from vidgan_core.training.optimizer import optimizer, set_rates
 from vidgan_core.training.parts import build, build_dataset, conditioned
+from vidgan_core.training.prepare import precision_of, prepare_module
 from vidgan_core.training.scalar_means import ScalarMeans
 from vidgan_core.training.state import check_same, gather, prefixed, restore, share
 from vidgan_core.training.trainer import Trainer
@@ -45,12 +44,11 @@ class Run:
     def __init__(self, config: RunConfig, registry: Registry, peers: ProcessGroup = SINGLE) -> None:
         """Build everything. Nothing is written before `begin`."""
         check_parts(config.data.batch, peers.size, config.trainer.accumulate)
-        keep_freed_memory()
         self.config = config
         self.registry = registry
         self.peers = peers
         self.device = choose_device(config.trainer.device)
-        self.precision = choose_precision(config.trainer.precision, self.device)
+        self.precision = precision_of(config.trainer.precision, self.device, registry)
         dataset = build_dataset(config, registry)
         self.parts = build(config, registry, conditioned(dataset, config))
         players = (self.parts.generator, self.parts.discriminator)
@@ -122,13 +120,15 @@ class Run:
         return finished
 
     def _prepare(self, module: nn.Module) -> None:
-        """Move a module to the device and tune its layers, in place."""
+        """Make a module ready on the device, in place."""
         settings = self.config.trainer
-        module.to(self.device, self.precision.storage)
-        if settings.channels_last:
-            tune_convolutions(module)
-        if self.precision == BF16:
-            widen_convolutions(module)
+        prepare_module(
+            module,
+            self.registry,
+            self.device,
+            self.precision,
+            channels_last=settings.channels_last,
+        )
         if settings.sync_batchnorm and self.peers.size > 1:
             synchronise(module)
 
