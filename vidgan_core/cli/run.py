@@ -114,17 +114,17 @@ def command(
 
 def _try_out(config: RunConfig, registry: Registry) -> None:
     """Build everything, the networks without memory, so that --dry-run finds what won't fit."""
-    import torch
     from vidgan_games.two_player import TwoPlayerGame
 
     from vidgan_core.data.batches import Batches
     from vidgan_core.device import choose_device
+    from vidgan_core.tensors import without_memory
     from vidgan_core.training.parts import build, build_dataset, conditioned
 
     choose_device(config.trainer.device)
     dataset = build_dataset(config, registry)
     Batches(dataset, config.data.batch, seed=config.seed).close()
-    with torch.device("meta"):
+    with without_memory():
         parts = build(config, registry, conditioned(dataset, config))
     TwoPlayerGame(parts.generator, parts.discriminator, parts.loss, parts.terms, parts.augments)
 

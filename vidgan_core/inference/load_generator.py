@@ -17,9 +17,10 @@ from vidgan_core.errors import CheckpointError, ComponentError, UsageError, Vidg
 from vidgan_core.interfaces import DataSpec, Generator
 from vidgan_core.plugins.options import options_model
 from vidgan_core.plugins.registry import Registry
+from vidgan_core.rng import kept_default
 from vidgan_core.runs.checkpoint import Checkpoint
 from vidgan_core.runs.safetensors_io import Shapes, check_memory
-from vidgan_core.tensors import not_finite
+from vidgan_core.tensors import not_finite, without_memory
 from vidgan_core.training.parts import build_generator
 from vidgan_core.training.prepare import prepare_module
 
@@ -40,10 +41,11 @@ def load_generator(saved: Checkpoint, registry: Registry) -> tuple[Generator, Ru
         # The clip itself, and the activations of a layer or two beside it.
         check_memory(f"{saved.path}: a clip of {spec}", 4 * 4 * math.prod(spec.shape))
         _check_options(config, saved, registry)
-        with torch.device("meta"):
-            sketch = build_generator(config, registry, spec)
-        _match({name: tuple(t.shape) for name, t in sketch.state_dict().items()}, saved.shapes)
-        generator = build_generator(config, registry, spec)
+        with kept_default():  # building seeds it
+            with without_memory():
+                sketch = build_generator(config, registry, spec)
+            _match({name: tuple(t.shape) for name, t in sketch.state_dict().items()}, saved.shapes)
+            generator = build_generator(config, registry, spec)
         generator.load_state_dict(saved.model)
     except VidganError as error:
         if isinstance(error, ComponentError | CheckpointError):
