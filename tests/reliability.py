@@ -22,17 +22,17 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 # What the long counts repeat is left out.
 ROOMS = {
-    "kill": ("tests/test_kill.py", "-k", "not [10]"),
-    "sigterm": ("tests/test_signals.py", "-k", "SIGTERM and not [10-"),
-    "sigint": ("tests/test_signals.py", "-k", "SIGINT and not [10-"),
+    "kill": ("tests/training/test_kill.py", "-k", "not [10]"),
+    "sigterm": ("tests/cli/test_signals.py", "-k", "SIGTERM and not [10-"),
+    "sigint": ("tests/cli/test_signals.py", "-k", "SIGINT and not [10-"),
     "files": (
-        "tests/test_damage.py",
-        "tests/test_disk.py",
-        "tests/test_hostile.py",
+        "tests/runs/test_damage.py",
+        "tests/runs/test_disk.py",
+        "tests/inference/test_hostile.py",
         "-k",
         "not [60]",
     ),
-    "numbers": ("tests/test_numbers.py",),
+    "numbers": ("tests/training/test_numbers.py",),
 }
 OPTIONS = ("-m", "slow or not slow", "-o", "junit_family=xunit1")
 

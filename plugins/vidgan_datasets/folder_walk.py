@@ -1,7 +1,7 @@
 """What lies in a folder: films to look into, and what is not touched. Free of torch.
 
 Regular files inside the root only. Nothing is opened but these, and of those only the first bytes
-of what looks like a picture: everything else is for the processes with limits (`scan.py`).
+of what looks like a picture: everything else is for the processes with limits (`probe.py`).
 """
 
 from __future__ import annotations

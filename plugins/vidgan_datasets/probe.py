@@ -25,7 +25,7 @@ DYING = 2.0  # seconds from a process's last word to its end
 
 
 def look_into(films: Iterable[Film], limits: Limits) -> Iterator[dict[str, Any]]:
-    """Yield for each film, in order, what `strict.look` says of it, or what became of it."""
+    """Yield for each film, in order, what `probe_worker.look` says of it, or what became of it."""
     count = min(MOST_PROCESSES, os.cpu_count() or 1)
     readers = [Reader(limits) for _ in range(count)]
     idle = list(readers)

@@ -1,7 +1,7 @@
 """The process that reads films strictly: `python -m vidgan_datasets.probe_worker`.
 
 It gets one job a line on stdin and answers with one line on stdout, both JSON. Whatever a file
-does to it (a crash, a hang, memory) is an answer to the process that asked; see `scan.py`.
+does to it (a crash, a hang, memory) is an answer to the process that asked; see `probe.py`.
 """
 
 from __future__ import annotations

@@ -104,12 +104,12 @@ def shuffled(clips: Tensor, strength: float, rng: torch.Generator, frames: int) 
 
 
 def speed(clips: Tensor, strength: float, rng: torch.Generator, frames: int) -> Tensor:
-    """StepContext faster: the nearest earlier frame of each moment."""
+    """Play faster: the nearest earlier frame of each moment."""
     return clips[:, :, (torch.arange(frames) * strength).long()]
 
 
 def reversed_(clips: Tensor, strength: float, rng: torch.Generator, frames: int) -> Tensor:
-    """StepContext backwards."""
+    """Play backwards."""
     return clips[:, :, :frames].flip(2)
 
 

@@ -22,8 +22,9 @@ from clips import (
     save_sound,
     save_strip,
 )
-from conftest import REGISTRY, TINY, Command
+from conftest import TINY, Command
 from PIL import Image
+from vidgan_datasets import folder_index
 
 from vidgan_core.data.batches import Batches
 from vidgan_core.errors import ClipError, UsageError, VidganError
@@ -262,17 +263,14 @@ def test_only_what_is_new_or_has_changed_is_looked_into(monkeypatch: pytest.Monk
         save(f"clips/{number}.mkv", film(6, seed=number))
     save_frames("clips/frames", film(6))
     looked: list[str] = []
-    look = REGISTRY.load("dataset", "folder").__module__.replace("folder", "index") + ".look_into"
-    import vidgan_datasets.folder_index
-
-    real = vidgan_datasets.folder_index.look_into
+    real = folder_index.look_into
 
     def spy(films, limits):  # type: ignore[no-untyped-def]
         films = list(films)
         looked.extend(f.path.name for f in films)
         return real(films, limits)
 
-    monkeypatch.setattr(look, spy)
+    monkeypatch.setattr(folder_index, "look_into", spy)
     first = folder().check()
     assert len(looked) == 5
     looked.clear()
