@@ -58,8 +58,12 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="vidgan")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Train GANs that generate video, look at what they make, and extend them by plugins."""
+    from vidgan_core.cli.reports import on_stderr
+
+    context.with_resource(on_stderr())
 
 
 def main() -> None:

@@ -95,7 +95,7 @@ def check(names: tuple[str, ...]) -> None:
         from vidgan_core.testing.check import check_plugins
     except ModuleNotFoundError as error:
         raise ComponentError(f"checks need {error.name}: pip install 'vidgan[test]'") from None
-    if not check_plugins(registry, names):
+    if not check_plugins(registry, names, click.echo):
         raise CheckError("not every check passed")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import logging
 import os
 import sys
 import traceback
@@ -26,6 +27,8 @@ from vidgan_core.plugins.discovery import GROUP, HOME, Provider, canonical, plai
 from vidgan_core.plugins.discovery import plugins as installed_plugins
 from vidgan_core.plugins.kinds import KINDS, Kind, base_class
 from vidgan_core.plugins.manifest import APIError, check_api, check_record, summary
+
+LOG = logging.getLogger("vidgan.plugins")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +174,9 @@ class Registry:
                 call()
             elif not self._guarded(provider, _quietly(call)):
                 self.hooks.unregister(name=impl.plugin_name)
-                print(
-                    f"warning: {provider} failed in {hook} and is left out from here on: "
-                    f"{self.failures[-1].reason}",
-                    file=sys.stderr,
+                LOG.warning(
+                    "%s failed in %s and is left out from here on: %s",
+                    *(provider, hook, self.failures[-1].reason),
                 )
         return answers
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -32,6 +32,7 @@ from vidgan_core.training.scalar_means import ScalarMeans
 from vidgan_core.training.state import check_same, gather, prefixed, restore, share
 from vidgan_core.training.trainer import Trainer
 
+LOG = logging.getLogger("vidgan.training")
 MAX_ROLLBACKS = 3
 
 
@@ -211,10 +212,9 @@ class Run:
         self.folder.rewind_metrics(self.step)
         self.trainer.skipped_in_a_row = 0
         self.trainer.stream = done + 1
-        print(
-            f"warning: {error}; going back to step {self.step} with other noise "
-            f"({done + 1} of {MAX_ROLLBACKS})",
-            file=sys.stderr,
+        LOG.warning(
+            "%s; going back to step %d with other noise (%d of %d)",
+            *(error, self.step, done + 1, MAX_ROLLBACKS),
         )
 
     def _restore(self, saved: Checkpoint) -> None:

@@ -6,7 +6,7 @@ and every other draw (see `rng`).
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from vidgan_core.config.schema import RunConfig
     from vidgan_core.plugins.registry import Registry
     from vidgan_core.training.run import Run
+
+LOG = logging.getLogger("vidgan.training")
 
 
 def gather(run: Run) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:
@@ -101,8 +103,8 @@ def check_same(peers: ProcessGroup, tensors: Mapping[str, Tensor], step: int) ->
 def restore(run: Run, saved: Checkpoint | Received) -> None:
     """Put every tensor and counter back.
 
-    Raises CheckpointError if they don't fit or the data are not the same. Says on stderr when
-    versions have changed, which may change the numbers.
+    Raises CheckpointError if they don't fit or the data are not the same. Warns when versions
+    have changed, which may change the numbers.
     """
     state = saved.state
     try:
@@ -160,10 +162,10 @@ def _compare(before: Mapping[str, str], now: Mapping[str, str]) -> None:
     for name in sorted(before):
         if now.get(name) != before[name]:
             was, present = ascii(before[name]), ascii(now.get(name))
-            print(
-                f"warning: {name!a} is {present} now and was {was} when the run was saved: "
+            LOG.warning(
+                "%a is %s now and was %s when the run was saved: "
                 "it may not go on exactly as it would have",
-                file=sys.stderr,
+                *(name, present, was),
             )
 
 

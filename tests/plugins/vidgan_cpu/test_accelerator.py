@@ -132,10 +132,11 @@ def test_anybodys_plugin_is_given_every_module(install: Callable[..., None]) -> 
 
 
 def test_a_plugin_that_fails_to_prepare_is_left_out(
-    install: Callable[..., None], capsys: pytest.CaptureFixture[str]
+    install: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
     install("fast", MANIFEST.replace("{then}", "raise RuntimeError('no')"))
     registry = Registry.discover()
     run = Run(small("mlp"), registry)
     assert run.trainer.step()
     assert [f.provider.distribution for f in registry.failures] == ["stranger-fast"]
+    assert "stranger-fast 1.2 (stranger_fast) failed in vidgan_prepare_module" in caplog.text

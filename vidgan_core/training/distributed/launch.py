@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ from types import FrameType
 from vidgan_core.errors import Exit
 from vidgan_core.training.distributed.env import LIFELINE
 
+LOG = logging.getLogger("vidgan.training")
 ORDERLY = (Exit.OK, Exit.INTERRUPTED, Exit.TERMINATED)
 GRACE = 30.0  # seconds that the others have to end in when one has failed
 
@@ -51,7 +53,7 @@ Children = Mapping[int, tuple[int, subprocess.Popen[bytes]]]
 def _wait(children: Children) -> int:
     """Wait for all processes and end them when one fails; return the code of the first that did.
 
-    Says on stderr if a signal was to blame: the process itself could not.
+    Logs it if a signal was to blame: the process itself could not.
     """
     running = dict(children)
     result: int = Exit.OK
@@ -63,7 +65,7 @@ def _wait(children: Children) -> int:
             result = code if code >= 0 else Exit.FAILED
             if code < 0:
                 name = signal.Signals(-code).name
-                print(f"error: process {rank} of the run was ended by {name}", file=sys.stderr)
+                LOG.error("process %d of the run was ended by %s", rank, name)
             if result not in ORDERLY:
                 _end([other for _, other in running.values()])
     return result
