@@ -47,7 +47,7 @@ def contiguous() -> None:
 
 def new_fakes() -> None:
     run, other = (
-        Run(configured("conv3d", f"trainer.reuse_fakes={flag}"), REGISTRY)
+        Run(configured("conv3d", f"game.reuse_fakes={flag}"), REGISTRY)
         for flag in ("true", "false")
     )
     compare("new fakes in the generator's phase", run.trainer.step, other.trainer.step)

@@ -87,7 +87,7 @@ def small(generator: str, loss: str = "minimax", *settings: str, **names: str) -
         "data.frames=4",
         "data.size=16",
         "data.batch=4",
-        "samples.count=4",
+        "callback.pictures.count=4",
         "trainer.device=cpu",
         "trainer.precision=fp32",
     )
@@ -153,7 +153,7 @@ def assert_same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor])
 TINY = (
     *("--gen", "conv3d", "--batch", "2", "--device", "cpu", "--precision", "fp32"),
     *("--set", "generator.width=2", "--set", "discriminator.width=2"),
-    *("--set", "data.frames=4", "--set", "data.size=16", "--set", "samples.count=2"),
+    *("--set", "data.frames=4", "--set", "data.size=16", "--set", "callback.pictures.count=2"),
 )
 
 # A stranger's plugin: its manifest, and the module that the record names.

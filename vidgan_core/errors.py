@@ -125,3 +125,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def printable(name: str) -> str:
     """Escape what a terminal or a log might act on: control codes, newlines, invalid bytes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+def one_line(error: BaseException) -> str:
+    """Return an exception's type and the first line of its message, printable."""
+    lines = str(error).strip().splitlines()
+    kind = type(error).__name__
+    return printable(f"{kind}: {lines[0]}" if lines else kind)

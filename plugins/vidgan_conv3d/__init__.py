@@ -13,7 +13,7 @@ def vidgan_components() -> Iterator[Component]:
         "conv3d",
         "vidgan_conv3d.conv3d:Conv3dGenerator",
         "one stream of transposed 3D convolutions (Vondrick et al. 2016)",
-        usual={"disc": "conv3d"},
+        usual={"discriminator": {"name": "conv3d"}},
         default=True,
     )
     yield Component(
@@ -28,7 +28,7 @@ def vidgan_components() -> Iterator[Component]:
         "vgan",
         "vidgan_conv3d.vgan:VGANGenerator",
         "moving foreground, mask and static background (Vondrick et al. 2016)",
-        usual={"disc": "conv3d", "terms": {"mask-sparsity": {"weight": 0.1}}},
+        usual={"discriminator": {"name": "conv3d"}, "term": {"mask-sparsity": {"weight": 0.1}}},
     )
     yield Component(
         "term",

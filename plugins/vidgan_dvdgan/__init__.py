@@ -13,7 +13,7 @@ def vidgan_components() -> Iterator[Component]:
         "dvdgan",
         "vidgan_dvdgan.generator:DVDGenerator",
         "convolutional GRUs and residual blocks, class-conditional BatchNorm (Clark et al. 2019)",
-        usual={"disc": "dvdgan", "loss": "hinge"},
+        usual={"discriminator": {"name": "dvdgan"}, "loss": {"name": "hinge"}},
     )
     yield Component(
         "discriminator",

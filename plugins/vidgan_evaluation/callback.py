@@ -22,7 +22,7 @@ from vidgan_evaluation.results_store import Evaluation
 
 
 class EvaluationCallback:
-    """Evaluates the EMA generator every `eval.every` steps and at the end.
+    """Evaluates the EMA generator every `callback.evaluation.every` steps and at the end.
 
     It draws from generators of its own and saves nothing but its numbers, so that training goes
     on as if it were not there.

@@ -32,7 +32,7 @@ def vidgan_components() -> Iterator[Component]:
         "wasserstein",
         "vidgan_losses.losses:Wasserstein",
         "difference of mean scores of a Lipschitz critic (Arjovsky et al. 2017)",
-        usual={"terms": {"weight-clip": {}}},
+        usual={"term": {"weight-clip": {}}},
     )
     yield Component(
         "loss",

@@ -13,7 +13,7 @@ def vidgan_components() -> Iterator[Component]:
         "mlp",
         "vidgan_mlp.mlp:MLPGenerator",
         "fully connected, the reference implementation's layers",
-        usual={"disc": "mlp", "data": {"frames": 8, "size": 32}},
+        usual={"discriminator": {"name": "mlp"}, "data": {"frames": 8, "size": 32}},
     )
     yield Component(
         "discriminator",

@@ -14,9 +14,9 @@ def vidgan_components() -> Iterator[Component]:
         "vidgan_modern.networks:ModernGenerator",
         "residual grouped (2+1)D convolutions, no normalisation (after R3GAN, Huang et al. 2024)",
         usual={
-            "disc": "modern",
-            "loss": "rpgan",
-            "terms": {"r1": {"weight": 1.0, "every": 4}, "r2": {"weight": 1.0, "every": 4}},
+            "discriminator": {"name": "modern"},
+            "loss": {"name": "rpgan"},
+            "term": {"r1": {"weight": 1.0, "every": 4}, "r2": {"weight": 1.0, "every": 4}},
         },
     )
     yield Component(

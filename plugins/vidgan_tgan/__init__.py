@@ -14,8 +14,8 @@ def vidgan_components() -> Iterator[Component]:
         "vidgan_tgan.tgan:TGANGenerator",
         "one latent a frame from a temporal generator, then images (Saito et al. 2017)",
         usual={
-            "disc": "conv3d",
-            "loss": "wasserstein",
-            "terms": {"singular-clip": {"every": 5}},
+            "discriminator": {"name": "conv3d"},
+            "loss": {"name": "wasserstein"},
+            "term": {"singular-clip": {"every": 5}},
         },
     )

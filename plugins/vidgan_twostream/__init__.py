@@ -13,7 +13,7 @@ def vidgan_components() -> Iterator[Component]:
         "twostream",
         "vidgan_twostream.generator:TwoStreamGenerator",
         "content code and recurrent motion codes, frame decoder (Tulyakov et al. 2018)",
-        usual={"disc": "twostream"},
+        usual={"discriminator": {"name": "twostream"}},
     )
     yield Component(
         "discriminator",

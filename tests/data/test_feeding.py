@@ -100,7 +100,7 @@ def test_ctrl_c_with_workers_saves_and_stops() -> None:
     clips()
     process = spawn(
         *("run", "--data", "./clips", *TINY, "--steps", 100_000, "--out", "out"),
-        *("--set", "data.workers=2", "--set", "log.every=1"),
+        *("--set", "data.workers=2", "--set", "trainer.report_every=1"),
         start_new_session=True,
     )
     wait_for(lambda: Path("out/metrics.jsonl").exists())

@@ -22,7 +22,7 @@ Command = Callable[..., Result]
 NARROW = (
     *("--gen", "twostream", "--batch", "2", "--steps", "1", "--device", "cpu"),
     *("--set", "generator.width=4", "--set", "discriminator.width=4"),
-    *("--set", "samples.count=1"),
+    *("--set", "callback.pictures.count=1"),
 )
 
 

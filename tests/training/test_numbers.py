@@ -204,7 +204,7 @@ def test_after_three_times_the_run_ends_and_says_where_it_starts(place: str, fin
     assert finding in message
     assert "loss 'hinge'" in message
     assert "went back 3 times in vain" in message
-    assert "trainer.lr below 0.0002" in message
+    assert "optimizer.lr below 0.0002" in message
     assert run.trainer.stream == 3
     assert not [n for n, t in everything(run) if not torch.isfinite(t).all()]
 

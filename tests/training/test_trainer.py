@@ -56,7 +56,7 @@ def test_mlp_with_minimax_agrees_with_an_independent_loop() -> None:
         "mlp",
         "minimax",
         "trainer.precision=fp64",
-        "trainer.reuse_fakes=false",
+        "game.reuse_fakes=false",
         "seed=5",
         "data.frames=4",
         "data.size=12",
@@ -155,7 +155,7 @@ def bare_loop(config: RunConfig, run: Run, loss: str, steps: int) -> tuple[nn.Mo
 
 
 @pytest.mark.parametrize(
-    "settings", [(), ("trainer.d_steps=2", "trainer.reuse_fakes=false")], ids=["reuse", "d_steps=2"]
+    "settings", [(), ("game.d_steps=2", "game.reuse_fakes=false")], ids=["reuse", "d_steps=2"]
 )
 @pytest.mark.parametrize("loss", D_LOSSES)
 @pytest.mark.parametrize("architecture", ["conv3d", "twostream"])

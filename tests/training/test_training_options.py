@@ -85,7 +85,11 @@ def test_each_player_may_have_its_own_rate_and_betas() -> None:
     """One step of each is an Adam step with these numbers: the sign of the gradient times lr."""
     run = Run(
         small(
-            "mlp", "minimax", "trainer.lr=1e-3", "trainer.d_lr=3e-3", "trainer.d_betas=[0.0, 0.9]"
+            "mlp",
+            "minimax",
+            "optimizer.lr=1e-3",
+            "discriminator.optimizer.lr=3e-3",
+            "discriminator.optimizer.betas=[0.0, 0.9]",
         ),
         REGISTRY,
     )
@@ -108,12 +112,12 @@ def rates_of(config: RunConfig, steps: int) -> list[float]:
 
 def test_schedules_are_their_formulas() -> None:
     steps = 8
-    base = ("trainer.lr=1.0", f"steps={steps}")
+    base = ("optimizer.lr=1.0", f"steps={steps}")
     assert rates_of(configured(*base), 3) == [1, 1, 1]
     linear = configured(*base, "trainer.schedule=linear")
     assert rates_of(linear, 9) == pytest.approx([1 - s / 8 for s in range(9)])
     cosine = configured(
-        *base, "trainer.schedule=cosine", "trainer.decay_steps=4", "trainer.d_lr=2.0"
+        *base, "trainer.schedule=cosine", "trainer.decay_steps=4", "discriminator.optimizer.lr=2.0"
     )
     expected = [(1 + math.cos(math.pi * min(s, 4) / 4)) / 2 for s in range(8)]
     assert rates_of(cosine, 8) == pytest.approx(expected)
@@ -197,8 +201,14 @@ def test_a_layer_that_starts_at_zero_is_drawn_anew() -> None:
     ("setting", "message"),
     [
         ("trainer.schedule=step", "trainer.schedule: must be 'constant', 'linear' or 'cosine'"),
-        ("trainer.d_lr=-1", "trainer.d_lr: must be greater than or equal to 0 (got -1"),
-        ("trainer.d_betas=[1.5, 0.9]", "trainer.d_betas: must be less than 1 (got [1.5, 0.9]"),
+        (
+            "discriminator.optimizer.lr=-1",
+            "discriminator.optimizer.lr: must be greater than or equal to 0 (got -1",
+        ),
+        (
+            "discriminator.optimizer.betas=[1.5, 0.9]",
+            "discriminator.optimizer.betas: must be less than 1 (got [1.5, 0.9]",
+        ),
         ("generator.spectral_norm=1", "generator.spectral_norm: must be a valid boolean (got 1"),
         ("term.r1.weight=[1, 2, 3]", "term.r1.weight: must be a valid number (got [1, 2, 3]"),
     ],

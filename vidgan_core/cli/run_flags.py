@@ -1,4 +1,4 @@
-"""What the user said to `vidgan run`, layer over layer: files, recipes, flags, --set."""
+"""What the user asks of `vidgan run`: files, recipes, flags, --set."""
 
 from __future__ import annotations
 
@@ -23,29 +23,30 @@ FLAGS = {
     "seed": ("seed",),
     "device": ("trainer", "device"),
     "precision": ("trainer", "precision"),
-    "eval_every": ("eval", "every"),
+    "eval_every": ("callback", "evaluation", "every"),
+    "game": ("game", "name"),
+    "optimizer": ("optimizer", "name"),
 }
-AUTO = "auto"
 
 
-def written(file: str | None, resume: str | None, registry: Registry) -> ConfigSources:
-    """Start with what is written down: the run to go on with, then a file or a recipe."""
+def read_sources(file: str | None, resume: str | None, registry: Registry) -> ConfigSources:
+    """Start with files: the run to go on with, then a file or a recipe."""
     from vidgan_core.config.sources import ConfigSources
     from vidgan_core.plugins.recipes import PREFIX, find_recipe
     from vidgan_core.runs.folder import RunDir
 
-    layers = ConfigSources()
-    if resume not in (None, AUTO):
-        layers.add_file(RunDir.open(Path(str(resume))).config_file)
+    sources = ConfigSources()
+    if resume not in (None, "auto"):
+        sources.add_file(RunDir.open(Path(str(resume))).config_file)
     if file and file.startswith(PREFIX):
-        layers.add_text(find_recipe(registry, file.removeprefix(PREFIX)).text, file)
+        sources.add_text(find_recipe(registry, file.removeprefix(PREFIX)).text, file)
     elif file:
-        layers.add_file(Path(file))
-    return layers
+        sources.add_file(Path(file))
+    return sources
 
 
 def add_flags(
-    layers: ConfigSources,
+    sources: ConfigSources,
     named: Mapping[str, tuple[str, ...]],
     data: str | None,
     settings: tuple[str, ...],
@@ -54,14 +55,14 @@ def add_flags(
     """Lay the command line over it; flags by the names in `FLAGS`."""
     for name, place in FLAGS.items():
         if flags[name] is not None:
-            layers.add(place, flags[name], f"--{name.replace('_', '-')}")
+            sources.add(place, flags[name], f"--{name.replace('_', '-')}")
     if data is not None:
-        name_data(layers, data)
+        name_data(sources, data)
     for table, names in named.items():
         if "none" in names:
-            layers.values[table] = {}
+            sources.values[table] = {}
         for name in names:
             if name != "none":
-                layers.add((table, name), {}, f"--{table}")
+                sources.add((table, name), {}, f"--{table}")
     for setting in settings:
-        layers.add_setting(setting)
+        sources.add_setting(setting)

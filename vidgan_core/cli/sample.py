@@ -86,7 +86,7 @@ def command(
     wishes = SampleOptions(
         seed=seed, frames=frames, hold=hold, classes=classes, walk=walk, rate=rate
     )
-    fps, mark = fps or sampler.config.samples.fps * rate, sampler.mark(seed)
+    fps, mark = fps or sampler.fps * rate, sampler.mark(seed)
     if (frames or rate > 1) and out.suffix.lower() == ".mp4":
         _write_film(out, sampler.in_windows(count, **wishes), fps, mark)
     else:

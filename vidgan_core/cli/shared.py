@@ -23,7 +23,7 @@ settings = click.option(
     "settings",
     metavar="KEY=VALUE",
     multiple=True,
-    help="Any value of the configuration, such as trainer.lr=1e-4; repeatable.",
+    help="Any value of the configuration, such as optimizer.lr=1e-4; repeatable.",
 )
 device = click.option("--device", help="auto, cpu, cuda or cuda:1.")
 

@@ -20,8 +20,8 @@ class Batches:
     Calling it with k returns batch number k on the device, video as floats in [-1, 1], and starts
     to fetch what follows: in a thread, or with `workers` in as many processes. A file that can't
     be read is replaced and remembered in `lost`; when more than the fraction `max_lost` of the
-    data set's files are, that is an error. Of each batch, `part` of as many `parts` is returned;
-    of each clip, with `few`, only so many frames.
+    data set's files are, that is an error. Of each batch, number `shard` of `shards` equal parts
+    is returned; of each clip, with `few`, only so many frames.
     """
 
     def __init__(
@@ -34,8 +34,8 @@ class Batches:
         dtype: torch.dtype = torch.float32,
         workers: int = 0,
         max_lost: float = 0.05,
-        part: int = 0,
-        parts: int = 1,
+        shard: int = 0,
+        shards: int = 1,
         few: int | None = None,
     ) -> None:
         if not len(dataset):
@@ -43,7 +43,7 @@ class Batches:
         self.dataset = dataset
         self.batch = batch
         self.lost: dict[str, str] = {}
-        self._fetch = BatchLoader(dataset, batch, seed, part, parts, few)
+        self._fetch = BatchLoader(dataset, batch, seed, shard, shards, few)
         self._device = torch.device(device)
         self._dtype = dtype
         self._max_lost = max_lost * dataset.sources

@@ -26,6 +26,7 @@ from vidgan_core.runs.checkpoint import TO_SAMPLE, Checkpoint
 from vidgan_core.runs.folder import RunDir
 from vidgan_core.tensors import to_like
 
+FPS = 12.5  # of files, where the run does not say
 WINDOW = 1_000_000  # numbers of a window of all clips: about 4 MB, and 20 times that on the way
 
 
@@ -62,17 +63,27 @@ class Sampler:
         *,
         step: int | None = None,
         device: str = "auto",
+        player: str | None = None,
         registry: Registry | None = None,
     ) -> Sampler:
-        """Load the EMA generator of a run's folder or of one of its checkpoints."""
+        """Load the EMA generator of a run's folder or of one of its checkpoints.
+
+        `player` chooses among the networks of which the run's game keeps an average.
+        """
         keep_freed_memory()
         registry = registry or Registry.discover()
         saved = find_checkpoint(Path(run), step)
-        generator, config = load_generator(saved, registry)
+        generator, config = load_generator(saved, registry, player)
         generator.to(choose_device(device))
         if config.trainer.channels_last:
             tune_convolutions(generator)
         return cls(generator, config, saved.state["step"], saved.model_hash)
+
+    @property
+    def fps(self) -> float:
+        """The frames a second of the run's own sample pictures."""
+        table = self.config.callback.get("pictures")
+        return float(table.options.get("fps", FPS)) if table else FPS
 
     def mark(self, seed: int) -> Mark:
         """Return what files made with this seed say of themselves."""

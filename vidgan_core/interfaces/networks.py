@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +51,13 @@ class Network(nn.Module):
     def __init__(self, spec: DataSpec) -> None:
         super().__init__()
         self.spec = spec
+
+    def parameter_groups(self) -> Iterable[dict[str, Any]]:
+        """Return groups for the optimizer, each with "params" and options of torch's own.
+
+        A group's "lr_scale" multiplies the learning rate at every step.
+        """
+        return [{"params": list(self.parameters())}]
 
 
 class Generator(Network, ABC):

@@ -19,13 +19,22 @@ from typing import Any, cast
 
 import pluggy
 
-from vidgan_core.errors import ComponentError, UsageError, did_you_mean
+from vidgan_core.errors import (
+    ComponentError,
+    ShapeError,
+    UsageError,
+    VidganError,
+    did_you_mean,
+    explained,
+    one_line,
+)
 from vidgan_core.plugins import hookspecs
 from vidgan_core.plugins.component import Component
 from vidgan_core.plugins.discovery import GROUP, HOME, Provider, canonical, plain
 from vidgan_core.plugins.discovery import plugins as installed_plugins
 from vidgan_core.plugins.kinds import KINDS, Kind, base_class
 from vidgan_core.plugins.manifest import APIError, check_api, check_record, summary
+from vidgan_core.rng import seed_default
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +117,10 @@ class Registry:
                 return provided.component.name
         raise ComponentError(f"there is no default {KINDS[kind].noun}{self._broken()}")
 
+    def defaults(self, kind: Kind) -> list[str]:
+        """Return the names of a kind that are on where nobody chooses, such as callbacks."""
+        return [p.component.name for p in self.all(kind) if self.is_default(p)]
+
     def is_default(self, provided: Provided) -> bool:
         """Is it the one of its kind? A stranger's never is, whatever it says."""
         return provided.component.default and provided.provider.distribution == HOME
@@ -136,10 +149,46 @@ class Registry:
             with contextlib.redirect_stdout(sys.stderr):
                 target = getattr(importlib.import_module(module), attribute)
         except (Exception, SystemExit) as error:
-            raise ComponentError(f"{who} can't be loaded: {_reason(error)}") from error
+            raise ComponentError(f"{who} can't be loaded: {one_line(error)}") from error
         if not (isinstance(target, type) and issubclass(target, base_class(kind))):
             raise ComponentError(f"{who}: {provided.component.target} is not a {kind}")
         return target
+
+    def create(
+        self,
+        kind: Kind,
+        name: str,
+        *arguments: object,
+        options: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+    ) -> Any:
+        """Make a component: its positional arguments, and its options as a config file holds them.
+
+        With a seed, what it draws from torch's default generator is a function of that seed.
+        Raises ComponentError, which names the distribution, where the constructor fails.
+        """
+        from vidgan_core.plugins.options import typed  # pydantic is not needed to list plugins
+
+        target = self.load(kind, name)
+        values = typed(target, options or {})
+        if seed is not None:
+            seed_default(seed)
+        try:
+            return target(*arguments, **values)
+        except ShapeError as error:
+            raise ShapeError(f"{kind} {name!r} {error}") from None
+        except VidganError:
+            raise
+        except Exception as error:
+            if explained(error):
+                raise
+            raise ComponentError(
+                f"{self.describe(kind, name)} can't be made: {one_line(error)}"
+            ) from error
+
+    def describe(self, kind: Kind, name: str) -> str:
+        """Return what a component is called in messages, with its distribution and version."""
+        return f"{KINDS[kind].noun} {name!r} of {self.get(kind, name).provider}"
 
     def clashing(self, provided: Provided) -> bool:
         """Does another plugin provide a component of the same kind and name?"""
@@ -227,7 +276,7 @@ class Registry:
         except (Exception, SystemExit) as error:
             details = "".join(traceback.format_exception(error))
             status = error.status if isinstance(error, APIError) else "failed"
-            self.failures.append(Failure(provider, _reason(error), details, status))
+            self.failures.append(Failure(provider, one_line(error), details, status))
             return False
         return True
 
@@ -253,10 +302,3 @@ def _clash(providers: Iterable[Provided]) -> str:
     component = providers[0].component
     who = " and ".join(str(p.provider) for p in providers)
     return f"{component.kind} {component.name!r} is provided twice: by {who}"
-
-
-def _reason(error: BaseException) -> str:
-    """One line for an exception."""
-    lines = str(error).strip().splitlines()
-    kind = type(error).__name__
-    return plain(f"{kind}: {lines[0]}" if lines else kind)

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from vidgan_evaluation import results_store as store
 
 from vidgan_core.config.resolve import resolve
 from vidgan_core.config.schema import RunConfig
@@ -45,13 +44,13 @@ class RunDir:
         self.evaluations = path / "eval"
 
     @classmethod
-    def create(cls, out: Path | None, config: RunConfig) -> RunDir:
-        """Make the folder `out`, which must be empty or absent, or the next one in ./runs.
+    def create(cls, out: Path | None, name: str) -> RunDir:
+        """Make the folder `out`, which must be empty or absent, or ./runs/NUMBER-`name`.
 
         Raises UsageError if it holds something, VidganError if it can't be written.
         """
         try:
-            path = cls._empty(out) if out else cls._next(config)
+            path = cls._empty(out) if out else cls._next(name)
         except OSError as error:
             raise VidganError(f"can't write to {error.filename}: {error.strerror}") from None
         return cls(path)
@@ -97,10 +96,9 @@ class RunDir:
         return out
 
     @classmethod
-    def _next(cls, config: RunConfig) -> Path:
+    def _next(cls, name: str) -> Path:
         RUNS.mkdir(exist_ok=True)
         used = [int(p.name[:5]) for p in RUNS.iterdir() if p.name[:5].isdecimal()]
-        name = f"{config.generator.name}-{config.loss.name}-{config.data.name}"
         number = max(used, default=-1) + 1
         while True:
             path = RUNS / f"{number:05d}-{name}"
@@ -141,11 +139,13 @@ class RunDir:
                     continue
         return lines
 
-    def rewind_metrics(self, step: int) -> None:
+    def rewind(self, step: int) -> None:
         """Drop lines and evaluations after `step`: the resumed run writes them again."""
         kept = [json.dumps(m) + "\n" for m in self.read_metrics() if m["step"] <= step]
         _replace(self.metrics_file, "".join(kept))
-        store.drop_after(self.evaluations, step)
+        for path in self.evaluations.glob("step-*.json"):
+            if path.stem[5:].isdecimal() and int(path.stem[5:]) > step:
+                path.unlink()
 
 
 class _Handle:

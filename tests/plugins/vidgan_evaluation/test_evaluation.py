@@ -258,7 +258,7 @@ REFUSED = [
     (("--set", "features.colours.least=9"), 2, "needs 9 frames, the clips have 4"),
     (("--set", "data.frames=6"), 2, "the generator makes 4 frames of 16x16, the data are of 6"),
     (("--set", "metric.gap.power=-1"), 2, "metric.gap.power: must be greater than or equal to 0"),
-    (("--set", "trainer.lr=1"), 2, "only data, metric, features can be set here"),
+    (("--set", "optimizer.lr=1"), 2, "only data, metric, features can be set here"),
     (("--metrics", "gpa"), 2, "no metric named 'gpa'; did you mean 'gap'?"),
     (("--metrics", "offset"), 2, "offset: needs pairs of clips: two folders"),
     (("--features", "colour"), 2, "no features named 'colour'; did you mean 'colours'?"),

@@ -18,8 +18,8 @@ Command = Callable[..., Result]
 
 RUN = ("run", *TINY, "--data", "shapes", "--set", "data.clips=200", "--set", "checkpoint.every=1",
        "--set", "checkpoint.keep=1")  # fmt: skip
-EVAL = ("--eval-every", 1, "--set", "eval.metrics=gap", "--set", "eval.features=['colours']",
-        "--set", "eval.n=10")  # fmt: skip
+EVAL = ("--eval-every", 1, "--set", "callback.evaluation.metrics=gap", "--set", "callback.evaluation.features=['colours']",
+        "--set", "callback.evaluation.n=10")  # fmt: skip
 BEST = ("--set", "checkpoint.best=gap-colours")
 
 
@@ -102,16 +102,22 @@ def test_evaluations_of_steps_that_are_trained_again_are_dropped(vidgan: Command
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (BEST, "checkpoint.best: eval.every must be a multiple of checkpoint.every, 1"),
+        (
+            BEST,
+            "checkpoint.best: callback.evaluation.every must be a multiple of checkpoint.every, 1",
+        ),
         (
             (*EVAL, "--set", "checkpoint.best=fd"),
             "the evaluation gives no 'fd'; known: gap-colours",
         ),
         ((*EVAL, "--set", "data.clips=5"), "the test split of shapes gives 0 clips for each side"),
-        ((*EVAL, "--set", "eval.metrics=gpa"), "no metric named 'gpa'"),
+        ((*EVAL, "--set", "callback.evaluation.metrics=gpa"), "no metric named 'gpa'"),
         (("--set", "metric.gap.pwr=1"), "metric.gap.pwr: no such option; did you mean 'power'?"),
         (("--set", "features.colour.least=1"), "no features named 'colour'"),
-        ((*EVAL, *BEST, "--set", "checkpoint.every=2"), "eval.every: eval.every must be"),
+        (
+            (*EVAL, *BEST, "--set", "checkpoint.every=2"),
+            "callback.evaluation.every: callback.evaluation.every must be",
+        ),
     ],
 )
 def test_what_can_not_be_evaluated_is_said_before_the_first_step(

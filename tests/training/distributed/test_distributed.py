@@ -46,8 +46,8 @@ PAIRS = {
 
 def arguments(generator: str, *settings: str, steps: int = 1) -> list[object]:
     """A run whose updates change no weight, so that all gradients are those of the first ones."""
-    small = ("data.frames=4", "data.size=16", "samples.count=1", "trainer.device=cpu")
-    shared = ("trainer.precision=fp32", "trainer.lr=1e-30", *settings)
+    small = ("data.frames=4", "data.size=16", "callback.pictures.count=1", "trainer.device=cpu")
+    shared = ("trainer.precision=fp32", "optimizer.lr=1e-30", *settings)
     flags = [flag for setting in (*small, *shared) for flag in ("--set", setting)]
     return ["run", "--gen", generator, "--batch", 4, "--steps", steps, *flags, *PAIRS[generator]]
 
@@ -103,7 +103,7 @@ def test_two_processes_are_one_that_takes_its_batch_in_two_parts() -> None:
 
 def test_both_have_the_same_part_of_the_work_whatever_the_run_goes_through() -> None:
     """Three processes, several batches a step, reused fakes: as in one, to rounding."""
-    settings = ("trainer.d_steps=2", "data.batch=6", "trainer.precision=fp64", "trainer.lr=1e-4")
+    settings = ("game.d_steps=2", "data.batch=6", "trainer.precision=fp64", "optimizer.lr=1e-4")
     command = arguments("modern", *settings, steps=5)
     together, alone = train("three", *command, size=3), train("one", *command)
     for name, tensor in alone.items():

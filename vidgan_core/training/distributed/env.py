@@ -19,7 +19,7 @@ def local_rank() -> int:
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
-def check_parts(batch: int, size: int, accumulate: int) -> None:
+def check_shards(batch: int, size: int, accumulate: int) -> None:
     """Raise UsageError unless a batch can be shared out evenly."""
     if batch % (size * accumulate):
         shared = [f"{size} processes"] * (size > 1) + [f"{accumulate} parts"] * (accumulate > 1)
