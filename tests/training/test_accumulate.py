@@ -52,9 +52,9 @@ def test_parts_are_the_whole_where_there_is_no_batchnorm(
 def test_every_generator_trains_in_parts(generator: str) -> None:
     """With BatchNorm as well, each part of which is normalised by itself."""
     run = Run(small(generator, "minimax", "trainer.accumulate=2"), REGISTRY)
-    before = [p.clone() for p in run.parts.generator.parameters()]
+    before = [p.clone() for p in run.networks["generator"].parameters()]
     assert all(run.trainer.step() for _ in range(3))  # some layers start at zero
-    after = run.parts.generator.parameters()
+    after = run.networks["generator"].parameters()
     assert all(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 

@@ -34,12 +34,12 @@ def test_every_generator_trains_with_every_loss(generator: str, form: str) -> No
         # Clipped to 0.01 a critic without normalisation has gradients that Adam's epsilon drowns.
         settings = ["term.weight-clip.limit=0.1"]
     run = Run(small(generator, loss, *settings, "steps=3"), Registry.discover())
-    before = [p.clone() for p in run.parts.generator.parameters()]
-    run.begin(RunDir.create(Path("out"), run.config))
+    before = [p.clone() for p in run.networks["generator"].parameters()]
+    run.begin(RunDir.create(Path("out"), "run"))
     assert run.fit()
     assert run.step == 3
     assert run.trainer.skipped == 0
-    after = run.parts.generator.parameters()
+    after = run.networks["generator"].parameters()
     assert all(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
@@ -146,7 +146,7 @@ def test_a_resumed_run_is_the_same_run(generator: str) -> None:
             run.resume(folder, checkpoint.newest(folder.checkpoints))
             assert run.step == 3
         else:
-            run.begin(RunDir.create(Path(name), config))
+            run.begin(RunDir.create(Path(name), "run"))
         assert run.fit()
 
     fit("whole", steps=6)
@@ -308,4 +308,4 @@ def test_a_checkpoint_of_another_network_is_refused(vidgan: Command) -> None:
     saved = checkpoint.newest(Path("out/checkpoints"))
     assert saved
     with pytest.raises(CheckpointError, match="does not fit"):
-        run.resume(RunDir.create(Path("other"), config), saved)
+        run.resume(RunDir.create(Path("other"), "run"), saved)

@@ -19,7 +19,7 @@ from vidgan_core.inference.load_generator import load_generator
 from vidgan_core.inference.sampler import sample
 from vidgan_core.nn.spectral_norm import LAYERS, spectral_norm
 from vidgan_core.runs import checkpoint
-from vidgan_core.training.parts import build
+from vidgan_core.training.parts import build_game
 from vidgan_core.training.run import Run
 from vidgan_core.training.schedule import Schedule
 
@@ -45,7 +45,7 @@ def test_spectral_norm_makes_every_layer_of_any_network_one(architecture: str) -
     run = Run(small(architecture, "hinge", "term={}", *NORMALISED), REGISTRY)
     for _ in range(2):
         assert run.trainer.step()
-    for network in (run.parts.generator, run.parts.discriminator, run.ema.generator):
+    for network in (run.networks["generator"], run.networks["discriminator"], run.sampled):
         values = largest_singular_values(network.eval())
         assert values
         assert all(0.7 < value < 1.5 for value in values), values
@@ -72,7 +72,7 @@ def test_spectral_norm_is_kept_over_checkpoint_resume_and_sampling(vidgan: Comma
 
 def test_spectral_norm_keeps_the_memory_layout() -> None:
     run = Run(small("conv3d", "minimax", *NORMALISED), REGISTRY)
-    layer = next(m for m in run.parts.discriminator.modules() if isinstance(m, nn.Conv3d))
+    layer = next(m for m in run.networks["discriminator"].modules() if isinstance(m, nn.Conv3d))
     assert is_parametrized(layer, "weight")
     assert layer.weight.is_contiguous(memory_format=torch.channels_last_3d)
 
@@ -95,7 +95,10 @@ def test_each_player_may_have_its_own_rate_and_betas() -> None:
     )
     betas = {name: o.param_groups[0]["betas"] for name, o in run.trainer.optimizers.items()}
     assert betas == {"generator": (0.5, 0.999), "discriminator": (0.0, 0.9)}
-    players = {"generator": run.parts.generator, "discriminator": run.parts.discriminator}
+    players = {
+        "generator": run.networks["generator"],
+        "discriminator": run.networks["discriminator"],
+    }
     before = {name: [p.clone() for p in net.parameters()] for name, net in players.items()}
     run._one_step()
     for name, rate in (("generator", 1e-3), ("discriminator", 3e-3)):
@@ -174,16 +177,14 @@ def test_the_average_may_be_given_by_its_half_life_in_clips() -> None:
     assert config.ema_decay**10 == pytest.approx(0.5)
     assert small("mlp", "minimax", "trainer.ema=0.9").ema_decay == 0.9
     run = Run(config, REGISTRY)
-    run.ema.updates = 10**9
-    before = [p.clone() for p in run.ema.generator.parameters()]
+    run.averages["generator"].updates = 10**9
+    before = [p.clone() for p in run.sampled.parameters()]
     with torch.no_grad():
-        for parameter in run.parts.generator.parameters():
+        for parameter in run.networks["generator"].parameters():
             parameter.zero_()
     for _ in range(10):
-        run.ema.update()
-    pairs: list[tuple[Tensor, Tensor]] = list(
-        zip(run.ema.generator.parameters(), before, strict=True)
-    )
+        run.averages["generator"].update()
+    pairs: list[tuple[Tensor, Tensor]] = list(zip(run.sampled.parameters(), before, strict=True))
     for now, was in pairs:
         torch.testing.assert_close(now, was / 2)
     run.batches.close()
@@ -192,8 +193,8 @@ def test_the_average_may_be_given_by_its_half_life_in_clips() -> None:
 def test_a_layer_that_starts_at_zero_is_drawn_anew() -> None:
     """Zero has no direction: it could not be divided by its size."""
     config = small("modern", "rpgan", *NORMALISED)
-    parts = build(config, REGISTRY, Run(config, REGISTRY).parts.spec)
-    for network in (parts.generator, parts.discriminator):
+    game = build_game(config, REGISTRY, Run(config, REGISTRY).spec)
+    for network in game.parts.networks.values():
         assert all(value > 0.5 for value in largest_singular_values(network))
 
 
@@ -203,7 +204,7 @@ def test_a_layer_that_starts_at_zero_is_drawn_anew() -> None:
         ("trainer.schedule=step", "trainer.schedule: must be 'constant', 'linear' or 'cosine'"),
         (
             "discriminator.optimizer.lr=-1",
-            "discriminator.optimizer.lr: must be greater than or equal to 0 (got -1",
+            "discriminator.optimizer.lr: must be greater than 0 (got -1",
         ),
         (
             "discriminator.optimizer.betas=[1.5, 0.9]",

@@ -67,7 +67,7 @@ class PluginSuite:
             layers.add_setting(setting)
         config = resolve(layers, fresh)
         run = Run(config, fresh)
-        run.begin(RunDir.create(tmp_path / "run", config))
+        run.begin(RunDir.create(tmp_path / "run", "run"))
         assert run.fit()
         assert run.step == config.steps
         raised = [f.reason for f in fresh.failures if f.provider == plugin.provider]

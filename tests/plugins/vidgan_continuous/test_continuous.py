@@ -151,11 +151,13 @@ def test_few_frames_are_rendered_where_the_critic_sees_few(critic: str, rendered
     config = small("continuous", "minimax", *settings, data="shapes", discriminator=critic)
     run = Run(config, REGISTRY)
     rows: list[int] = []
-    run.parts.generator.stages[0].register_forward_hook(lambda _, i, out: rows.append(len(out[0])))
-    run.begin(RunDir.create(None, config))
+    run.networks["generator"].stages[0].register_forward_hook(
+        lambda _, i, out: rows.append(len(out[0]))
+    )
+    run.begin(RunDir.create(None, "run"))
     assert run.fit()
     assert set(rows) == {4 * rendered}
-    assert run.ema.generator(noise(run.ema.generator), {}).video.shape[2] == 4
+    assert run.sampled(noise(run.sampled), {}).video.shape[2] == 4
 
 
 def test_samples_at_another_rate(vidgan: Callable[..., Result]) -> None:

@@ -30,7 +30,7 @@ from faults import (
 )
 
 from vidgan_core.runs import checkpoint
-from vidgan_core.training.distributed.process_group import meet
+from vidgan_core.training.distributed.process_group import init_process_group
 
 PAIRS = {
     "mlp": ("--set", "data.frames=2", "--set", "data.size=8"),
@@ -116,10 +116,10 @@ def test_both_have_the_same_part_of_the_work_whatever_the_run_goes_through() -> 
 
 def averaged(rank: int) -> dict[str, object]:
     """What one of two processes has after reducing gradients that only some of them have."""
-    peers = meet()
+    group = init_process_group()
     small = torch.nn.Parameter(torch.zeros(2))  # reduced before, so that more room is needed
     small.grad = torch.full((2,), 1.0 + rank)
-    peers.reduce([small], [], [], {"a": torch.tensor(0.0)})
+    group.reduce([small], [], [], {"a": torch.tensor(0.0)})
     assert small.grad.tolist() == [1.5, 1.5]
     shapes = [(3,), (2, 3, 4, 4, 4), (2,), (2,)]
     parameters = [torch.nn.Parameter(torch.zeros(shape)) for shape in shapes]
@@ -129,13 +129,13 @@ def averaged(rank: int) -> dict[str, object]:
     parameters[1].grad = parameters[1].grad.to(memory_format=torch.channels_last_3d)
     before = [torch.tensor([0.1, 0.7]), torch.ones(2)]
     now = [before[0].clone(), before[1] + 2 * rank]
-    assert not peers.agree(rank == 1)
-    scalars = peers.reduce(parameters, now, before, {"a": torch.tensor(3.0 + rank)})
+    assert not group.stop_requested(rank == 1)
+    scalars = group.reduce(parameters, now, before, {"a": torch.tensor(3.0 + rank)})
     return {
         "gradients": [p.grad if p.grad is None else p.grad.tolist() for p in parameters],
         "statistics": [tensor.tolist() for tensor in now],
         "a": scalars["a"].item(),
-        "stop": peers.agree(False),
+        "stop": group.stop_requested(False),
         "shared": any("memfd:vidgan" in line for line in Path("/proc/self/maps").open()),
     }
 
@@ -189,14 +189,14 @@ def test_what_all_have_is_averaged_and_what_nobody_has_stays_away(
 
 def averaged_often(rank: int) -> dict[str, object]:
     """Averages of a network whose size and precision change, this process now ahead, now behind."""
-    peers, wrong, opened = meet(), [], set()
+    group, wrong, opened = init_process_group(), [], set()
     for number in range(200):
         dtype = (torch.float32, torch.float64)[number // 20 % 2]
         parameter = torch.nn.Parameter(torch.zeros(20_000 * (1 + number % 3), dtype=dtype))
         parameter.grad = torch.full_like(parameter, number + 2.0 * rank)
         if number % 2 == rank:
             spin(0.001)
-        peers.reduce([parameter], [], [], {"a": torch.tensor([0.0])})
+        group.reduce([parameter], [], [], {"a": torch.tensor([0.0])})
         wrong += [number] * (not bool((parameter.grad == number + 1).all()))
         opened.add(len(os.listdir("/proc/self/fd")))
     return {"wrong": wrong, "opened": sorted(opened)}
