@@ -106,9 +106,10 @@ def page() -> Iterator[str]:
     yield ""
     yield (
         "`python docs/precisions.py`: one distance per seed, the same seeds in both precisions, "
-        f"{' or '.join(f'{n:,}' for n in clips)} clips on each side, on {'; '.join(machines)}. bf16 "
-        "ran on the processor's bf16 instructions, not emulated. The difference is bf16 minus fp32, "
-        "of the means. The spread is the standard deviation over seeds (of both precisions together)."
+        f"{' or '.join(f'{n:,}' for n in clips)} clips on each side, on {'; '.join(machines)}. "
+        "bf16 ran on the processor's bf16 instructions, not emulated. The difference is bf16 minus "
+        "fp32, of the means. The spread is the standard deviation over seeds (of both precisions "
+        "together)."
     )
     yield ""
     yield "| recipe | steps | distance | fp32 | bf16 | difference | spread |"

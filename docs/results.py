@@ -221,8 +221,8 @@ def page(data: str, rows: list[Row]) -> Iterator[str]:
         f"`python docs/results.py`: every recipe for {minutes:g} minutes on {named(machines)}, "
         f"{clips} clips on each side. "
         "A cell is the mean over the seeds +- its standard error (in brackets the largest error of "
-        "one seed). The first line is the floor, the score of other real clips. Steps are listed per "
-        "seed."
+        "one seed). The first line is the floor, the score of other real clips. Steps are listed "
+        "per seed."
     )
     yield ""
     yield "| architecture | steps | " + " | ".join(shown.values()) + " |"
