@@ -12,7 +12,7 @@ def vidgan_components() -> Iterator[Component]:
         "callback",
         "data-summary",
         "vidgan_callbacks.data_summary:DataSummary",
-        "how many files are used and how many are not, at the start and at the end",
+        "number of files that are used and not used, at the start and at the end",
         default=True,
     )
     yield Component(
@@ -26,26 +26,26 @@ def vidgan_components() -> Iterator[Component]:
         "callback",
         "pictures",
         "vidgan_callbacks.sample_pictures:SamplePictures",
-        "samples as mp4, gif and contact sheet",
+        "samples from fixed noise as mp4, gif and contact sheet",
         default=True,
     )
     yield Component(
         "callback",
         "collapse-warning",
         "vidgan_callbacks.collapse_warning:CollapseWarning",
-        "a warning when the discriminator is never wrong or all clips are alike",
+        "a warning when the discriminator is never wrong, or all samples are alike",
         default=True,
     )
     yield Component(
         "callback",
         "progress",
         "vidgan_callbacks.progress:ProgressReport",
-        "a bar on a terminal, plain lines elsewhere",
+        "progress bar on a terminal, lines elsewhere",
         default=True,
     )
     yield Component(
         "callback",
         "profiler",
         "vidgan_callbacks.profiler:Profiler",
-        "where the time of a few steps goes: a trace and a table",
+        "profile of a few steps: a trace and a table",
     )

@@ -7,7 +7,7 @@ from vidgan_core import Component, hookimpl
 
 @hookimpl
 def vidgan_components() -> Iterator[Component]:
-    """Announce `modern`: residual, grouped, without normalisation, relativistic with R1 and R2."""
+    """Announce `modern`: residual, grouped, without normalisation, relativistic loss, R1 and R2."""
     yield Component(
         "generator",
         "modern",
@@ -23,5 +23,5 @@ def vidgan_components() -> Iterator[Component]:
         "discriminator",
         "modern",
         "vidgan_modern.networks:ModernDiscriminator",
-        "the generator's mirror image (after R3GAN, Huang et al. 2024)",
+        "the mirror image of the generator (after R3GAN, Huang et al. 2024)",
     )

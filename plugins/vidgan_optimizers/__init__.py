@@ -25,11 +25,11 @@ def vidgan_components() -> Iterator[Component]:
         "optimizer",
         "rmsprop",
         "vidgan_optimizers.factories:RMSPropFactory",
-        "gradients divided by a running root mean square (Hinton 2012)",
+        "gradients divided by a running root mean square (Tieleman & Hinton 2012)",
     )
     yield Component(
         "optimizer",
         "sgd",
         "vidgan_optimizers.factories:SGDFactory",
-        "stochastic gradient descent, with momentum if wanted",
+        "stochastic gradient descent, with optional momentum",
     )

@@ -12,7 +12,7 @@ def vidgan_components() -> Iterator[Component]:
         "generator",
         "tgan",
         "vidgan_tgan.tgan:TGANGenerator",
-        "one latent a frame from a temporal generator, then images (Saito et al. 2017)",
+        "a temporal generator of frame latents, then an image generator (Saito et al. 2017)",
         usual={
             "discriminator": {"name": "conv3d"},
             "loss": {"name": "wasserstein"},

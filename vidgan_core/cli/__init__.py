@@ -1,4 +1,4 @@
-"""The `vidgan` command: one small module a command, imported when it is named.
+"""The `vidgan` command: one small module per command, imported when it is used.
 
 Results go to stdout, everything else to stderr; `vidgan_core.errors.Exit` has the exit codes.
 """
@@ -15,16 +15,16 @@ from vidgan_core import __version__
 from vidgan_core.errors import ConfigError, Exit, VidganError, did_you_mean, explained
 from vidgan_core.training.distributed.env import local_rank, processes
 
-# In the order in which one needs them, so that --help needs to import none of them.
+# In the order of use. The texts are here so that --help imports none of the modules.
 COMMANDS = {
-    "run": "Train a GAN on clips.",
-    "sample": "Make clips with a trained generator.",
+    "run": "Train a GAN on video clips.",
+    "sample": "Generate clips with a trained generator.",
     "eval": "Measure generated clips against real ones.",
-    "compare": "Put runs side by side, as a table and a page.",
-    "data": "Check your own videos, and see them as training does.",
-    "plugins": "List what there is to train with, and from where.",
-    "inspect": "Say what a run, checkpoint, video or picture is.",
-    "doctor": "Check whether this machine is ready.",
+    "compare": "Compare runs in a table and a page.",
+    "data": "Check your own videos and show the clips of training.",
+    "plugins": "List, explain, create and check components.",
+    "inspect": "Describe a run, checkpoint, video or picture.",
+    "doctor": "Check that this machine is ready.",
 }
 
 
@@ -59,7 +59,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="vidgan")
 def cli() -> None:
-    """Train GANs that generate video, look at what they make, and extend them by plugins."""
+    """Train GANs that generate video, sample and evaluate them, and extend vidgan by plugins."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`vidgan plugins`: what there is to train with."""
+"""`vidgan plugins`: list, explain, create and check components."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SEVERAL = ("term", "augment", "features", "metric")  # kinds with a table for ea
 @click.option("-v", "verbose", is_flag=True, help="Show tracebacks of plugins that failed.")
 @click.pass_context
 def command(ctx: click.Context, as_json: bool, no_plugins: bool, verbose: bool) -> None:
-    """List architectures, losses, terms, data sets, recipes, and where they come from."""
+    """List all components, hooks and recipes, with the distributions that provide them."""
     if ctx.invoked_subcommand is None:
         _list(as_json, no_plugins, verbose)
 
@@ -36,7 +36,7 @@ def command(ctx: click.Context, as_json: bool, no_plugins: bool, verbose: bool) 
 @no_plugins
 @click.option("-v", "verbose", is_flag=True, help="Show tracebacks of plugins that failed.")
 def list_(as_json: bool, no_plugins: bool, verbose: bool) -> None:
-    """List all components (the same as plain `vidgan plugins`)."""
+    """List all components, hooks and recipes (the same as `vidgan plugins`)."""
     _list(as_json, no_plugins, verbose)
 
 
@@ -45,7 +45,7 @@ def list_(as_json: bool, no_plugins: bool, verbose: bool) -> None:
 @as_json
 @no_plugins
 def info(name: str, as_json: bool, no_plugins: bool) -> None:
-    """Show everything called NAME: its options with type, default, bounds and meaning."""
+    """Explain the components named NAME: options with type, default, bounds and meaning."""
     from vidgan_core.errors import UsageError, did_you_mean
 
     registry = discover(no_plugins)
@@ -70,8 +70,7 @@ def info(name: str, as_json: bool, no_plugins: bool) -> None:
 def new(name: str, kinds: tuple[str, ...], no_plugins: bool) -> None:
     """Write a plugin to start from: the distribution NAME, such as vidgan-foo, in ./NAME.
 
-    It can be installed, passes its own tests and trains as it is. --kind may be given several
-    times.
+    It can be installed, passes its own tests and trains without changes. --kind is repeatable.
     """
     from vidgan_core.plugins.scaffold import write_plugin
 
@@ -86,7 +85,7 @@ def new(name: str, kinds: tuple[str, ...], no_plugins: bool) -> None:
 def check(names: tuple[str, ...]) -> None:
     """Run the conformance suites on every NAME: a component, plugin or distribution.
 
-    Without a name everything that is installed is checked.
+    Without a NAME, check everything that is installed.
     """
     from vidgan_core.errors import CheckError, ComponentError
 

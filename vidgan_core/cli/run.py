@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("run")
 @click.option(
-    "--gen", metavar="NAME", help="Generator; `vidgan plugins` lists them and marks the default."
+    "--gen", metavar="NAME", help="Generator; `vidgan plugins` lists all and marks the default."
 )
 @click.option("--disc", metavar="NAME", help="Discriminator (default: the generator's usual one).")
 @click.option("--loss", metavar="NAME", help="Adversarial loss.")
@@ -30,27 +30,27 @@ if TYPE_CHECKING:
     "terms",
     metavar="NAME",
     multiple=True,
-    help="Extra term, repeatable; 'none' for none at all.",
+    help="Extra term, repeatable; 'none' for none.",
 )
 @click.option(
     "--augment",
     "augments",
     metavar="NAME",
     multiple=True,
-    help="Augmentation of what the discriminator sees, repeatable; 'none' for none at all.",
+    help="Augmentation of the discriminator's input, repeatable; 'none' for none.",
 )
 @click.option("--data", metavar="NAME|PATH", help="Data set, or a folder of clips.")
 @click.option("-c", "--config", "file", metavar="FILE|recipe:NAME", help="TOML file or recipe.")
 @settings
-@click.option("--steps", type=int, help="How many steps to train (default: 300).")
+@click.option("--steps", type=int, help="Number of training steps (default: 300).")
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
-    help="Save and stop after this much training, if --steps are not done before.",
+    help="Save and stop after this much training, unless --steps are done before.",
 )
-@click.option("--batch", type=int, help="Clips a batch (default: 8).")
+@click.option("--batch", type=int, help="Clips per batch (default: 8).")
 @click.option("--seed", type=int, help="Seed of everything random (default: 0).")
-@click.option("--eval-every", type=int, help="Evaluate every so many steps (default: never).")
+@click.option("--eval-every", type=int, help="Evaluate every N steps (default: never).")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -59,22 +59,22 @@ if TYPE_CHECKING:
 @click.option(
     "--resume",
     metavar="RUN|auto",
-    help="Go on with a run's folder; 'auto': with what is in --out, if anything.",
+    help="Continue the run in this folder; 'auto': the run in --out, if there is one.",
 )
 @device
-@click.option("--precision", help="auto, fp32, bf16 or fp64.")
-@click.option("--nproc", type=click.IntRange(1), help="Processes that share every batch.")
+@click.option("--precision", help="Precision: auto, fp32, bf16 or fp64.")
+@click.option("--nproc", type=click.IntRange(1), help="Number of processes that share every batch.")
 @click.option(
     "--callback",
     "callbacks",
     metavar="NAME",
     multiple=True,
-    help="Something that watches the run, such as tensorboard; repeatable.",
+    help="Add a callback, such as tensorboard; repeatable.",
 )
-@click.option("--game", metavar="NAME", help="Which networks are trained against one another.")
+@click.option("--game", metavar="NAME", help="Game: which networks train against one another.")
 @click.option("--optimizer", metavar="NAME", help="Optimizer of all networks.")
-@click.option("--profile", is_flag=True, help="Say where the time of a few steps goes.")
-@click.option("--dry-run", is_flag=True, help="Print the configuration and create nothing.")
+@click.option("--profile", is_flag=True, help="Profile a few steps: a table and a trace.")
+@click.option("--dry-run", is_flag=True, help="Check and print the configuration; create nothing.")
 @no_plugins
 def command(
     terms: tuple[str, ...],
@@ -92,10 +92,10 @@ def command(
     no_plugins: bool,
     **flags: Any,
 ) -> int:
-    """Train a GAN on clips: vidgan run --gen conv3d --loss minimax.
+    """Train a GAN on video clips: vidgan run --gen conv3d --loss minimax.
 
-    Writes samples, curves and checkpoints into a new folder in ./runs. Ctrl-C saves and stops;
-    --resume goes on from there.
+    Writes samples, curves and checkpoints into a new folder in ./runs. Ctrl-C saves a checkpoint
+    and stops; --resume continues the run.
     """
     if nproc and nproc > 1 and not dry_run and processes() == 1:
         from vidgan_core.training.distributed.launch import launch

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from vidgan_core.plugins.registry import Registry
 
 no_plugins = click.option(
-    "--no-plugins", is_flag=True, help="Leave third-party plugins out (or set VIDGAN_PLUGINS)."
+    "--no-plugins", is_flag=True, help="Ignore third-party plugins (see also VIDGAN_PLUGINS)."
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 settings = click.option(
     "--set",
     "settings",
@@ -25,7 +25,7 @@ settings = click.option(
     multiple=True,
     help="Any value of the configuration, such as optimizer.lr=1e-4; repeatable.",
 )
-device = click.option("--device", help="auto, cpu, cuda or cuda:1.")
+device = click.option("--device", help="Device: auto, cpu, cuda or cuda:1.")
 
 
 def discover(no_plugins: bool) -> Registry:
