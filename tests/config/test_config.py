@@ -20,16 +20,16 @@ def problems(*settings: str, **names: str) -> list[str]:
 
 def test_a_later_layer_wins(tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
-    path.write_text("steps = 5\nseed = 5\n[trainer]\nlr = 5e-4\nema = 0.5\n")
+    path.write_text("steps = 5\nseed = 5\n[optimizer]\nlr = 5e-4\n[trainer]\nema = 0.5\n")
     layers = ConfigSources()
     layers.add_file(path)
     layers.add(("seed",), 6, "--seed")
-    layers.add(("trainer", "lr"), 6e-4, "--lr")
+    layers.add(("optimizer", "lr"), 6e-4, "--lr")
     layers.add_setting("optimizer.lr=7e-4")
     config = resolve(layers, REGISTRY)
     assert (config.steps, config.seed) == (5, 6)
-    assert (config.trainer.lr, config.trainer.ema) == (7e-4, 0.5)
-    assert config.trainer.betas == (0.5, 0.999)
+    assert (config.optimizer.lr, config.trainer.ema) == (7e-4, 0.5)
+    assert config.optimizer.options["betas"] == [0.5, 0.999]
 
 
 def test_defaults_are_the_documented_ones() -> None:

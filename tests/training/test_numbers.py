@@ -155,7 +155,7 @@ def test_a_statistic_that_overflows_alone_is_caught() -> None:
     assert run.trainer.step() is not None
 
 
-def test_the_run_goes_back_with_other_noise_and_on(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_run_goes_back_with_other_noise_and_on(caplog: pytest.LogCaptureFixture) -> None:
     """Bad steps until the noise is another: ten are skipped, then the run goes back and ends."""
     config = tiny("hinge", "steps=20", "checkpoint.every=2")
     seen: list[int] = []
@@ -166,7 +166,7 @@ def test_the_run_goes_back_with_other_noise_and_on(capsys: pytest.CaptureFixture
     assert run.trainer.noise_stream == 1
     assert seen[:5] == [1, 2, 3, 4, 5]
     assert seen[14:16] == [5, 6], "it goes on after step 4, the last that was saved"
-    assert "going back to step 4 with other noise (1 of 3)" in capsys.readouterr().err
+    assert "going back to step 4 with other noise (1 of 3)" in caplog.text
     again = Run(config, Registry.discover())
     again.resume(run.folder, checkpoint.newest(run.folder.checkpoints))
     assert again.trainer.noise_stream == 1

@@ -45,12 +45,12 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again(vidgan: Command) 
 
 
 def test_other_data_are_refused_and_other_versions_are_told(
-    vidgan: Command, capfd: pytest.CaptureFixture[str]
+    vidgan: Command, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder, run, saved = saved_run(vidgan, 1)
     saved.state["versions"]["torch"] = "1.0"
     run.resume(folder, saved)
-    assert "'torch' is '2." in capfd.readouterr().err
+    assert "'torch' is '2." in caplog.text
     vars(run.batches.dataset)["fingerprint"] = "other"
     with pytest.raises(CheckpointError, match="the data set has changed"):
         run.resume(folder, saved)

@@ -147,7 +147,7 @@ def bare_loop(config: RunConfig, run: Run, loss: str, steps: int) -> tuple[nn.Mo
                     p.data.clamp_(-0.01, 0.01)
         index = config.game.options["d_steps"]
         torch.manual_seed(key(config.seed, step, index, "network"))
-        if not config.trainer.reuse_fakes:
+        if not config.game.options["reuse_fakes"]:
             fake = g(g.noise(len(x), keyed(config.seed, step, index, "noise")), {}).video
         g_adam.zero_grad()
         sum(G_LOSSES[loss](f) for f in d(fake, {}).scores).backward()

@@ -19,6 +19,7 @@ from vidgan_core.inference.load_generator import load_generator
 from vidgan_core.inference.sampler import sample
 from vidgan_core.nn.spectral_norm import LAYERS, spectral_norm
 from vidgan_core.runs import checkpoint
+from vidgan_core.training.optimizers import learning_rate
 from vidgan_core.training.parts import build_game
 from vidgan_core.training.run import Run
 from vidgan_core.training.schedule import Schedule
@@ -110,7 +111,7 @@ def test_each_player_may_have_its_own_rate_and_betas() -> None:
 
 
 def rates_of(config: RunConfig, steps: int) -> list[float]:
-    return [config.rate("generator", step) for step in range(steps)]
+    return [learning_rate(config, "generator")(step) for step in range(steps)]
 
 
 def test_schedules_are_their_formulas() -> None:
@@ -124,7 +125,7 @@ def test_schedules_are_their_formulas() -> None:
     )
     expected = [(1 + math.cos(math.pi * min(s, 4) / 4)) / 2 for s in range(8)]
     assert rates_of(cosine, 8) == pytest.approx(expected)
-    assert cosine.rate("discriminator", 2) == pytest.approx(1.0)
+    assert learning_rate(cosine, "discriminator")(2) == pytest.approx(1.0)
     warm = configured(*base, "trainer.warmup=4")
     assert rates_of(warm, 6) == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1])
 

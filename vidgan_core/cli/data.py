@@ -11,7 +11,6 @@ import click
 from vidgan_core.cli.shared import (
     as_json,
     discover,
-    name_data,
     no_plugins,
     print_json,
     settings,
@@ -92,7 +91,7 @@ def _build(data: str, settings: tuple[str, ...], no_plugins: bool) -> Dataset:
 
     registry = discover(no_plugins)
     layers = ConfigSources()
-    name_data(layers, data)
+    layers.add_data(data)
     for setting in settings:
         layers.add_setting(setting)
     return build_dataset(resolve(layers, registry), registry)

@@ -5,28 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidgan_core.cli.shared import name_data
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vidgan_core.config.sources import ConfigSources
     from vidgan_core.plugins.registry import Registry
-
-# Which value of the configuration a flag sets.
-FLAGS = {
-    "gen": ("generator", "name"),
-    "disc": ("discriminator", "name"),
-    "loss": ("loss", "name"),
-    "steps": ("steps",),
-    "batch": ("data", "batch"),
-    "seed": ("seed",),
-    "device": ("trainer", "device"),
-    "precision": ("trainer", "precision"),
-    "eval_every": ("callback", "evaluation", "every"),
-    "game": ("game", "name"),
-    "optimizer": ("optimizer", "name"),
-}
 
 
 def read_sources(file: str | None, resume: str | None, registry: Registry) -> ConfigSources:
@@ -52,12 +35,14 @@ def add_flags(
     settings: tuple[str, ...],
     flags: dict[str, Any],
 ) -> None:
-    """Lay the command line over it; flags by the names in `FLAGS`."""
-    for name, place in FLAGS.items():
+    """Lay the command line over it; flags by their short names."""
+    from vidgan_core.config.sources import SHORT
+
+    for name, place in SHORT.items():
         if flags[name] is not None:
             sources.add(place, flags[name], f"--{name.replace('_', '-')}")
     if data is not None:
-        name_data(sources, data)
+        sources.add_data(data)
     for table, names in named.items():
         if "none" in names:
             sources.values[table] = {}

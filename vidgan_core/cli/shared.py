@@ -11,7 +11,6 @@ import click
 from vidgan_core.training.distributed.env import local_rank
 
 if TYPE_CHECKING:
-    from vidgan_core.config.sources import ConfigSources
     from vidgan_core.plugins.registry import Registry
 
 no_plugins = click.option(
@@ -36,15 +35,6 @@ def discover(no_plugins: bool) -> Registry:
     for complaint in registry.complaints() if local_rank() == 0 else ():
         click.echo(f"warning: {complaint}", err=True)
     return registry
-
-
-def name_data(layers: ConfigSources, data: str) -> None:
-    """Take a word as a data set's name, and what looks like a path as a folder of videos."""
-    if data.startswith(".") or "/" in data or "\\" in data:
-        layers.add(("data", "name"), "folder", f"--data {data}")
-        layers.add(("data", "path"), data, f"--data {data}")
-    else:
-        layers.add(("data", "name"), data, "--data")
 
 
 def print_json(value: Any) -> None:

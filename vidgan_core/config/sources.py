@@ -12,6 +12,21 @@ from vidgan_core.errors import Problem, UsageError
 KeyPath = tuple[str, ...]  # where a value stands: ("trainer", "lr")
 
 
+SHORT: Mapping[str, KeyPath] = {  # flags of the command line and keywords of `vidgan_core.train`
+    "gen": ("generator", "name"),
+    "disc": ("discriminator", "name"),
+    "loss": ("loss", "name"),
+    "game": ("game", "name"),
+    "optimizer": ("optimizer", "name"),
+    "steps": ("steps",),
+    "batch": ("data", "batch"),
+    "seed": ("seed",),
+    "device": ("trainer", "device"),
+    "precision": ("trainer", "precision"),
+    "eval_every": ("callback", "evaluation", "every"),
+}
+
+
 class ConfigSources:
     """The values that a user gave, later sources over earlier ones, and where each came from."""
 
@@ -70,6 +85,14 @@ class ConfigSources:
         except (ValueError, RecursionError):
             value = text.strip()
         self.add(place, value, f"--set {setting}")
+
+    def add_data(self, data: str) -> None:
+        """Take a word as a data set's name, and what looks like a path as a folder of videos."""
+        if data.startswith(".") or "/" in data or "\\" in data:
+            self.add(("data", "name"), "folder", f"--data {data}")
+            self.add(("data", "path"), data, f"--data {data}")
+        else:
+            self.add(("data", "name"), data, "--data")
 
     def source(self, place: KeyPath) -> str:
         """Return where a value, the table around it, or the first value inside it came from."""

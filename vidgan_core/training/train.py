@@ -1,12 +1,17 @@
-"""Train a run from a configuration: what the command line and `vidgan_core.train` call."""
+"""Train a run: what the command line and `vidgan_core.train` call."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from vidgan_core.config.resolve import resolve
 from vidgan_core.config.schema import RunConfig
+from vidgan_core.config.sources import SHORT, ConfigSources
+from vidgan_core.errors import UsageError, did_you_mean
 from vidgan_core.interfaces import Callback
+from vidgan_core.plugins.recipes import PREFIX, find_recipe
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.runs.folder import RunDir
 from vidgan_core.training.distributed.process_group import SINGLE, ProcessGroup
@@ -51,6 +56,38 @@ def train(
     run.fit(lambda: stop() or over())
     run.finished = run.finished or over()
     return run
+
+
+def configure(
+    config: RunConfig | Mapping[str, Any] | str | Path | None,
+    registry: Registry,
+    settings: Mapping[str, Any],
+    keywords: Mapping[str, Any],
+) -> RunConfig:
+    """Return the configuration of a file, a recipe, tables or nothing, changed by what is named.
+
+    `settings` holds dotted keys, `keywords` the short names of `vidgan_core.train`. Raises
+    ConfigError with all problems.
+    """
+    sources = ConfigSources()
+    if isinstance(config, RunConfig):
+        config = config.model_dump(mode="json")
+    if isinstance(config, str) and config.startswith(PREFIX):
+        sources.add_text(find_recipe(registry, config.removeprefix(PREFIX)).text, config)
+    elif isinstance(config, str | Path):
+        sources.add_file(Path(config))
+    elif config is not None:
+        sources.add_tables(config, "the configuration")
+    for name, value in keywords.items():
+        if name == "data":
+            sources.add_data(str(value))
+        elif name in SHORT:
+            sources.add(SHORT[name], value, name)
+        else:
+            raise UsageError(f"no keyword {name!r}", hint=did_you_mean(name, {*SHORT, "data"}))
+    for key, value in settings.items():
+        sources.add(tuple(key.split(".")), value, f"settings {key}")
+    return resolve(sources, registry)
 
 
 def run_name(config: RunConfig, registry: Registry) -> str:
