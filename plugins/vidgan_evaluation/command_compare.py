@@ -1,4 +1,4 @@
-"""`vidgan compare`: runs side by side."""
+"""Put runs side by side, as a table and a page."""
 
 from __future__ import annotations
 

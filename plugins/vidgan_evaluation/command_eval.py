@@ -1,4 +1,4 @@
-"""`vidgan eval`: numbers about generated clips."""
+"""Measure generated clips against real ones."""
 
 from __future__ import annotations
 
