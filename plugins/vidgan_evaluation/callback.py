@@ -10,8 +10,8 @@ import torch
 
 from vidgan_core import hookimpl
 from vidgan_core.errors import UsageError, VidganError, did_you_mean
-from vidgan_core.runs import best, checkpoint
-from vidgan_core.runs.best import Best
+from vidgan_core.runs import checkpoint
+from vidgan_core.runs.bookkeeping import Best, mark_best
 from vidgan_core.training.run import Run
 from vidgan_evaluation import results_store as store
 from vidgan_evaluation.clip_source import fake
@@ -107,4 +107,4 @@ def _keep_best(run: Run) -> None:
         choose = min if found[0].better == "lower" else max
         value = choose(number.value for number in found)
         step = next(s for s, n in curve.items() if s in there and n.value == value)
-        best.mark(run.folder.checkpoints, Best(step, name, value))
+        mark_best(run.folder.checkpoints, Best(step, name, value))

@@ -44,7 +44,7 @@ class Entry:
     @property
     def seconds(self) -> float:
         """How long they took."""
-        return float(self.metrics[-1]["seconds"]) if self.metrics else 0.0
+        return float(self.metrics[-1].get("seconds", 0.0)) if self.metrics else 0.0
 
     @property
     def clips_a_step(self) -> int:
@@ -59,7 +59,7 @@ class Entry:
             return step * self.clips_a_step
         steps = [line["step"] for line in self.metrics]
         at = bisect_left(steps, step)
-        return float(self.metrics[at]["seconds"]) if at < len(steps) else math.nan
+        return float(self.metrics[at].get("seconds", math.nan)) if at < len(steps) else math.nan
 
     def scalar(self, name: str, axis: str) -> Points:
         """Return the curve of something that is logged each tick."""

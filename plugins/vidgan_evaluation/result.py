@@ -1,12 +1,15 @@
-"""A number with everything without which it says nothing. Free of torch."""
+"""A number with everything without which it says nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from vidgan_core.interfaces.dataset import DataSpec
+from vidgan_core.runs.bookkeeping import count, number, text
+
+WORDS = ("name", "protocol", "features", "data", "split", "version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,18 @@ class Number:
         return asdict(self)
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Number:
-        """Return it from plain values. Raises KeyError if one is missing."""
-        return cls(**{field.name: values[field.name] for field in fields(cls)})
+    def parse(cls, values: Mapping[str, Any]) -> Number | None:
+        """Return it from plain values that nobody vouches for; None if they are no number's.
+
+        An error or a floor that is not finite counts as none.
+        """
+        words = {key: text(values.get(key)) for key in WORDS}
+        figures = {key: number(values.get(key)) for key in ("value", "error", "floor", "seconds")}
+        better, seed = values.get("better"), count(values.get("seed"))
+        whole = None not in (*words.values(), figures["value"], figures["seconds"], seed)
+        if not whole or better not in ("lower", "higher"):
+            return None
+        return cls(**words, **figures, better=better, seed=seed)  # type: ignore[arg-type]
 
 
 def protocol(name: str, spec: DataSpec, n: int, changed: Mapping[str, Any]) -> str:
