@@ -26,8 +26,8 @@ def evaluation(n: int) -> Callable[[], object]:
     """An evaluation of an untrained generator by all fast metrics, on everything that is there."""
     config = configured("conv3d", "data.name=shapes", "generator.width=8")
     generator = build_generator(config, REGISTRY, DataSpec()).eval().requires_grad_(False)
-    bench, _ = prepare(config, REGISTRY, DataSpec(), Request(n=n))
-    return lambda: bench.measure(fake(generator, n, 0), generator)
+    evaluator, _ = prepare(config, REGISTRY, DataSpec(), Request(n=n))
+    return lambda: evaluator.measure(fake(generator, n, 0), generator)
 
 
 def test_twice_the_clips_take_at_most_a_little_more_than_twice_the_time(ratio: Ratio) -> None:

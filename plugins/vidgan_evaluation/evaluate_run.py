@@ -49,12 +49,12 @@ def evaluate_run(
         if prepared is None:
             config = with_settings(config, settings, registry)
             prepared = prepare(config, registry, generator.spec, request)
-        bench, n = prepared
+        evaluator, n = prepared
         generator.to(request.device)
         clips = fake(generator, n, request.seed, f"step {saved.state['step']}'s")
         step = training_step(config, registry, request)
         started = time.perf_counter()
-        numbers = tuple(bench.measure(clips, generator, step))
+        numbers = tuple(evaluator.measure(clips, generator, step))
         seconds = round(time.perf_counter() - started, 3)
         evaluation = Evaluation(saved.state["step"], saved.model_hash, numbers, seconds)
         run = RunDir(saved.path.parent.parent)

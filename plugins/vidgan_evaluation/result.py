@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ WORDS = ("name", "protocol", "features", "data", "split", "version")
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class Result:
     """One number, its protocol, its standard error and its floor.
 
     `floor` is what the other half of the real clips scores in the place of generated ones, at the
@@ -33,6 +33,10 @@ class Number:
     version: str  # of vidgan
     seconds: float
 
+    def __str__(self) -> str:
+        floor = "" if self.floor is None else f" (floor {self.floor:.3g})"
+        return f"{self.name} {self.value:.3g}{floor}"
+
     @property
     def same(self) -> tuple[str, ...]:
         """What two numbers must have in common to be compared."""
@@ -43,7 +47,7 @@ class Number:
         return asdict(self)
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Number | None:
+    def parse(cls, values: Mapping[str, Any]) -> Result | None:
         """Return it from plain values that nobody vouches for; None if they are no number's.
 
         An error or a floor that is not finite counts as none.
@@ -57,6 +61,24 @@ class Number:
         return cls(**words, **figures, better=better, seed=seed)  # type: ignore[arg-type]
 
 
+# What tells most comes first: the distance that papers report, then what it is made of.
+FIRST = ("fvd", "fd", "kd", "precision", "recall")
+LINE = 4  # results that a line has room for
+
+
+def rank(name: str) -> tuple[int, str]:
+    """Return a key that sorts names of results by how much they tell, such as ``fd-lite0``."""
+    kind = next((k for k in FIRST if name == k or name.startswith(f"{k}-")), "")
+    return (FIRST.index(kind) if kind else len(FIRST)), name
+
+
+def headline(results: Sequence[Result], also: str = "") -> list[Result]:
+    """Return the few results that a line has room for: those that come first, and `also`."""
+    ordered = sorted(results, key=lambda result: rank(result.name))
+    first = [r for r in ordered if rank(r.name)[0] == rank(ordered[0].name)[0]]
+    return [r for r in ordered if r in first[:LINE] or r.name == also]
+
+
 def protocol(name: str, spec: DataSpec, n: int, changed: Mapping[str, Any]) -> str:
     """Return how a number was found, such as ``fd-lite0@16f-64px-n2048``."""
     size = f"{spec.height}" if spec.height == spec.width else f"{spec.height}x{spec.width}"
@@ -67,7 +89,7 @@ def protocol(name: str, spec: DataSpec, n: int, changed: Mapping[str, Any]) -> s
 DIFFERENCES = ("protocol", "features", "data", "split", "version")
 
 
-def differences(one: Number, other: Number) -> str:
+def differences(one: Result, other: Result) -> str:
     """Say in what the protocols of two numbers differ; nothing if they don't."""
     said = [
         f"{name} {_short(ours)} and {_short(theirs)}"

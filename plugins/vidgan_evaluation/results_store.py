@@ -10,7 +10,7 @@ from pathlib import Path
 from vidgan_core.errors import printable
 from vidgan_core.runs import bookkeeping
 from vidgan_core.runs.atomic_files import replace
-from vidgan_evaluation.result import Number
+from vidgan_evaluation.result import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Evaluation:
 
     step: int | None
     model: str
-    numbers: tuple[Number, ...]
+    numbers: tuple[Result, ...]
     seconds: float = 0.0
 
 
@@ -57,10 +57,10 @@ def read(folder: Path) -> dict[int, Evaluation]:
     return {step: e for step, e in found.items() if e and e.step == step}
 
 
-def curve(evaluations: Mapping[int, Evaluation], name: str) -> Mapping[int, Number]:
+def curve(evaluations: Mapping[int, Evaluation], name: str) -> Mapping[int, Result]:
     """Return the numbers of one name by step, all of one protocol: that of the latest."""
-    latest: Number | None = None
-    points: dict[int, Number] = {}
+    latest: Result | None = None
+    points: dict[int, Result] = {}
     for step in sorted(evaluations, reverse=True):
         for number in evaluations[step].numbers:
             if number.name == name and (latest is None or number.same == latest.same):
@@ -102,6 +102,6 @@ def _load(path: Path) -> Evaluation | None:
     listed = facts.get("numbers")
     if step is None or model is None or not isinstance(listed, list):
         return None
-    numbers = [Number.parse(values) for values in listed if isinstance(values, dict)]
+    numbers = [Result.parse(values) for values in listed if isinstance(values, dict)]
     seconds = bookkeeping.number(facts.get("seconds")) or 0.0
     return Evaluation(step, model, tuple(filter(None, numbers)), seconds)

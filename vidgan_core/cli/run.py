@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidgan_core import hookimpl
 from vidgan_core.cli.run_flags import AUTO, add_flags, written
 from vidgan_core.cli.shared import device, discover, no_plugins, settings
 from vidgan_core.errors import Exit
@@ -220,7 +221,7 @@ def _train(
             watching = (ClipCounts(), MetricsLog(), SamplePictures(), CollapseWarning())
             for observer in (
                 *watching,
-                EvaluationCallback(),
+                _Watched(EvaluationCallback(**config.eval.model_dump()), run),
                 bar,
                 *([Profile()] if profile else []),
             ):
@@ -233,3 +234,47 @@ def _train(
     click.echo(f"{stem}.mp4 (and .gif, .png){curves}")
     # Where another process was told to stop, this one was not.
     return interruption.code or (Exit.OK if finished else Exit.TERMINATED)
+
+
+class _Watched:
+    """Calls a callback from the lifecycle hooks, until runs call callbacks themselves."""
+
+    def __init__(self, callback: Any, run: Any) -> None:
+        self._callback, self._run = callback, run
+
+    def __getattr__(self, name: str) -> Any:
+        """Stand in for the run."""
+        return getattr(self._run, name)
+
+    @property
+    def sampled(self) -> Any:
+        """The network that clips are made with."""
+        return self._run.ema.generator
+
+    @property
+    def spec(self) -> Any:
+        """The shape of a clip."""
+        return self._run.parts.spec
+
+    def report(self, event: str, **facts: Any) -> None:
+        """Tell nobody."""
+
+    @hookimpl
+    def vidgan_fit_start(self) -> None:
+        """Pass it on."""
+        self._callback.fit_start(self)
+
+    @hookimpl
+    def vidgan_step_end(self, scalars: Any) -> None:
+        """Pass it on."""
+        self._callback.step_end(self, scalars)
+
+    @hookimpl
+    def vidgan_checkpoint_saved(self, path: Path) -> None:
+        """Pass it on."""
+        self._callback.checkpoint_saved(self, path)
+
+    @hookimpl
+    def vidgan_fit_end(self, finished: bool) -> None:
+        """Pass it on."""
+        self._callback.fit_end(self, finished)
