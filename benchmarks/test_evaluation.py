@@ -28,8 +28,8 @@ def evaluation(n: int) -> Callable[[], object]:
     generator = (
         build_network(config, REGISTRY, DataSpec(), "generator").eval().requires_grad_(False)
     )
-    bench, _ = prepare(config, REGISTRY, DataSpec(), Request(n=n))
-    return lambda: bench.measure(fake(generator, n, 0), generator)
+    evaluator, _ = prepare(config, REGISTRY, DataSpec(), Request(n=n))
+    return lambda: evaluator.measure(fake(generator, n, 0), generator)
 
 
 def test_twice_the_clips_take_at_most_a_little_more_than_twice_the_time(ratio: Ratio) -> None:

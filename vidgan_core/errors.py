@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Exit(IntEnum):
@@ -65,8 +65,7 @@ class ClipError(VidganError):
         return type(self), (self.source, self.reason)
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One mistake in a configuration, as `where: what (got value, from source)`."""
 
     where: str

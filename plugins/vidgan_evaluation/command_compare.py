@@ -1,4 +1,4 @@
-"""`vidgan compare`: compare runs."""
+"""Compare runs in a table and a page."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def command(
     if out:
         from vidgan_core.runs.atomic_files import replace
         from vidgan_evaluation.html_page import render
-        from vidgan_evaluation.sample_clips import films
+        from vidgan_evaluation.sample_clips import sample_clips
 
-        shown, failed = films(comparison, registry, seed)
+        shown, failed = sample_clips(comparison, registry, seed)
         for reason in failed:
             click.echo(f"warning: {reason}", err=True)
         said = " ".join(["vidgan compare", *map(str, runs), "-o", str(out)])

@@ -1,4 +1,4 @@
-"""`vidgan eval`: measure generated clips."""
+"""Measure generated clips against real ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from vidgan_core.cli.shared import (
     as_json,
     device,
     discover,
-    name_data,
     no_plugins,
     print_json,
     print_table,
@@ -196,8 +195,8 @@ def _data_config(data: str, settings: tuple[str, ...], registry: Registry) -> Ru
     from vidgan_core.config.sources import ConfigSources
 
     layers = ConfigSources()
-    name_data(layers, data)
-    if layers.said("data", "name") == "folder":
+    layers.add_data(data)
+    if layers.value_at("data", "name") == "folder":
         layers.add(("data", "held_out"), 0, "--sanity")
     for setting in settings:
         layers.add_setting(setting)

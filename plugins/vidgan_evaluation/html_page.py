@@ -16,7 +16,7 @@ from PIL import Image
 from vidgan_core import __version__
 from vidgan_evaluation.comparison import Comparison, figure, floor
 from vidgan_evaluation.plots import COLOURS, bars_chart, curves_chart
-from vidgan_evaluation.sample_clips import Film
+from vidgan_evaluation.sample_clips import ClipSample
 
 CELL = 88  # pixels of a clip, whatever its own size
 COLUMNS = 3
@@ -26,7 +26,7 @@ ARROWS = {"lower": "↓", "higher": "↑"}
 FIGURE = '<b class="figure"></b>'  # the style sheet counts them
 
 
-def render(comparison: Comparison, films: Sequence[Film], command: str) -> str:
+def render(comparison: Comparison, films: Sequence[ClipSample], command: str) -> str:
     """Return the page."""
     template = Path(__file__).parent / "templates" / "compare.html"
     labels = [entry.label for entry in comparison.entries]
@@ -41,9 +41,10 @@ def render(comparison: Comparison, films: Sequence[Film], command: str) -> str:
 
 
 def _lead(comparison: Comparison) -> str:
-    names = sorted({entry.config.generator.name for entry in comparison.entries})
+    tables = (t for entry in comparison.entries for t in entry.config.networks.values())
+    names = sorted({table.name for table in tables})
     data = sorted({entry.config.data.name for entry in comparison.entries})
-    return f"Generators: {', '.join(names)}. Data: {', '.join(data)}."
+    return f"Networks: {', '.join(names)}. Data: {', '.join(data)}."
 
 
 def _numbers(comparison: Comparison) -> str:
@@ -107,7 +108,7 @@ def _shared(comparison: Comparison) -> str:
     )
 
 
-def _samples(films: Sequence[Film]) -> str:
+def _samples(films: Sequence[ClipSample]) -> str:
     if not films:
         return ""
     shown = "".join(
@@ -121,13 +122,13 @@ def _samples(films: Sequence[Film]) -> str:
     return _section("Samples", f"<figcaption>{caption}</figcaption>{grid}")
 
 
-def _shades(films: Sequence[Film]) -> Iterator[str]:
+def _shades(films: Sequence[ClipSample]) -> Iterator[str]:
     """Return the colour of each run as in the charts; the real clips have none."""
     colours = cycle(COLOURS)
     return (next(colours) if film.mark else "" for film in films)
 
 
-def _webp(film: Film) -> str:
+def _webp(film: ClipSample) -> str:
     """Return clips (B, T, H, W, 3) as a grid that plays, in a data URL."""
     images = [Image.fromarray(frame) for frame in _grid(film)]
     file = io.BytesIO()
@@ -144,7 +145,7 @@ def _webp(film: Film) -> str:
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def _grid(film: Film) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _grid(film: ClipSample) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     """Lay clips out in rows of `COLUMNS`, each frame scaled to `CELL` pixels, with thin gaps."""
     count, length = film.clips.shape[:2]
     rows = -(-count // COLUMNS)

@@ -50,25 +50,25 @@ def pyplot() -> Any:
 
 
 def sanity_chart(check: Check, path: Path) -> None:
-    """Draw, a panel a defect, how many times its floor each distance is as the strength grows."""
+    """Draw how many times its floor each distance is, a panel a degradation, by strength."""
     plt = pyplot()
-    distances = sorted({name for by in check.seen.values() for name in by})
-    defects = list(dict.fromkeys(row.defect for row in check.rows))
+    distances = sorted({name for by in check.ratios.values() for name in by})
+    degradations = list(dict.fromkeys(row.degradation for row in check.rows))
     columns = 4
-    lines = -(-len(defects) // columns)
+    lines = -(-len(degradations) // columns)
     figure, axes = plt.subplots(
         lines, columns, figsize=(2.6 * columns, 2.1 * lines), sharey=True, layout="constrained"
     )
-    for axis, defect in zip(axes.flat, defects, strict=False):
-        rows = [row for row in check.rows if row.defect == defect]
+    for axis, degradation in zip(axes.flat, degradations, strict=False):
+        rows = [row for row in check.rows if row.degradation == degradation]
         for name, shade in zip(distances, COLOURS, strict=False):
             floor = max(check.clean[name], check.error[name])
             times = [max(row.values[name] / floor, 0.1) for row in rows]
             axis.plot(range(len(rows)), times, "o-", color=shade, label=name, markersize=3)
         axis.axhline(3, color=INK, linewidth=0.8, linestyle=":")
-        axis.set(title=defect, yscale="log")
+        axis.set(title=degradation, yscale="log")
         axis.set_xticks(range(len(rows)), [f"{row.strength:g}" for row in rows])
-    for axis in axes.flat[len(defects) :]:
+    for axis in axes.flat[len(degradations) :]:
         axis.set_axis_off()
     figure.supylabel("times the floor")
     handles, labels = axes.flat[0].get_legend_handles_labels()

@@ -1,5 +1,8 @@
 """The `vidgan` command: one small module per command, imported when it is used.
 
+Those of plugins, in-tree ones included, are found by their entry points: see
+`vidgan_core.plugins.commands`.
+
 Results go to stdout, everything else to stderr; `vidgan_core.errors.Exit` has the exit codes.
 """
 
@@ -7,20 +10,21 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cached_property
 from importlib import import_module
 
 import click
 
 from vidgan_core import __version__
+from vidgan_core.cli.shared import NO_PLUGINS, no_plugins
 from vidgan_core.errors import ConfigError, Exit, VidganError, did_you_mean, explained
+from vidgan_core.plugins.commands import PluggedCommand, commands
 from vidgan_core.training.distributed.env import local_rank, processes
 
 # In the order of use. The texts are here so that --help imports none of the modules.
 COMMANDS = {
     "run": "Train a GAN on video clips.",
     "sample": "Generate clips with a trained generator.",
-    "eval": "Measure generated clips against real ones.",
-    "compare": "Compare runs in a table and a page.",
     "data": "Check your own videos and show the clips of training.",
     "plugins": "List, explain, create and check components.",
     "inspect": "Describe a run, checkpoint, video or picture.",
@@ -29,19 +33,45 @@ COMMANDS = {
 
 
 class Commands(click.Group):
-    """Finds each command in the module of its name."""
+    """Finds each command in the module of its name, or in the plugin that announces it."""
+
+    third_party = True
+
+    @cached_property
+    def plugged(self) -> dict[str, PluggedCommand]:
+        """The commands of plugins, by the name by which they are used."""
+        return commands(COMMANDS, third_party=self.third_party)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Look for --no-plugins first: it decides which commands there are."""
+        self.third_party = NO_PLUGINS not in args
+        vars(self).pop("plugged", None)
+        ctx.meta[NO_PLUGINS] = not self.third_party
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name them all."""
-        return list(COMMANDS)
+        return [*COMMANDS, *self.plugged]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands."""
+        """Write the list of commands: ours, then those of other distributions."""
+        ours = {name: command.help for name, command in self.plugged.items() if command.ours}
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([*COMMANDS.items(), *ours.items()])
+        others = {
+            name: f"{command.help} ({command.distribution} {command.version})"
+            for name, command in self.plugged.items()
+            if not command.ours
+        }
+        if others:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl(list(others.items()))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command's module."""
+        if cmd_name in self.plugged:
+            plugged: click.Command = self.plugged[cmd_name].load()
+            return plugged
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"vidgan_core.cli.{cmd_name}").command
@@ -50,15 +80,19 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Answer a misspelt command with the nearest one."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            ctx.fail(f"no command named {args[0]!r}; {did_you_mean(args[0], COMMANDS)}")
+        """Answer a misspelt command with the nearest one, one that several have with all."""
+        name, known = args[0], self.list_commands(ctx)
+        if name not in known and not name.startswith("-"):
+            claimed = [full for full, command in self.plugged.items() if command.name == name]
+            hint = f"say which: {' or '.join(claimed)}" if claimed else did_you_mean(name, known)
+            ctx.fail(f"no command named {name!r}; {hint}")
         return super().resolve_command(ctx, args)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="vidgan")
-def cli() -> None:
+@no_plugins
+def cli(no_plugins: bool) -> None:
     """Train GANs that generate video, sample and evaluate them, and extend vidgan by plugins."""
 
 

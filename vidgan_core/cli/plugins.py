@@ -49,9 +49,9 @@ def info(name: str, as_json: bool, no_plugins: bool) -> None:
     from vidgan_core.errors import UsageError, did_you_mean
 
     registry = discover(no_plugins)
-    found = [p for p in registry.all() if p.component.name == name]
+    found = [p for p in registry.all() if name in (p.component.name, registry.name_of(p))]
     if not found:
-        names = {p.component.name for p in registry.all()}
+        names = {registry.name_of(p) for p in registry.all()}
         raise UsageError(f"no component named {name!r}", hint=did_you_mean(name, names))
     described = [_describe(registry, provided) for provided in found]
     if as_json:
@@ -144,9 +144,9 @@ def _failures(registry: Registry) -> Iterator[dict[str, Any]]:
 
 def _record(registry: Registry, provided: Provided) -> dict[str, Any]:
     component = provided.component
-    row = _row(component.kind, component.name, provided.provider, component.summary)
+    row = _row(component.kind, registry.name_of(provided), provided.provider, component.summary)
     return row | {
-        "status": "clash" if registry.clashing(provided) else "ok",
+        "status": "clash" if registry.name_of(provided) != component.name else "ok",
         "default": registry.is_default(provided),
     }
 
@@ -168,7 +168,7 @@ def _describe(registry: Registry, provided: Provided) -> dict[str, Any]:
     from vidgan_core.plugins.options import describe_options
 
     component = provided.component
-    options = describe_options(registry.load(component.kind, component.name))
+    options = describe_options(registry.load(component.kind, registry.name_of(provided)))
     return _record(registry, provided) | {
         "usual": dict(component.usual),
         "options": [asdict(option) for option in options],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,10 @@ from vidgan_core.training.distributed.env import local_rank
 if TYPE_CHECKING:
     from vidgan_core.plugins.registry import Registry
 
+NO_PLUGINS = "--no-plugins"
+
 no_plugins = click.option(
-    "--no-plugins", is_flag=True, help="Ignore third-party plugins (see also VIDGAN_PLUGINS)."
+    NO_PLUGINS, is_flag=True, help="Ignore third-party plugins (see also VIDGAN_PLUGINS)."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 settings = click.option(
@@ -31,7 +32,9 @@ def discover(no_plugins: bool) -> Registry:
     """Find the plugins; say on stderr which are broken."""
     from vidgan_core.plugins.registry import Registry
 
-    registry = Registry.discover(third_party=not no_plugins)
+    context = click.get_current_context(silent=True)
+    hidden = no_plugins or bool(context and context.meta.get(NO_PLUGINS))
+    registry = Registry.discover(third_party=not hidden)
     for complaint in registry.complaints() if local_rank() == 0 else ():
         click.echo(f"warning: {complaint}", err=True)
     return registry
@@ -39,6 +42,8 @@ def discover(no_plugins: bool) -> Registry:
 
 def print_json(value: Any) -> None:
     """Print a result for programs."""
+    import json
+
     click.echo(json.dumps(value, indent=1))
 
 

@@ -82,8 +82,7 @@ class Sampler:
     @property
     def fps(self) -> float:
         """The frames a second of the run's own sample pictures."""
-        table = self.config.callback.get("pictures")
-        return float(table.options.get("fps", FPS)) if table else FPS
+        return frame_rate(self.config)
 
     def mark(self, seed: int) -> Mark:
         """Return what files made with this seed say of themselves."""
@@ -193,6 +192,12 @@ def draw_condition(
     if classes:
         drawn[CLASS] = torch.tensor([classes[i % len(classes)] for i in range(n)])
     return drawn
+
+
+def frame_rate(config: RunConfig) -> float:
+    """Return the frames a second of a run's sample pictures."""
+    table = config.callback.get("pictures")
+    return float(table.options.get("fps", FPS)) if table else FPS
 
 
 def find_checkpoint(path: Path, step: int | None = None) -> Checkpoint:

@@ -24,6 +24,8 @@ from vidgan_core.config.schema import RunConfig
 from vidgan_core.config.sources import ConfigSources
 from vidgan_core.errors import UsageError, VidganError
 from vidgan_core.plugins.registry import Registry
+from vidgan_core.runs import bookkeeping
+from vidgan_core.runs.atomic_files import replace
 from vidgan_core.runs.environment import environment
 
 RUNS = Path("runs")
@@ -117,9 +119,9 @@ class RunDir:
 
     def write_records(self, config: RunConfig, registry: Registry, device: torch.device) -> None:
         """Make the folder a run: write configuration and environment, and make its folders."""
-        _replace(self.config_file, config.toml())
+        replace(self.config_file, config.toml())
         facts = json.dumps(environment(registry, device), indent=1)
-        _replace(self.environment_file, facts + "\n")
+        replace(self.environment_file, facts + "\n")
         self.samples.mkdir(exist_ok=True)
         self.checkpoints.mkdir(exist_ok=True)
 
@@ -128,24 +130,14 @@ class RunDir:
         with self.metrics_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
-    def read_metrics(self) -> list[dict[str, Any]]:
-        """Return the lines of metrics.jsonl; one that a crash cut short is left out."""
-        lines = []
-        if self.metrics_file.exists():
-            for text in self.metrics_file.read_text("utf-8").splitlines():
-                try:
-                    lines.append(json.loads(text))
-                except ValueError:
-                    continue
-        return lines
+    def read_metrics(self) -> list[dict[str, float]]:
+        """Return the lines of metrics.jsonl that hold a step; damaged ones are left out."""
+        return bookkeeping.read_lines(self.metrics_file)
 
     def rewind(self, step: int) -> None:
         """Drop lines and evaluations after `step`: the resumed run writes them again."""
-        kept = [json.dumps(m) + "\n" for m in self.read_metrics() if m["step"] <= step]
-        _replace(self.metrics_file, "".join(kept))
-        for path in self.evaluations.glob("step-*.json"):
-            if path.stem[5:].isdecimal() and int(path.stem[5:]) > step:
-                path.unlink()
+        bookkeeping.rewind_lines(self.metrics_file, step)
+        bookkeeping.drop_evaluations(self.evaluations, step)
 
 
 class _Handle:
@@ -156,10 +148,3 @@ class _Handle:
 
     def __del__(self) -> None:
         os.close(self.descriptor)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a text file that is whole at every moment, whatever happens meanwhile."""
-    unfinished = path.with_name(_UNFINISHED + path.name)
-    unfinished.write_text(text, "utf-8")
-    unfinished.replace(path)

@@ -17,7 +17,7 @@ from vidgan_core.device import BF16, choose_device, choose_precision
 from vidgan_core.errors import UsageError, VidganError
 from vidgan_core.interfaces import Callback, Dataset, DataSpec, Generator
 from vidgan_core.plugins.registry import Registry
-from vidgan_core.runs import best, checkpoint
+from vidgan_core.runs import bookkeeping, checkpoint
 from vidgan_core.runs.checkpoint import Checkpoint
 from vidgan_core.runs.folder import RunDir
 from vidgan_core.training.boundary import checked_first_step, try_sampling
@@ -316,7 +316,7 @@ class Run:
         folder = self.folder.checkpoints
         path = checkpoint.save(folder, self.step, model=model, train=train, state=state)
         if not self.trainer.skipped_in_a_row:
-            kept = best.read(folder)
+            kept = bookkeeping.read_best(folder)
             spare = kept.step if kept else None
             checkpoint.prune(folder, self.config.checkpoint.keep, newest=self.step, spare=spare)
         self.report("checkpoint_saved", path=path)

