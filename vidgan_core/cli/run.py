@@ -139,6 +139,7 @@ def _folder(
     from vidgan_core.errors import UsageError
     from vidgan_core.runs import checkpoint
     from vidgan_core.runs.folder import RunDir
+    from vidgan_core.runs.resume import refuse_changes, saved_config
 
     check_parts(config.data.batch, size, config.trainer.accumulate)
     if resume is None:
@@ -151,30 +152,11 @@ def _folder(
     elif out is not None and out != Path(resume):
         raise UsageError("--out names another folder than --resume")
     folder = RunDir.open(out if resume == AUTO and out else Path(resume))
-    _refuse_changes(folder.read_config(registry), config)
-    return folder, checkpoint.newest(folder.checkpoints)
-
-
-def _refuse_changes(before: RunConfig, now: RunConfig) -> None:
-    """A run may go on to other steps with other workers, and is otherwise what it was."""
-    from vidgan_core.config.sources import flat
-    from vidgan_core.errors import UsageError
-
-    old, new = flat(before.model_dump(mode="json")), flat(now.model_dump(mode="json"))
-    changed = [k for k in sorted({*old, *new}) if old.get(k) != new.get(k) and not _free(k, now)]
-    if changed:
-        what = ", ".join(f"{k} from {old.get(k)} to {new.get(k)}" for k in changed)
-        hint = "trainer.decay_steps can keep schedules apart from it" if "steps" in changed else ""
-        raise UsageError(f"can't resume with another configuration: {what}", hint=hint)
-
-
-def _free(key: str, config: RunConfig) -> bool:
-    """May a run go on with another value? How it is measured changes nothing in it."""
-    if key == "steps":
-        return not config.depends_on_steps
-    return key in ("data.workers", "checkpoint.best") or key.startswith(
-        ("eval.", "metric.", "features.")
-    )
+    saved = checkpoint.newest(folder.checkpoints)
+    # What was trained is in the checkpoint; config.toml may have been edited since.
+    before = saved_config(saved, registry) if saved else folder.read_config(registry)
+    refuse_changes(before, config)
+    return folder, saved
 
 
 def _train(
