@@ -260,9 +260,11 @@ class Run:
     def _write(
         self, model: dict[str, Tensor], train: dict[str, Tensor], state: dict[str, Any]
     ) -> None:
-        folder = self.folder.checkpoints
-        path = checkpoint.save(folder, self.step, model=model, train=train, state=state)
+        path = checkpoint.save(
+            self.folder.checkpoints, self.step, model=model, train=train, state=state
+        )
         if not self.trainer.skipped_in_a_row:
+            folder = self.folder.checkpoints  # asked for again: it may have moved meanwhile
             kept = bookkeeping.read_best(folder)
             spare = kept.step if kept else None
             checkpoint.prune(folder, self.config.checkpoint.keep, newest=self.step, spare=spare)
