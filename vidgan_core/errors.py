@@ -15,6 +15,7 @@ class Exit(IntEnum):
     USAGE = 2
     COMPONENT = 3
     CHECK = 4
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -52,6 +53,10 @@ class CheckError(VidganError):
     """A check that was asked for has failed."""
 
     code = Exit.CHECK
+
+
+class StalledError(VidganError):
+    """The data did not come while the process was asked to stop."""
 
 
 class ClipError(VidganError):

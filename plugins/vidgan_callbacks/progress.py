@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.table import Column
 
 from vidgan_core import hookimpl
+from vidgan_core.cli.streams import drawing
 from vidgan_core.training.run import Run
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -120,5 +121,5 @@ class ProgressLines:
 
 def progress() -> ProgressBar | ProgressLines:
     """Return what suits stderr."""
-    console = Console(stderr=True)
+    console = Console(file=drawing())
     return ProgressBar(console) if console.is_terminal else ProgressLines()

@@ -92,6 +92,7 @@ def command(
     if nproc and nproc > 1 and not dry_run and processes() == 1:
         from vidgan_core.training.distributed.launch import launch
 
+        _check_nproc(nproc, file, resume, data, settings, flags, no_plugins)
         return launch(nproc, sys.argv[1:])  # this command once more, in each of them
     registry = discover(no_plugins)
     layers = written(file, resume, registry)
@@ -110,6 +111,26 @@ def command(
     found = peers.lead(lambda: _folder(config, registry, out, resume, peers.size))
     folder, saved = found or (None, None)
     return _train(config, registry, folder, out, saved, minutes, peers, profile=profile)
+
+
+def _check_nproc(
+    size: int,
+    file: str | None,
+    resume: str | None,
+    data: str | None,
+    settings: tuple[str, ...],
+    flags: dict[str, Any],
+    no_plugins: bool,
+) -> None:
+    """Refuse more processes than a batch has clips, before they are started."""
+    from vidgan_core.config.resolve import batch_size
+    from vidgan_core.plugins.registry import Registry
+
+    registry = Registry.discover(third_party=not no_plugins)  # the processes say what is broken
+    layers = written(file, resume, registry)
+    add_flags(layers, {}, data, settings, flags)
+    if (batch := batch_size(layers, registry)) is not None and size > batch:
+        check_parts(batch, size, 1)
 
 
 def _try_out(config: RunConfig, registry: Registry) -> None:
@@ -180,6 +201,7 @@ def _train(
     from vidgan_evaluation.callback import EvaluationCallback
 
     from vidgan_core.cli.signals import interruptible
+    from vidgan_core.cli.streams import finish
     from vidgan_core.runs.folder import RunDir
     from vidgan_core.training.run import Run
 
@@ -212,6 +234,6 @@ def _train(
         return interruption.code
     stem = run.folder.samples / f"step-{run.step:06d}"
     curves = f", {run.folder.curves_file}" if run.folder.curves_file.exists() else ""
-    click.echo(f"{stem}.mp4 (and .gif, .png){curves}")
+    finish(f"{stem}.mp4 (and .gif, .png){curves}")
     # Where another process was told to stop, this one was not.
     return interruption.code or (Exit.OK if finished else Exit.TERMINATED)

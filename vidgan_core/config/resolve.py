@@ -69,6 +69,14 @@ def resolve(layers: ConfigSources, registry: Registry) -> RunConfig:
     return _best_is_measured(RunConfig.model_validate(config), layers)
 
 
+def batch_size(layers: ConfigSources, registry: Registry) -> int | None:
+    """Return how many clips a batch has, without loading a component; None where that is wrong."""
+    table = _with_defaults(layers, registry)["data"]
+    usual = DataTable.model_fields["batch"].default
+    batch = table.get("batch", usual) if isinstance(table, dict) else None
+    return batch if type(batch) is int and batch >= 1 else None
+
+
 def _best_is_measured(config: RunConfig, layers: ConfigSources) -> RunConfig:
     """Refuse to keep the best checkpoint where checkpoints are not measured."""
     best, every, saved = config.checkpoint.best, config.eval.every, config.checkpoint.every

@@ -16,7 +16,7 @@ from vidgan_games.two_player import TwoPlayerGame
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.data.batches import Batches
 from vidgan_core.device import BF16, choose_device, choose_precision
-from vidgan_core.errors import UsageError, VidganError
+from vidgan_core.errors import StalledError, UsageError, VidganError
 from vidgan_core.interfaces.dataset import Dataset
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.runs import bookkeeping, checkpoint
@@ -110,6 +110,8 @@ class Run:
 
         Raises VidganError when the numbers stop being finite and going back does not help.
         """
+        if self.peers.size == 1:  # several must agree on where to stop, and all have their data
+            self.batches.stop_waiting(stop)
         self._announce("vidgan_fit_start")
         try:
             while not self._advance(stop):
@@ -180,6 +182,10 @@ class Run:
                 self._one_step()
                 if self._due():
                     self._save()
+            if self.step != self._saved_at:
+                self._save()
+        except StalledError:
+            self.trainer.abandon()
             if self.step != self._saved_at:
                 self._save()
         except DivergedError as error:
