@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from vidgan_core.errors import printable
 from vidgan_core.interfaces.dataset import DataSpec
 from vidgan_core.runs.bookkeeping import count, number, text
 
@@ -48,13 +49,19 @@ class Number:
 
         An error or a floor that is not finite counts as none.
         """
-        words = {key: text(values.get(key)) for key in WORDS}
+        words = {key: _word(values.get(key)) for key in WORDS}
         figures = {key: number(values.get(key)) for key in ("value", "error", "floor", "seconds")}
         better, seed = values.get("better"), count(values.get("seed"))
         whole = None not in (*words.values(), figures["value"], figures["seconds"], seed)
         if not whole or better not in ("lower", "higher"):
             return None
         return cls(**words, **figures, better=better, seed=seed)  # type: ignore[arg-type]
+
+
+def _word(value: Any) -> str | None:
+    """Return a text that a terminal, a chart or a page can show."""
+    found = text(value)
+    return None if found is None else printable(found)
 
 
 def protocol(name: str, spec: DataSpec, n: int, changed: Mapping[str, Any]) -> str:
