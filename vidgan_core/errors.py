@@ -104,6 +104,10 @@ _EXPLAINED = {
         "trainer.compile: a compiled network has no second derivative, which gradient penalties "
         "need; try trainer.compile=false"
     ),
+    "surrogates not allowed": "a path or a name that is written down must be UTF-8",
+    "embedded null": "a path or a name holds a null character",
+    "Storage size calculation overflowed": "a size is too large",
+    "numel: integer multiplication overflow": "a size is too large",
     "Expected more than 1 value per channel": (
         "data.batch: BatchNorm needs more than one value a channel; try 2 or more clips a batch"
     ),

@@ -20,6 +20,7 @@ from rich.table import Column
 
 from vidgan_core import hookimpl
 from vidgan_core.cli.streams import drawing
+from vidgan_core.errors import printable
 from vidgan_core.training.run import Run
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -33,7 +34,7 @@ def introduce(run: Run) -> None:
     ]
     where = f"step {run.step} to" if run.step else "for"
     click.echo(
-        f"{run.folder.path}: {config.generator.name} ({millions[0]:.2f} M) against "
+        f"{printable(str(run.folder.path))}: {config.generator.name} ({millions[0]:.2f} M) against "
         f"{config.discriminator.name} ({millions[1]:.2f} M), {config.loss.name}, "
         f"{len(run.batches.dataset)} clips of {parts.spec} from {config.data.name}, "
         f"{where} {config.steps} steps of {config.data.batch} on {run.device.type} "

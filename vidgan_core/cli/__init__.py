@@ -20,6 +20,7 @@ from vidgan_core.errors import (
     VidganError,
     did_you_mean,
     explained,
+    printable,
 )
 from vidgan_core.training.distributed.env import local_rank, processes
 
@@ -127,8 +128,11 @@ def _main() -> None:
     except OSError as error:
         _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         sys.exit(Exit.FAILED)
+    except (MemoryError, RecursionError, OverflowError) as error:
+        _complain(f"a value is too large for this machine: {type(error).__name__}: {error}")
+        sys.exit(Exit.FAILED)
 
 
 def _complain(*messages: str) -> None:
     for message in messages:
-        click.echo(f"error: {message}", err=True)
+        click.echo(f"error: {printable(message)}", err=True)  # a line each, whatever they quote

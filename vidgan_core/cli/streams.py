@@ -131,6 +131,6 @@ def finish(text: str) -> None:
     """Print the last line of work that is done, whether or not somebody reads it."""
     try:
         if sys.stdout is not None:
-            print(text, flush=True)
+            print(printable(text), flush=True)
     except OSError:
         to_nowhere(sys.stdout)
