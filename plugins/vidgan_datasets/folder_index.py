@@ -14,6 +14,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.progress import track
 
+from vidgan_core.cli.streams import drawing
 from vidgan_core.errors import UsageError, printable
 from vidgan_core.media.read import Film, Kind
 from vidgan_datasets.folder_walk import Found, Known, Layout, walk
@@ -94,7 +95,7 @@ def _same(record: Record | None, found: Found) -> bool:
 def _look(root: Path, found: Sequence[Found], limits: Limits) -> Iterator[Record]:
     """Yield the record of everything that was found, in order."""
     base = root if root.is_dir() else root.parent
-    console = Console(stderr=True)
+    console = Console(file=drawing())
     films = [f for f in found if not f.refused]
     if len(films) > FEW and not console.is_terminal:
         console.print(f"looking into {len(films)} films", highlight=False)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from vidgan_core.errors import printable
 from vidgan_core.interfaces.dataset import DataSpec
 from vidgan_core.runs.bookkeeping import count, number, text
 
@@ -52,7 +53,7 @@ class Result:
 
         An error or a floor that is not finite counts as none.
         """
-        words = {key: text(values.get(key)) for key in WORDS}
+        words = {key: _word(values.get(key)) for key in WORDS}
         figures = {key: number(values.get(key)) for key in ("value", "error", "floor", "seconds")}
         better, seed = values.get("better"), count(values.get("seed"))
         whole = None not in (*words.values(), figures["value"], figures["seconds"], seed)
@@ -77,6 +78,12 @@ def headline(results: Sequence[Result], also: str = "") -> list[Result]:
     ordered = sorted(results, key=lambda result: rank(result.name))
     first = [r for r in ordered if rank(r.name)[0] == rank(ordered[0].name)[0]]
     return [r for r in ordered if r in first[:LINE] or r.name == also]
+
+
+def _word(value: Any) -> str | None:
+    """Return a text that a terminal, a chart or a page can show."""
+    found = text(value)
+    return None if found is None else printable(found)
 
 
 def protocol(name: str, spec: DataSpec, n: int, changed: Mapping[str, Any]) -> str:

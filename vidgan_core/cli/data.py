@@ -68,7 +68,7 @@ def show(
 ) -> None:
     """Draw the first clips of training, one per row, first frame to last."""
     from vidgan_core.data.batches import Batches
-    from vidgan_core.errors import UsageError
+    from vidgan_core.errors import UsageError, printable
     from vidgan_core.media.pictures import contact_sheet, to_frames
     from vidgan_core.media.write import write_png
 
@@ -81,7 +81,7 @@ def show(
     out.parent.mkdir(parents=True, exist_ok=True)
     write_png(out, contact_sheet(clips), mark={})
     click.echo(dataset.summary(), err=True)
-    click.echo(out)
+    click.echo(printable(str(out)))
 
 
 def _build(data: str, settings: tuple[str, ...], no_plugins: bool) -> Dataset:

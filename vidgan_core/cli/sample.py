@@ -76,7 +76,7 @@ def command(
     no_plugins: bool,
 ) -> None:
     """Generate clips with the EMA generator of RUN (a run's folder or a checkpoint)."""
-    from vidgan_core.errors import UsageError
+    from vidgan_core.errors import UsageError, printable
     from vidgan_core.inference.sampler import SampleOptions, Sampler
 
     if math.isnan(rate) or (fps is not None and math.isnan(fps)):  # which no range excludes
@@ -91,7 +91,7 @@ def command(
         _write_film(out, sampler.in_windows(count, **wishes), fps, mark)
     else:
         write(sampler.in_batches(count, batch=batch, **wishes), fps, mark)
-    click.echo(out)
+    click.echo(printable(str(out)))
 
 
 def _write_film(out: Path, windows: Iterable[Tensor], fps: float, mark: Mark) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidgan_core.errors import printable
 from vidgan_core.training.distributed.env import local_rank
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def print_facts(facts: Iterable[tuple[str, object]]) -> None:
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Print rows in aligned columns."""
+    """Print rows in aligned columns; a row is a line, whatever is in its cells."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from vidgan_core.config.schema import NetworkTable, OptimizerTable, RunConfig, core_table
+from vidgan_core.config.schema import DataTable, NetworkTable, OptimizerTable, RunConfig, core_table
 from vidgan_core.config.sources import ConfigSources, KeyPath
 from vidgan_core.errors import ComponentError, ConfigError, Problem, UsageError, did_you_mean
 from vidgan_core.plugins.kinds import KINDS, Kind
@@ -86,6 +86,14 @@ def _game(sources: ConfigSources, registry: Registry) -> type[Game]:
     except UsageError as error:
         source = sources.source(("game", "name"))
         raise ConfigError([Problem("", str(error), source=source)]) from None
+
+
+def batch_size(sources: ConfigSources, registry: Registry) -> int | None:
+    """Return how many clips a batch has; None where that is wrong."""
+    table = _with_defaults(sources, registry, _game(sources, registry))["data"]
+    usual = DataTable.model_fields["batch"].default
+    batch = table.get("batch", usual) if isinstance(table, dict) else None
+    return batch if type(batch) is int and batch >= 1 else None
 
 
 def _with_defaults(sources: ConfigSources, registry: Registry, game: type[Game]) -> dict[str, Any]:

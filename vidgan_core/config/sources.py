@@ -60,6 +60,9 @@ class ConfigSources:
 
     def add(self, place: KeyPath, value: Any, source: str) -> None:
         """Set one value, over what earlier sources gave."""
+        if not (_is_utf8(value) and all(map(_is_utf8, place))):
+            self.problems.append(Problem(".".join(place), "must be UTF-8 text", source=source))
+            return
         table = self.values
         for depth, name in enumerate(place[:-1], 1):
             table = table.setdefault(name, {})
@@ -108,6 +111,11 @@ class ConfigSources:
         for name in place:
             value = value.get(name) if isinstance(value, dict) else None
         return value
+
+
+def _is_utf8(value: Any) -> bool:
+    """Is it anything but a text with bytes that are no UTF-8, as Python keeps them of a path?"""
+    return not isinstance(value, str) or not any("\ud800" <= c <= "\udfff" for c in value)
 
 
 def _leaves(tables: Mapping[str, Any], place: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:

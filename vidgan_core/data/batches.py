@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import torch
 
@@ -58,6 +59,10 @@ class Batches:
     def indices(self, position: int) -> list[int]:
         """Return which items make up batch number `position`."""
         return self._fetch.indices(position)
+
+    def stop_waiting(self, give_up: Callable[[], bool]) -> None:
+        """Say when the process is asked to stop: a batch that does not come is given up then."""
+        self._ahead.give_up = give_up
 
     def close(self) -> None:
         """Stop fetching ahead."""

@@ -14,7 +14,7 @@ from vidgan_cpu.convolution import tune_convolutions, widen_convolutions
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.data.batches import Batches
 from vidgan_core.device import BF16, choose_device, choose_precision
-from vidgan_core.errors import UsageError, VidganError
+from vidgan_core.errors import StalledError, UsageError, VidganError
 from vidgan_core.interfaces import Callback, Dataset, DataSpec, Generator
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.runs import bookkeeping, checkpoint
@@ -152,6 +152,8 @@ class Run:
 
         Raises VidganError when the numbers stop being finite and going back does not help.
         """
+        if self.group.size == 1:  # several must agree on where to stop, and all have their data
+            self.batches.stop_waiting(stop)
         try:
             try_sampling(self.sampled, self.config.seed, self._describe(self.game.sampled))
             self.report("fit_start")
@@ -237,6 +239,10 @@ class Run:
                 self.report("after_step")
             if self.step != self._saved_at:
                 self._save()
+        except StalledError:
+            self.trainer.abandon()
+            if self.step != self._saved_at:
+                self._save()
         except DivergedError as error:
             self.group.run_on_rank0(partial(self._roll_back, error))
             self.synchronise()
@@ -313,9 +319,11 @@ class Run:
     def _write(
         self, model: Mapping[str, Tensor], train: Mapping[str, Tensor], state: Mapping[str, Any]
     ) -> None:
-        folder = self.folder.checkpoints
-        path = checkpoint.save(folder, self.step, model=model, train=train, state=state)
+        path = checkpoint.save(
+            self.folder.checkpoints, self.step, model=model, train=train, state=state
+        )
         if not self.trainer.skipped_in_a_row:
+            folder = self.folder.checkpoints  # asked for again: it may have moved meanwhile
             kept = bookkeeping.read_best(folder)
             spare = kept.step if kept else None
             checkpoint.prune(folder, self.config.checkpoint.keep, newest=self.step, spare=spare)
