@@ -37,7 +37,8 @@ def check(
 ) -> None:
     """Look into every file of a data set: can it be read, whole, without a doubt?
 
-    Exit status 4 when a file is damaged. What was looked into once is remembered.
+    Exit status 4 when a file is damaged or none can be used. What was looked into once is
+    remembered.
     """
     from vidgan_core.errors import CheckError, printable
 
@@ -53,6 +54,8 @@ def check(
     click.echo(said or "no files to check", err=True)
     if found["damaged"]:
         raise CheckError(f"{found['damaged']} damaged", hint="training leaves them out")
+    if records and not found["ok"]:
+        raise CheckError("no file can be used")
 
 
 @command.command()

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from vidgan_core.errors import UsageError, VidganError
+from vidgan_core.media.frames import Frames
 from vidgan_core.media.provenance import Mark
-from vidgan_core.media.read import Frames
 
 
 def writer(path: Path) -> Callable[..., None]:
@@ -39,14 +39,14 @@ def write_mp4(path: Path, frames: Frames, *, fps: float, mark: Mark) -> None:
 
 
 def write_long_mp4(path: Path, windows: Iterable[Frames], *, fps: float, mark: Mark) -> int:
-    """Write windows of one film as `write_mp4` does, each as it comes; return how many frames."""
+    """Write windows of one video as `write_mp4` does, each as it comes; return how many frames."""
     even = map(_even, windows)
     first = next(even)
     height, width = first.shape[1:3]
     try:
         return _encode(path, chain([first], even), (height, width), fps, mark)
     except av.FFmpegError as error:
-        raise VidganError(f"{path}: can't write a film of {width}x{height}: {error}") from None
+        raise VidganError(f"{path}: can't write a video of {width}x{height}: {error}") from None
 
 
 def _even(frames: Frames) -> Frames:
