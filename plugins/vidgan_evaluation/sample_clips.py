@@ -9,9 +9,9 @@ import torch
 
 from vidgan_core.errors import VidganError, printable
 from vidgan_core.inference.sampler import Sampler, frame_rate
+from vidgan_core.media.frames import Frames
 from vidgan_core.media.pictures import to_frames
 from vidgan_core.media.pixels import to_float
-from vidgan_core.media.read import Frames
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.training.parts import build_dataset
 from vidgan_evaluation.comparison import Comparison, Entry

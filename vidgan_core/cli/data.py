@@ -36,7 +36,7 @@ def check(
 ) -> None:
     """Read every file of a data set strictly, and list the files that training will not use.
 
-    Exit status 4 if a file is damaged. Results are remembered; only new and changed files are read.
+    Exit status 4 if a file is damaged or none can be used. Results are remembered; only new and changed files are read.
     """
     from vidgan_core.errors import CheckError, printable
 
@@ -52,6 +52,8 @@ def check(
     click.echo(said or "no files to check", err=True)
     if found["damaged"]:
         raise CheckError(f"{found['damaged']} damaged", hint="training leaves them out")
+    if records and not found["ok"]:
+        raise CheckError("no file can be used")
 
 
 @command.command()

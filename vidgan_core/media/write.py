@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from vidgan_core.errors import UsageError, VidganError, printable
+from vidgan_core.media.frames import Frames
 from vidgan_core.media.provenance import Mark
-from vidgan_core.media.read import Frames
 
 
 def writer(path: Path) -> Callable[..., None]:
@@ -43,7 +43,7 @@ def write_mp4(path: Path, frames: Frames, *, fps: float, mark: Mark) -> None:
 
 
 def write_long_mp4(path: Path, windows: Iterable[Frames], *, fps: float, mark: Mark) -> int:
-    """Write windows of one film as `write_mp4` does, each as it comes; return how many frames."""
+    """Write windows of one video as `write_mp4` does, each as it comes; return how many frames."""
     even = map(_even, windows)
     first = next(even)
     height, width = first.shape[1:3]

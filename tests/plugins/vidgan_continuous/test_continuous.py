@@ -16,8 +16,8 @@ from vidgan_continuous.motion import Motion
 import vidgan_core
 from vidgan_core.data.batches import Batches
 from vidgan_core.interfaces import Discriminator, Generator
+from vidgan_core.media.describe import describe
 from vidgan_core.media.pixels import to_float
-from vidgan_core.media.read import describe
 from vidgan_core.runs.folder import RunDir
 from vidgan_core.training.parts import build_dataset
 from vidgan_core.training.run import Run

@@ -14,7 +14,7 @@ import measures
 import numpy as np
 import pytest
 import torch
-from clips import film, save
+from clips import moving_block, save
 from conftest import REGISTRY, TINY, Result, spawn
 from vidgan_evaluation import results_store as store
 from vidgan_evaluation.disjoint_splits import split_scenes, spread
@@ -77,7 +77,7 @@ def test_clips_that_are_sources_of_their_own_are_dealt_out_in_turn() -> None:
 
 def test_spans_of_a_folder_are_films_and_frames(registry: Any) -> None:
     for name in ("a.mp4", "b.mp4"):
-        save(Path("films") / name, film(10, 16, 16))
+        save(Path("films") / name, moving_block(10, 16, 16))
     dataset = registry.load("dataset", "folder")(
         DataSpec(frames=4, height=16, width=16), "train", path="films", held_out=0.0, hop=2
     )
@@ -326,7 +326,7 @@ def test_a_signal_ends_an_evaluation_and_leaves_nothing(
 
 def folder(name: str, count: int = 12, size: int = 16, first: int = 0, shade: int = 1) -> str:
     for number in range(first, first + count):
-        save(Path(name) / f"{number}.mp4", film(4, size, size, seed=number) // shade)
+        save(Path(name) / f"{number}.mp4", moving_block(4, size, size, seed=number) // shade)
     return name
 
 
