@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from vidgan_cpu.malloc import keep_freed_memory
 
 from vidgan_core import __version__
 from vidgan_core.errors import UsageError, VidganError
@@ -41,7 +40,6 @@ class Evaluator:
     """Metrics with the real clips they measure against; floors are found once."""
 
     def __init__(self, selection: Selection, real: RealClips, request: Request) -> None:
-        keep_freed_memory()
         for network in (*selection.pool.values(), *selection.frame_pool.values()):
             network.to(request.device)
         self.selection = selection

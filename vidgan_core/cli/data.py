@@ -36,7 +36,8 @@ def check(
 ) -> None:
     """Read every file of a data set strictly, and list the files that training will not use.
 
-    Exit status 4 if a file is damaged or none can be used. Results are remembered; only new and changed files are read.
+    Exit status 4 if a file is damaged or none can be used. Results are remembered; only new and
+    changed files are read.
     """
     from vidgan_core.errors import CheckError, printable
 

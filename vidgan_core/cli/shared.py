@@ -30,7 +30,7 @@ device = click.option("--device", help="Device: auto, cpu, cuda or cuda:1.")
 
 
 def discover(no_plugins: bool) -> Registry:
-    """Find the plugins; say on stderr which are broken."""
+    """Find the plugins, say on stderr which are broken, and let them prepare this process."""
     from vidgan_core.plugins.registry import Registry
 
     context = click.get_current_context(silent=True)
@@ -38,6 +38,7 @@ def discover(no_plugins: bool) -> Registry:
     registry = Registry.discover(third_party=not hidden)
     for complaint in registry.complaints() if local_rank() == 0 else ():
         click.echo(f"warning: {complaint}", err=True)
+    registry.announce("vidgan_prepare_process")
     return registry
 
 

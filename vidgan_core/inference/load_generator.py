@@ -12,6 +12,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from vidgan_core.config.schema import RunConfig
+from vidgan_core.device import FP32
 from vidgan_core.errors import CheckpointError, ComponentError, UsageError, VidganError
 from vidgan_core.interfaces import DataSpec, Generator, Network
 from vidgan_core.plugins.options import options_model
@@ -20,6 +21,7 @@ from vidgan_core.runs.checkpoint import Checkpoint
 from vidgan_core.runs.safetensors_io import Shapes, check_memory
 from vidgan_core.tensors import not_finite
 from vidgan_core.training.parts import build_network, game_class
+from vidgan_core.training.prepare import prepare_module
 from vidgan_core.training.state import check_format, section
 
 
@@ -90,6 +92,16 @@ def _sketch(config: RunConfig, registry: Registry, spec: DataSpec, player: str) 
             return build_network(config, registry, spec, player)
     except (ComponentError, NotImplementedError, RuntimeError):
         return build_network(config, registry, spec, player)
+
+
+def load_ready(
+    saved: Checkpoint, registry: Registry, device: torch.device, player: str | None = None
+) -> tuple[Generator, RunConfig]:
+    """Return what `load_generator` does, on a device and with the layers that suit it there."""
+    generator, config = load_generator(saved, registry, player)
+    channels_last = config.trainer.channels_last
+    prepare_module(generator, registry, device, FP32, channels_last=channels_last)
+    return generator, config
 
 
 @lru_cache

@@ -9,13 +9,11 @@ from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor
-from vidgan_cpu.convolution import tune_convolutions
-from vidgan_cpu.malloc import keep_freed_memory
 
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.device import choose_device
 from vidgan_core.errors import CheckpointError, UsageError, did_you_mean
-from vidgan_core.inference.load_generator import load_generator
+from vidgan_core.inference.load_generator import load_ready
 from vidgan_core.interfaces import DataSpec, Generator, Tensors
 from vidgan_core.media.provenance import Mark, make_mark
 from vidgan_core.nn.conditioning import CLASS, count_classes
@@ -70,13 +68,9 @@ class Sampler:
 
         `player` chooses among the networks of which the run's game keeps an average.
         """
-        keep_freed_memory()
         registry = registry or Registry.discover()
         saved = find_checkpoint(Path(run), step)
-        generator, config = load_generator(saved, registry, player)
-        generator.to(choose_device(device))
-        if config.trainer.channels_last:
-            tune_convolutions(generator)
+        generator, config = load_ready(saved, registry, choose_device(device), player)
         return cls(generator, config, saved.state["step"], saved.model_hash)
 
     @property

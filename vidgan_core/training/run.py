@@ -9,11 +9,10 @@ from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
-from vidgan_cpu.convolution import tune_convolutions, widen_convolutions
 
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.data.batches import Batches
-from vidgan_core.device import BF16, choose_device, choose_precision
+from vidgan_core.device import choose_device
 from vidgan_core.errors import StalledError, UsageError, VidganError
 from vidgan_core.interfaces import Callback, Dataset, DataSpec, Generator
 from vidgan_core.plugins.registry import Registry
@@ -29,6 +28,7 @@ from vidgan_core.training.events import Events
 from vidgan_core.training.finite_check import DivergedError
 from vidgan_core.training.optimizers import build_optimizer, learning_rate, set_rates
 from vidgan_core.training.parts import build_dataset, build_game, spec_with_condition
+from vidgan_core.training.prepare import precision_of, prepare_module
 from vidgan_core.training.scalar_means import ScalarMeans
 from vidgan_core.training.state import (
     check_same,
@@ -65,7 +65,7 @@ class Run:
         self.registry = registry
         self.group = group
         self.device = choose_device(config.trainer.device)
-        self.precision = choose_precision(config.trainer.precision, self.device)
+        self.precision = precision_of(config.trainer.precision, self.device, registry)
         dataset = build_dataset(config, registry)
         autocast = partial(self.precision.autocast, self.device)
         self.game = build_game(config, registry, spec_with_condition(dataset, config), autocast)
@@ -186,13 +186,15 @@ class Run:
             logger.warning("a callback failed after the run had: %s", second)
 
     def _prepare(self, module: nn.Module) -> None:
-        """Move a module to the device and tune its layers, in place."""
+        """Make a module ready on the device, in place."""
         settings = self.config.trainer
-        module.to(self.device, self.precision.storage)
-        if settings.channels_last:
-            tune_convolutions(module)
-        if self.precision == BF16:
-            widen_convolutions(module)
+        prepare_module(
+            module,
+            self.registry,
+            self.device,
+            self.precision,
+            channels_last=settings.channels_last,
+        )
         if settings.sync_batchnorm and self.group.size > 1:
             synchronise(module)
 
