@@ -13,7 +13,11 @@ def vidgan_components() -> Iterator[Component]:
         "continuous",
         "vidgan_continuous.generator:ContinuousGenerator",
         "styled image generator with motion codes at knots in time (Skorokhodov et al. 2022)",
-        usual={"disc": "continuous", "terms": {"r1": {"weight": 1.0, "every": 8}}},
+        usual={
+            "disc": "continuous",
+            "task": {"name": "sparse-frames", "frames": 3},
+            "terms": {"r1": {"weight": 1.0, "every": 8}},
+        },
     )
     yield Component(
         "discriminator",

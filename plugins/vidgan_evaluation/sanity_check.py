@@ -13,7 +13,7 @@ from vidgan_core.data.cache import digest
 from vidgan_core.interfaces import Dataset
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.rng import keyed
-from vidgan_core.training.parts import build_dataset
+from vidgan_core.training.inputs import build_dataset
 from vidgan_evaluation.clip_source import CHUNK, Chunk, Clips, plain, real
 from vidgan_evaluation.degradations import DAMAGES, DEGRADATIONS, LONGER, Degradation
 from vidgan_evaluation.disjoint_splits import cut, spread

@@ -96,7 +96,7 @@ class TwoPlayerGame:
             fake = self._generate(turn, noise)
         if keep:
             self._kept[turn.shard] = noise, fake if graph else None
-        real_verdict = self._judge(turn.batch["video"], self._condition(turn.batch))
+        real_verdict = self._judge(turn.batch["video"], turn.batch)
         play = self._play(turn, noise, detached(fake), real_verdict)
         pairs = zip(real_verdict.scores, play.fake_verdict.scores, strict=True)
         loss = _sum([self.loss.discriminator(real, fake) for real, fake in pairs])
@@ -117,7 +117,7 @@ class TwoPlayerGame:
         due = self._due("generator", turn.step)
         if self.loss.needs_real or any(weighted.term.needs_real for weighted in due):
             with torch.no_grad():
-                real_verdict = self._judge(turn.batch["video"], self._condition(turn.batch))
+                real_verdict = self._judge(turn.batch["video"], turn.batch)
         play = self._play(turn, noise, fake, real_verdict)
         fakes = play.fake_verdict.scores
         reals = real_verdict.scores if real_verdict else [None] * len(fakes)
@@ -132,27 +132,26 @@ class TwoPlayerGame:
 
     def _generate(self, turn: PhaseBatch, noise: Tensors) -> Fake:
         with self.autocast():
-            fake = self.generator(noise, self._condition(turn.batch))
+            fake = self.generator(noise, self.generator.condition_from(turn.batch))
         return replace(fake, video=at_least_float32(fake.video))
 
-    def _judge(self, video: Tensor, condition: Tensors) -> Verdict:
+    def _judge(self, video: Tensor, batch: Tensors) -> Verdict:
         with self.autocast():
-            verdict = self.judge(video, condition)
+            verdict = self.judge(video, self.judge.condition_from(batch))
         return replace(verdict, scores=tuple(at_least_float32(scores) for scores in verdict.scores))
 
     def _play(
         self, turn: PhaseBatch, noise: Tensors, fake: Fake, real: Verdict | None
     ) -> StepContext:
-        condition = self._condition(turn.batch)
         return StepContext(
             generator=self.generator,
             discriminator=self.judge,
             batch=turn.batch,
-            condition=condition,
+            condition=self.judge.condition_from(turn.batch),
             noise=noise,
             fake=fake,
             real_verdict=real,
-            fake_verdict=self._judge(fake.video, condition),
+            fake_verdict=self._judge(fake.video, turn.batch),
         )
 
     def _objective(self, player: Player, loss: Tensor, play: StepContext, step: int) -> Scalars:
@@ -181,10 +180,6 @@ class TwoPlayerGame:
             strength.observe(real_sign(real, fake, self.loss.boundary))
         return {f"{strength.name}.p": strength.p.clone() for strength in adaptive}
 
-    def _condition(self, batch: Tensors) -> Tensors:
-        names = [field.name for field in self.generator.spec.condition]
-        return {name: batch[name] for name in (*names, "time") if name in batch}
-
     def _output(self, verdict: Verdict) -> Tensor:
         """D(x) as the loss reads it, averaged over critics."""
         return _mean([self.loss.output(scores.detach()).mean() for scores in verdict.scores])
@@ -192,7 +187,7 @@ class TwoPlayerGame:
     def _check_terms(self) -> None:
         given = {f"generator.{name}" for name in self.generator.gives}
         given |= {f"discriminator.{name}" for name in self.discriminator.gives}
-        given |= {f"condition.{field.name}" for field in self.generator.spec.condition}
+        given |= {f"condition.{field.name}" for field in self.discriminator.spec.condition}
         for weighted in self.terms:
             for missing in sorted(weighted.term.needs - given):
                 source, _, what = missing.partition(".")

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     help="Augmentation of what the discriminator sees, repeatable; 'none' for none at all.",
 )
 @click.option("--data", metavar="NAME|PATH", help="Data set, or a folder of clips.")
+@click.option("--task", metavar="NAME", help="What is made of what (default: clips of noise).")
 @click.option("-c", "--config", "file", metavar="FILE|recipe:NAME", help="TOML file or recipe.")
 @settings
 @click.option("--steps", type=int, help="How many steps to train (default: 300).")
@@ -119,13 +120,15 @@ def _try_out(config: RunConfig, registry: Registry) -> None:
 
     from vidgan_core.data.batches import Batches
     from vidgan_core.device import choose_device
-    from vidgan_core.training.parts import build, build_dataset, conditioned
+    from vidgan_core.training.inputs import build_dataset, build_task, conditioned
+    from vidgan_core.training.parts import build
 
     choose_device(config.trainer.device)
     dataset = build_dataset(config, registry)
-    Batches(dataset, config.data.batch, seed=config.seed).close()
+    task = build_task(config, registry)
+    Batches(dataset, config.data.batch, seed=config.seed, task=task).close()
     with torch.device("meta"):
-        parts = build(config, registry, conditioned(dataset, config))
+        parts = build(config, registry, conditioned(dataset, task, config), task)
     TwoPlayerGame(parts.generator, parts.discriminator, parts.loss, parts.terms, parts.augments)
 
 

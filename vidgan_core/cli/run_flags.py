@@ -18,6 +18,7 @@ FLAGS = {
     "gen": ("generator", "name"),
     "disc": ("discriminator", "name"),
     "loss": ("loss", "name"),
+    "task": ("task", "name"),
     "steps": ("steps",),
     "batch": ("data", "batch"),
     "seed": ("seed",),

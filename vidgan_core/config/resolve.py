@@ -108,9 +108,30 @@ def _with_defaults(layers: ConfigSources, registry: Registry) -> dict[str, Any]:
     default("data", "name", name("data", "dataset"))
     for key, value in of_generator.get("data", {}).items():
         default("data", key, value)
+    _default_task(values, layers, registry, of_generator, critic)
     values.setdefault("term", _usual_terms(of_generator, usual("loss", loss), loss))
     values.setdefault("augment", {})
     return values
+
+
+def _default_task(
+    values: dict[str, Any],
+    layers: ConfigSources,
+    registry: Registry,
+    of_generator: Mapping[str, Any],
+    critic: str,
+) -> None:
+    """Fill in the task: the generator's usual one, together with its usual discriminator alone.
+
+    Options of the usual task are for this task: another one has its own.
+    """
+    usual = dict(of_generator.get("task", {})) if critic == of_generator.get("disc") else {}
+    given = layers.said("task", "name")
+    if not isinstance(table := values.setdefault("task", {}), dict):
+        return
+    if given is None or given == usual.get("name"):
+        values["task"] = usual | table
+    values["task"].setdefault("name", registry.default("task"))
 
 
 def _usual_terms(
@@ -128,6 +149,7 @@ def _components(values: Mapping[str, Any]) -> Iterator[tuple[Place, Kind, str, s
         ((kind,), kind, values[kind], model) for kind, model in PLAYERS
     ]
     tables.append((("data",), "dataset", values["data"], DataTable))
+    tables.append((("task",), "task", values["task"], ComponentTable))
     for kind, model in NAMED:
         if isinstance(named := values.get(kind), dict):
             tables += [((kind, name), kind, table, model) for name, table in named.items()]

@@ -39,9 +39,13 @@ class ComponentTable(OptionsTable):
 
 
 class NetworkTable(ComponentTable):
-    """A network. `spectral_norm` divides each layer's weight by its largest singular value."""
+    """A network. `spectral_norm` divides each layer's weight by its largest singular value.
+
+    `hidden` names fields of the condition that it is not given.
+    """
 
     spectral_norm: bool = False
+    hidden: list[str] = []
 
 
 def _frame_size(size: object) -> object:
@@ -170,6 +174,7 @@ class RunConfig(Table):
     steps: Positive = 300
     condition: list[str] = []
     data: DataTable
+    task: ComponentTable = ComponentTable(name="generation")  # as in older runs' files
     generator: NetworkTable
     discriminator: NetworkTable
     loss: ComponentTable

@@ -16,7 +16,8 @@ class Component:
     `target` is ``"package.module:Class"`` and is imported when the component is used, not before.
     `usual` is what the component is usually used with: the default wherever the user says
     nothing. Its keys are ``disc`` and ``loss`` (names), ``terms`` (names and their tables, such as
-    ``{"r1": {"weight": 10}}``) and ``data`` (a table, such as ``{"frames": 8, "size": 32}``).
+    ``{"r1": {"weight": 10}}``), ``data`` (a table, such as ``{"frames": 8, "size": 32}``) and, of a
+    generator, ``task`` (a table with a name), which is used with its usual discriminator alone.
     `default` marks the one of its kind that is used where neither the user nor a usual setting
     names one; only vidgan's own components can be that.
     """

@@ -36,6 +36,7 @@ KINDS: Mapping[Kind, KindInfo] = {
         KindInfo("loss", "Loss", "loss"),
         KindInfo("term", "Term", "term"),
         KindInfo("dataset", "Dataset", "data set"),
+        KindInfo("task", "Task", "task"),
         KindInfo("augment", "Augment", "augmentation"),
         KindInfo("features", "Features", "features"),
         KindInfo("metric", "Metric", "metric"),

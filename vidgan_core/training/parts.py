@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar, cast
 
 from vidgan_core.config.schema import NetworkTable, RunConfig, TermTable
-from vidgan_core.errors import ConfigError, Problem, ShapeError, UsageError, did_you_mean
+from vidgan_core.errors import ConfigError, Problem, ShapeError
 from vidgan_core.interfaces import (
     Augment,
-    Dataset,
     DataSpec,
     Discriminator,
     Generator,
     Loss,
     Network,
-    Split,
+    Task,
     Term,
 )
 from vidgan_core.interfaces.augment import AdaptiveAugment
@@ -26,6 +25,7 @@ from vidgan_core.plugins.kinds import Kind
 from vidgan_core.plugins.options import typed
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.rng import key, seed_default
+from vidgan_core.training.inputs import network_spec, refusal
 from vidgan_core.training.schedule import Schedule
 
 T = TypeVar("T")
@@ -42,33 +42,8 @@ class Parts:
     terms: tuple[WeightedTerm, ...]
     augments: tuple[AdaptiveAugment, ...] = ()
 
-    @property
-    def few(self) -> int | None:
-        """How many frames of a clip are trained on, where both networks can do with a few."""
-        return self.discriminator.few if "time" in self.generator.takes else None
 
-
-def build_dataset(config: RunConfig, registry: Registry, split: Split = "train") -> Dataset:
-    """Make the data set of a run."""
-    height, width = config.data.height_width
-    wanted = DataSpec(frames=config.data.frames, height=height, width=width)
-    target = registry.load("dataset", config.data.name)
-    return cast(Dataset, target(wanted, split, **typed(target, config.data.options)))
-
-
-def conditioned(dataset: Dataset, config: RunConfig) -> DataSpec:
-    """Return the data set's spec with the condition's fields. UsageError if it has no such."""
-    fields = {field.name: field for field in dataset.fields}
-    for name in config.condition:
-        if name not in fields:
-            hint = did_you_mean(name, fields)
-            raise UsageError(
-                f"condition: data set {config.data.name!r} gives no {name!r}", hint=hint
-            )
-    return replace(dataset.spec, condition=tuple(fields[name] for name in config.condition))
-
-
-def build(config: RunConfig, registry: Registry, spec: DataSpec) -> Parts:
+def build(config: RunConfig, registry: Registry, spec: DataSpec, task: Task | None = None) -> Parts:
     """Make networks, loss and terms; the weights are a function of the seed and the part."""
     problems: list[Problem] = []
 
@@ -83,7 +58,7 @@ def build(config: RunConfig, registry: Registry, spec: DataSpec) -> Parts:
     discriminator = attempt(
         lambda: cast(
             Discriminator,
-            _network("discriminator", config.discriminator, config.seed, registry, spec),
+            _network("discriminator", config.discriminator, config.seed, registry, spec, task),
         )
     )
     if generator is None or discriminator is None:
@@ -115,8 +90,14 @@ def build_generator(config: RunConfig, registry: Registry, spec: DataSpec) -> Ge
 
 
 def _network(
-    kind: Kind, table: NetworkTable, seed: int, registry: Registry, spec: DataSpec
+    kind: Kind,
+    table: NetworkTable,
+    seed: int,
+    registry: Registry,
+    spec: DataSpec,
+    task: Task | None = None,
 ) -> Network:
+    spec = network_spec(spec, task, kind, table)
     target = registry.load(kind, table.name)
     seed_default(key(seed, "weights", kind))
     try:
@@ -124,8 +105,8 @@ def _network(
     except ShapeError as error:
         raise ShapeError(f"{kind} {table.name!r} {error}") from None
     for field in spec.condition:
-        if field.name not in network.takes:
-            raise UsageError(f"{kind} {table.name!r} can't be conditioned on {field.name!r}")
+        if not network.reads(field):
+            raise refusal(field, kind, table.name)
     if table.spectral_norm:
         normalise(network)
     return network

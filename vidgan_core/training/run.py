@@ -27,8 +27,9 @@ from vidgan_core.training.distributed.process_group import SINGLE, ProcessGroup
 from vidgan_core.training.distributed.sync_batchnorm import synchronise
 from vidgan_core.training.ema import EMA
 from vidgan_core.training.finite_check import DivergedError
+from vidgan_core.training.inputs import build_dataset, build_task, conditioned
 from vidgan_core.training.optimizer import optimizer, set_rates
-from vidgan_core.training.parts import build, build_dataset, conditioned
+from vidgan_core.training.parts import build
 from vidgan_core.training.scalar_means import ScalarMeans
 from vidgan_core.training.state import check_same, gather, prefixed, restore, share
 from vidgan_core.training.trainer import Trainer
@@ -52,7 +53,9 @@ class Run:
         self.device = choose_device(config.trainer.device)
         self.precision = choose_precision(config.trainer.precision, self.device)
         dataset = build_dataset(config, registry)
-        self.parts = build(config, registry, conditioned(dataset, config))
+        self.task = build_task(config, registry)
+        spec = conditioned(dataset, self.task, config)
+        self.parts = build(config, registry, spec, self.task)
         players = (self.parts.generator, self.parts.discriminator)
         others = (*(weighted.term for weighted in self.parts.terms), *self.parts.augments)
         for module in (*players, *others):
@@ -142,7 +145,7 @@ class Run:
             dtype=self.precision.storage,
             workers=int(dataset.slow) if settings.workers == "auto" else settings.workers,
             max_lost=settings.max_lost,
-            few=self.parts.few,
+            task=self.task,
             part=self.peers.rank,
             parts=self.peers.size,
         )

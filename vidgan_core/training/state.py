@@ -132,6 +132,7 @@ def components(config: RunConfig, registry: Registry) -> dict[str, dict[str, str
         "discriminator": registry.get("discriminator", config.discriminator.name),
         "loss": registry.get("loss", config.loss.name),
         "data": registry.get("dataset", config.data.name),
+        "task": registry.get("task", config.task.name),
         **{f"term.{name}": registry.get("term", name) for name in config.term},
         **{f"augment.{name}": registry.get("augment", name) for name in config.augment},
     }
