@@ -7,7 +7,9 @@ from pathlib import Path
 from torch import Tensor
 
 from vidgan_core import hookimpl
-from vidgan_core.inference.sampler import sample
+from vidgan_core.inference.conditions import fixed
+from vidgan_core.inference.sampler import SampleOptions, sample
+from vidgan_core.interfaces import Tensors
 from vidgan_core.media.pictures import contact_sheet, grid, to_frames
 from vidgan_core.media.provenance import Mark, make_mark
 from vidgan_core.media.write import write_gif, write_mp4, write_png
@@ -23,6 +25,13 @@ class SamplePictures:
 
     def __init__(self) -> None:
         self._written = -1
+        self._condition: Tensors | None = None
+
+    @hookimpl
+    def vidgan_fit_start(self, run: Run) -> None:
+        """Take the conditions that all pictures show, where they can't be drawn."""
+        spec, count = run.ema.generator.spec, run.config.samples.count
+        self._condition = fixed(run.config, run.registry, spec, count)
 
     @hookimpl
     def vidgan_step_end(self, run: Run) -> None:
@@ -40,8 +49,12 @@ class SamplePictures:
             return
         settings = run.config.samples
         generator, seed = run.ema.generator, run.config.seed
-        every_class = range(count_classes(generator.spec))  # one a row of the contact sheet
-        clips = sample(generator, settings.count, seed=seed, classes=every_class)
+        wishes = SampleOptions(seed=seed)
+        if self._condition is None:  # one class a row of the contact sheet
+            wishes["classes"] = range(count_classes(generator.spec))
+        else:
+            wishes["condition"] = self._condition
+        clips = sample(generator, settings.count, **wishes)
         mark = make_mark(checkpoint.model_hash(generator.state_dict()), seed)
         write_samples(run.folder.samples / f"step-{run.step:06d}", clips, settings.fps, mark)
         self._written = run.step

@@ -63,7 +63,7 @@ class EvaluationCallback:
         if run.step == self._evaluated:
             return
         generator = run.ema.generator
-        clips = fake(generator, n, run.config.seed, f"step {run.step}'s")
+        clips = fake(generator, n, run.config.seed, f"step {run.step}'s", bench.reference)
         try:
             with torch.random.fork_rng():
                 numbers = bench.measure(clips, generator)

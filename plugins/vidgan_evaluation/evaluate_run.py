@@ -50,7 +50,8 @@ def evaluate_run(
             prepared = prepare(config, registry, generator.spec, request)
         bench, n = prepared
         generator.to(request.device)
-        clips = fake(generator, n, request.seed, f"step {saved.state['step']}'s")
+        what = f"step {saved.state['step']}'s"
+        clips = fake(generator, n, request.seed, what, bench.reference)
         step = training_step(config, registry, request)
         started = time.perf_counter()
         numbers = tuple(bench.measure(clips, generator, step))

@@ -39,12 +39,12 @@ def discover(no_plugins: bool) -> Registry:
 
 
 def name_data(layers: ConfigSources, data: str) -> None:
-    """Take a word as a data set's name, and what looks like a path as a folder of videos."""
-    if data.startswith(".") or "/" in data or "\\" in data:
-        layers.add(("data", "name"), "folder", f"--data {data}")
-        layers.add(("data", "path"), data, f"--data {data}")
-    else:
-        layers.add(("data", "name"), data, "--data")
+    """Lay the value of --data over what was given before."""
+    from vidgan_core.config.sources import data_settings
+
+    settings = data_settings(data)
+    for key, value in settings.items():
+        layers.add(("data", key), value, f"--data {data}" if "path" in settings else "--data")
 
 
 def print_json(value: Any) -> None:

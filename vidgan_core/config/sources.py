@@ -96,6 +96,13 @@ def _leaves(tables: Mapping[str, Any], place: Place = ()) -> Iterator[tuple[Plac
             yield (*place, name), value
 
 
+def data_settings(data: str) -> dict[str, str]:
+    """Take a word as a data set's name, and what looks like a path as a folder of videos."""
+    if data.startswith(".") or "/" in data or "\\" in data:
+        return {"name": "folder", "path": data}
+    return {"name": data}
+
+
 def flat(tables: Mapping[str, Any]) -> dict[str, Any]:
     """Return nested tables as one, with dotted keys."""
     return {".".join(place): value for place, value in _leaves(tables)}
