@@ -14,7 +14,7 @@ from vidgan_core.config.sources import ConfigSources
 from vidgan_core.errors import UsageError, printable
 from vidgan_core.interfaces import Metric
 from vidgan_core.plugins.registry import Registry
-from vidgan_core.training.parts import build_dataset
+from vidgan_core.training.inputs import build_dataset
 from vidgan_evaluation.clip_source import plain, real
 from vidgan_evaluation.disjoint_splits import split_scenes, spread
 from vidgan_evaluation.evaluator import Evaluator, RealClips

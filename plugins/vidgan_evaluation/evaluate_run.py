@@ -50,7 +50,8 @@ def evaluate_run(
             config = with_settings(config, settings, registry)
             prepared = prepare(config, registry, generator.spec, request)
         evaluator, n = prepared
-        clips = fake(generator, n, request.seed, f"step {saved.state['step']}'s")
+        what = f"step {saved.state['step']}'s"
+        clips = fake(generator, n, request.seed, what, evaluator.reference)
         step = training_step(config, registry, request)
         started = time.perf_counter()
         numbers = tuple(evaluator.measure(clips, generator, step))

@@ -55,6 +55,11 @@ class Evaluator:
             self._find_floors(real.other)
 
     @property
+    def reference(self) -> Clips:
+        """The real clips that generated ones are compared with."""
+        return self._real.reference
+
+    @property
     def names(self) -> list[str]:
         """The names of all numbers."""
         return [asked.label(name) for asked in self.selection.runs for name in asked.metric.better]

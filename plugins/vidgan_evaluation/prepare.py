@@ -8,7 +8,7 @@ from vidgan_core.config.schema import RunConfig
 from vidgan_core.errors import UsageError
 from vidgan_core.interfaces import DataSpec
 from vidgan_core.plugins.registry import Registry
-from vidgan_core.training.parts import build_dataset
+from vidgan_core.training.inputs import build_measured
 from vidgan_evaluation.clip_source import plain, real
 from vidgan_evaluation.disjoint_splits import split_scenes, spread
 from vidgan_evaluation.evaluator import Evaluator, RealClips
@@ -28,7 +28,7 @@ def prepare(
     Returns the evaluator and how many clips to measure. Raises UsageError where the data offer too
     few clips or others than the generator makes.
     """
-    dataset = build_dataset(config, registry, request.split)
+    dataset = build_measured(config, registry, request.split)
     if plain(dataset.spec) != plain(spec):
         raise UsageError(f"the generator makes {spec}, the data are of {dataset.spec}")
     have = {"generator"} | ({"train"} if request.split == "test" else set())
@@ -41,7 +41,7 @@ def prepare(
     reference, other = (real(dataset, spread(half, n)) for half in halves)
     trained = None
     if selection.needs("train"):
-        train = build_dataset(config, registry, "train")
+        train = build_measured(config, registry, "train")
         numbers = spread(range(len(train)), min(len(train), MOST_TRAIN * n))
         trained = real(train, numbers, "training")
     real_clips = RealClips(dataset.fingerprint, request.split, reference, other, trained)

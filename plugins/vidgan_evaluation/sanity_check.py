@@ -8,7 +8,7 @@ from typing import Any
 
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.plugins.registry import Registry
-from vidgan_core.training.parts import build_dataset
+from vidgan_core.training.inputs import build_dataset
 from vidgan_evaluation.degradation_study import DegradationStudy
 from vidgan_evaluation.degradations import DEGRADATIONS, LONGER
 from vidgan_evaluation.disjoint_splits import split_scenes

@@ -90,7 +90,7 @@ def show(
 def _build(data: str, settings: tuple[str, ...], no_plugins: bool) -> Dataset:
     from vidgan_core.config.resolve import resolve
     from vidgan_core.config.sources import ConfigSources
-    from vidgan_core.training.parts import build_dataset
+    from vidgan_core.training.inputs import build_dataset
 
     registry = discover(no_plugins)
     layers = ConfigSources()

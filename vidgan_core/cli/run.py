@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     help="Augmentation of the discriminator's input, repeatable; 'none' for none.",
 )
 @click.option("--data", metavar="NAME|PATH", help="Data set, or a folder of clips.")
+@click.option("--task", metavar="NAME", help="What is made of what (default: clips of noise).")
 @click.option("-c", "--config", "file", metavar="FILE|recipe:NAME", help="TOML file or recipe.")
 @settings
 @click.option("--steps", type=int, help="Number of training steps (default: 300).")
@@ -146,13 +147,15 @@ def _try_out(config: RunConfig, registry: Registry) -> None:
 
     from vidgan_core.data.batches import Batches
     from vidgan_core.device import choose_device
-    from vidgan_core.training.parts import build_dataset, build_game, spec_with_condition
+    from vidgan_core.training.inputs import build_dataset, build_task, conditioned
+    from vidgan_core.training.parts import build_game
 
     choose_device(config.trainer.device)
     dataset = build_dataset(config, registry)
-    Batches(dataset, config.data.batch, seed=config.seed).close()
+    task = build_task(config, registry)
+    Batches(dataset, config.data.batch, seed=config.seed, task=task).close()
     with torch.device("meta"):
-        build_game(config, registry, spec_with_condition(dataset, config))
+        build_game(config, registry, conditioned(dataset, task, config), task)
 
 
 def _train(

@@ -15,6 +15,7 @@ from vidgan_core.cli.shared import device, discover, no_plugins
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from vidgan_core.interfaces import Split
     from vidgan_core.media.provenance import Mark
 
 PART = 16  # frames of a film to enlarge at a time: as pictures they take many times the memory
@@ -49,6 +50,17 @@ PART = 16  # frames of a film to enlarge at a time: as pictures they take many t
 )
 @click.option("--walk", is_flag=True, help="Interpolate from one noise to another.")
 @click.option(
+    "--condition-from",
+    metavar="NAME|PATH",
+    help="Data whose clips give the condition, row by row: a data set or a folder of clips.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["test", "train"]),
+    default="test",
+    help="Which of its clips (default: the held-out ones).",
+)
+@click.option(
     "--rate",
     type=click.FloatRange(0.01, 100),
     default=1.0,
@@ -67,6 +79,8 @@ def command(
     frames: int | None,
     hold: tuple[str, ...],
     classes: tuple[int, ...],
+    condition_from: str | None,
+    split: Split,
     walk: bool,
     rate: float,
     step: int | None,
@@ -77,14 +91,21 @@ def command(
 ) -> None:
     """Generate clips with the EMA generator of RUN (a run's folder or a checkpoint)."""
     from vidgan_core.errors import UsageError, printable
-    from vidgan_core.inference.sampler import SampleOptions, Sampler
+    from vidgan_core.inference.sampler import RunSampleOptions, Sampler
 
     if math.isnan(rate) or (fps is not None and math.isnan(fps)):  # which no range excludes
         raise UsageError("--fps and --rate must be numbers")
     write = _writer(out)  # refuses a format that it doesn't know before any work is done
     sampler = Sampler.load(run, step=step, device=device or "auto", registry=discover(no_plugins))
-    wishes = SampleOptions(
-        seed=seed, frames=frames, hold=hold, classes=classes, walk=walk, rate=rate
+    wishes = RunSampleOptions(
+        seed=seed,
+        frames=frames,
+        hold=hold,
+        classes=classes,
+        walk=walk,
+        rate=rate,
+        condition_from=condition_from,
+        split=split,
     )
     fps, mark = fps or sampler.fps * rate, sampler.mark(seed)
     if (frames or rate > 1) and out.suffix.lower() == ".mp4":

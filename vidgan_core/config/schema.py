@@ -39,11 +39,13 @@ class ComponentTable(OptionsTable):
 class NetworkTable(ComponentTable):
     """The network of a player.
 
-    `spectral_norm` divides each layer's weight by its largest singular value. `optimizer` holds
-    what differs from the table of all optimizers.
+    `spectral_norm` divides each layer's weight by its largest singular value. `hidden` names fields
+    of the condition that it is not given. `optimizer` holds what differs from the table of all
+    optimizers.
     """
 
     spectral_norm: bool = False
+    hidden: list[str] = []
     optimizer: dict[str, Any] = {}
 
 
@@ -165,6 +167,7 @@ class RunConfig(Table):
     game: ComponentTable
     loss: LossTable
     optimizer: OptimizerTable
+    task: ComponentTable
     term: dict[str, TermTable] = {}
     augment: dict[str, AugmentTable] = {}
     trainer: TrainerTable = TrainerTable()

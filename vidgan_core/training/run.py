@@ -26,8 +26,9 @@ from vidgan_core.training.distributed.sync_batchnorm import synchronise
 from vidgan_core.training.ema import EMA
 from vidgan_core.training.events import Events
 from vidgan_core.training.finite_check import DivergedError
+from vidgan_core.training.inputs import build_dataset, build_task, conditioned
 from vidgan_core.training.optimizers import build_optimizer, learning_rate, set_rates
-from vidgan_core.training.parts import build_dataset, build_game, spec_with_condition
+from vidgan_core.training.parts import build_game
 from vidgan_core.training.prepare import precision_of, prepare_module
 from vidgan_core.training.scalar_means import ScalarMeans
 from vidgan_core.training.state import (
@@ -68,7 +69,9 @@ class Run:
         self.precision = precision_of(config.trainer.precision, self.device, registry)
         dataset = build_dataset(config, registry)
         autocast = partial(self.precision.autocast, self.device)
-        self.game = build_game(config, registry, spec_with_condition(dataset, config), autocast)
+        self.task = build_task(config, registry)
+        spec = conditioned(dataset, self.task, config)
+        self.game = build_game(config, registry, spec, self.task, autocast)
         self.networks = dict(self.game.parts.networks)
         for module in modules(self.game).values():
             self._prepare(module)
@@ -210,6 +213,7 @@ class Run:
             max_lost=settings.max_lost,
             shard=self.group.rank,
             shards=self.group.size,
+            task=self.task,
         )
 
     def _trainer(self) -> Trainer:
