@@ -143,10 +143,9 @@ def _check_nproc(
 
 def _try_out(config: RunConfig, registry: Registry) -> None:
     """Build everything, the networks without memory, so that --dry-run finds what won't fit."""
-    import torch
-
     from vidgan_core.data.batches import Batches
     from vidgan_core.device import choose_device
+    from vidgan_core.tensors import without_memory
     from vidgan_core.training.inputs import build_dataset, build_task, conditioned
     from vidgan_core.training.parts import build_game
 
@@ -154,7 +153,7 @@ def _try_out(config: RunConfig, registry: Registry) -> None:
     dataset = build_dataset(config, registry)
     task = build_task(config, registry)
     Batches(dataset, config.data.batch, seed=config.seed, task=task).close()
-    with torch.device("meta"):
+    with without_memory():
         build_game(config, registry, conditioned(dataset, task, config), task)
 
 

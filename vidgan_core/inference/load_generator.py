@@ -17,9 +17,10 @@ from vidgan_core.errors import CheckpointError, ComponentError, UsageError, Vidg
 from vidgan_core.interfaces import DataSpec, Generator, Network
 from vidgan_core.plugins.options import options_model
 from vidgan_core.plugins.registry import Registry
+from vidgan_core.rng import kept_default
 from vidgan_core.runs.checkpoint import Checkpoint
 from vidgan_core.runs.safetensors_io import Shapes, check_memory
-from vidgan_core.tensors import not_finite
+from vidgan_core.tensors import not_finite, without_memory
 from vidgan_core.training.parts import build_network, game_class
 from vidgan_core.training.prepare import prepare_module
 from vidgan_core.training.state import check_format, section
@@ -47,11 +48,12 @@ def load_generator(
         check_memory(f"{saved.path}: a clip of {spec}", 4 * 4 * math.prod(spec.shape))
         player = _player(config, saved, registry, player)
         _check_options(config, saved, registry, player)
-        sketch = _sketch(config, registry, spec, player)
-        wanted = {name: tuple(t.shape) for name, t in sketch.state_dict().items()}
-        _match(wanted, section(saved.shapes, player))
-        on_meta = any(t.is_meta for t in sketch.state_dict().values())
-        generator = build_network(config, registry, spec, player) if on_meta else sketch
+        with kept_default():  # building seeds it
+            sketch = _sketch(config, registry, spec, player)
+            wanted = {name: tuple(t.shape) for name, t in sketch.state_dict().items()}
+            _match(wanted, section(saved.shapes, player))
+            on_meta = any(t.is_meta for t in sketch.state_dict().values())
+            generator = build_network(config, registry, spec, player) if on_meta else sketch
         generator.load_state_dict(section(saved.model, player))
         if not isinstance(generator, Generator):
             raise ValueError(f"{player} makes no clips")
@@ -88,7 +90,7 @@ def _sketch(config: RunConfig, registry: Registry, spec: DataSpec, player: str) 
     A constructor that computes with weights' values fails on the meta device.
     """
     try:
-        with torch.device("meta"):
+        with without_memory():
             return build_network(config, registry, spec, player)
     except (ComponentError, NotImplementedError, RuntimeError):
         return build_network(config, registry, spec, player)
