@@ -45,8 +45,9 @@ def opened(
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Return the height and width of a picture that stands upright, from its header alone."""
-    # Pillow decodes a PNG to look for EXIF data behind the pixels: a bomb would go off.
-    if image.format == "PNG" and "exif" not in image.info:
+    # Pillow decodes a PNG to look for EXIF data behind the pixels: a bomb would go off. The size of
+    # a TIFF is upright already.
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
         return image.height, image.width
     return exif_orientation(image).size(image.height, image.width)
 
