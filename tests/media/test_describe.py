@@ -64,7 +64,7 @@ def test_mutated_files_are_described_or_refused_in_one_line(name: str, vidgan: C
             describe(Path(name))
         except VidganError as error:
             assert "\n" not in str(error)
-    Path("new\nline.mp4").write_bytes(b"rot")
+    Path("new\nline.mp4").write_bytes(b"noise")
     result = vidgan("inspect", "new\nline.mp4")
     assert result.code == 1
     assert len(result.err.splitlines()) == 1

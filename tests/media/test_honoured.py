@@ -1,4 +1,4 @@
-"""What files say beside their pixels is honoured: against ffmpeg's filters, Pillow, formulas.
+"""What files state about their pixels is honoured: against ffmpeg's filters, Pillow, formulas.
 
 Every picture is read by the folder data set, as training reads it.
 """
@@ -199,7 +199,7 @@ def test_alpha_is_laid_over_the_background(name: str, background: str) -> None:
     colour = {"white": (255, 255, 255), "#3264c8": (50, 100, 200)}[background]
     expected = over(alpha_chart(), colour)
     found = shown("clips", background=background)
-    # vp9 halves the colours' resolution: beside the hidden magenta they are not comparable.
+    # vp9 halves the colours' resolution: near the hidden magenta they are not comparable.
     kept = slice(24, None) if name == "vp9" else slice(None)
     tolerance = 8 if name == "vp9" else TOLERANCE
     assert largest_difference(found[:, kept], expected[:, kept]) <= tolerance

