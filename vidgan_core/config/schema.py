@@ -76,11 +76,13 @@ def _frame_size(size: object) -> object:
 class DataTable(ComponentTable):
     """Which clips, in which shape, how many a batch, and how they are fetched.
 
+    `channels`: 1 for grey, 3 for colours, 4 for colours and alpha.
     `workers` processes read ahead; 0: a thread does; "auto": 1 where clips are decoded on the way.
     `max_lost` is the fraction of files that may turn bad before the run stops.
     """
 
     frames: Positive = 16
+    channels: Literal[1, 3, 4] = 3
     size: Annotated[int | list[int], BeforeValidator(_frame_size)] = 64
     batch: Positive = 8
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"

@@ -19,7 +19,7 @@ from vidgan_core.plugins.registry import Registry
 def build_task(config: RunConfig, registry: Registry) -> Task:
     """Make the task of a run, which is built with the clip that a generator is to make."""
     height, width = config.data.height_width
-    wanted = DataSpec(frames=config.data.frames, height=height, width=width)
+    wanted = DataSpec(config.data.channels, config.data.frames, height, width)
     target = registry.load("task", config.task.name)
     return cast(Task, target(wanted, **typed(target, config.task.options)))
 
