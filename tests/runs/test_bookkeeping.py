@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from conftest import TINY, Result
+from conftest import Result
 from vidgan_evaluation import results_store as store
 
 from vidgan_core.runs import bookkeeping

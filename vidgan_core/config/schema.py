@@ -12,7 +12,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from vidgan_core.training.schedule import Schedule, Shape
 
-Positive = Annotated[int, Field(ge=1)]
+MOST = 2**53 - 1  # a count that every part of the program can hold, floats too
+MAX_FRAMES = 4096  # of a clip that a network is trained on
+MAX_SIDE = 16_384  # pixels
+MAX_BATCH = 65_536
+MAX_WORKERS = 128  # processes that read ahead
+
+Positive = Annotated[int, Field(ge=1, le=MOST)]
+Natural = Annotated[int, Field(ge=0, le=MOST)]
+Weight = Annotated[float, Field(ge=-1e6, le=1e6)]
+Rate = Annotated[float, Field(ge=0, le=1e3)]
 
 
 class Table(BaseModel):
@@ -47,8 +56,8 @@ class NetworkTable(ComponentTable):
 def _frame_size(size: object) -> object:
     """Accept n or [height, width]. One rule, so that one message says it all."""
     numbers = size if isinstance(size, list) and len(size) == 2 else [size]
-    if not all(type(n) is int and n >= 1 for n in numbers):
-        raise ValueError("must be a number of pixels or [height, width]")
+    if not all(type(n) is int and 1 <= n <= MAX_SIDE for n in numbers):
+        raise ValueError(f"must be a number of pixels or [height, width], each up to {MAX_SIDE}")
     return size
 
 
@@ -59,10 +68,10 @@ class DataTable(ComponentTable):
     `max_lost` is the fraction of files that may turn bad before the run stops.
     """
 
-    frames: Positive = 16
+    frames: Annotated[int, Field(ge=1, le=MAX_FRAMES)] = 16
     size: Annotated[int | list[int], BeforeValidator(_frame_size)] = 64
-    batch: Positive = 8
-    workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    batch: Annotated[int, Field(ge=1, le=MAX_BATCH)] = 8
+    workers: Annotated[int, Field(ge=0, le=MAX_WORKERS)] | Literal["auto"] = "auto"
     max_lost: Annotated[float, Field(ge=0, le=1)] = 0.05
 
     @property
@@ -77,7 +86,7 @@ class TermTable(OptionsTable):
     Two weights are the first and the last one: it moves along a cosine in between.
     """
 
-    weight: float | tuple[float, float] = 1.0
+    weight: Weight | tuple[Weight, Weight] = 1.0
     every: Positive = 1
 
 
@@ -103,16 +112,16 @@ class TrainerTable(Table):
     over `decay_steps`; 0: over all steps. `ema_half_life` in clips, if not 0, stands for `ema`.
     """
 
-    d_steps: Positive = 1
-    lr: Annotated[float, Field(gt=0)] = 2e-4
-    d_lr: Annotated[float, Field(ge=0)] = 0.0
+    d_steps: Annotated[int, Field(ge=1, le=100_000)] = 1
+    lr: Annotated[float, Field(gt=0, le=1e3)] = 2e-4
+    d_lr: Rate = 0.0
     betas: tuple[Beta, Beta] = (0.5, 0.999)
     d_betas: tuple[Beta, Beta] | tuple[()] = ()
     schedule: Shape = "constant"
-    warmup: Annotated[int, Field(ge=0)] = 0
-    decay_steps: Annotated[int, Field(ge=0)] = 0
+    warmup: Natural = 0
+    decay_steps: Natural = 0
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.995
-    ema_half_life: Annotated[float, Field(ge=0)] = 0.0
+    ema_half_life: Annotated[float, Field(ge=0, le=1e15)] = 0.0
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp64"] = "auto"
     channels_last: bool = True
@@ -156,8 +165,8 @@ class EvalTable(Table):
     names; all there are when empty. `n`: clips on each side, or what the real split offers.
     """
 
-    every: Annotated[int, Field(ge=0)] = 0
-    n: Annotated[int, Field(ge=2)] = 256
+    every: Natural = 0
+    n: Annotated[int, Field(ge=2, le=10_000_000)] = 256
     metrics: str = "fast"
     features: list[str] = []
     split: Literal["test", "train"] = "test"

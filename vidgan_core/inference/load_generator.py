@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter, ValidationError
 
-from vidgan_core.config.schema import RunConfig
+from vidgan_core.config.schema import MAX_FRAMES, MAX_SIDE, RunConfig
 from vidgan_core.errors import CheckpointError, ComponentError, UsageError, VidganError
 from vidgan_core.interfaces import DataSpec, Generator
 from vidgan_core.plugins.options import options_model
@@ -19,6 +19,7 @@ from vidgan_core.plugins.registry import Registry
 from vidgan_core.runs.checkpoint import Checkpoint
 from vidgan_core.runs.safetensors_io import Shapes, check_memory
 from vidgan_core.tensors import not_finite
+from vidgan_core.training.bounded_build import bounded_build
 from vidgan_core.training.parts import build_generator
 
 
@@ -35,12 +36,14 @@ def load_generator(saved: Checkpoint, registry: Registry) -> tuple[Generator, Ru
         step = saved.state["step"]
         if type(step) is not int or step < 0:
             raise ValueError("the step is not a number")
+        _check_size(spec)
         # The clip itself, and the activations of a layer or two beside it.
         check_memory(f"{saved.path}: a clip of {spec}", 4 * 4 * math.prod(spec.shape))
         _check_options(config, saved, registry)
-        with torch.device("meta"):
-            sketch = build_generator(config, registry, spec)
-        _match({name: tuple(t.shape) for name, t in sketch.state_dict().items()}, saved.shapes)
+        with torch.device("meta"), bounded_build(len(saved.shapes)):
+            sketch = build_generator(config, registry, spec).state_dict()
+        _match({name: tuple(t.shape) for name, t in sketch.items()}, saved.shapes)
+        _match_types(sketch, saved.dtypes, doubles=config.trainer.precision == "fp64")
         generator = build_generator(config, registry, spec)
         generator.load_state_dict(saved.model)
     except VidganError as error:
@@ -103,6 +106,25 @@ def _match(wanted: Shapes, found: Shapes) -> None:
             for n in wrong[:3]
         )
         raise ValueError(f"{len(wrong)} tensors differ: {few}")
+
+
+def _match_types(
+    sketch: Mapping[str, torch.Tensor], found: Mapping[str, torch.dtype], *, doubles: bool
+) -> None:
+    """Raise ValueError, naming one, if a tensor is of another type than training would save."""
+    for name, tensor in sketch.items():
+        wide = doubles and tensor.is_floating_point()
+        wanted = torch.float64 if wide else tensor.dtype
+        if found[name] != wanted:
+            raise ValueError(f"{name} should be {wanted} and is {found[name]}")
+
+
+def _check_size(spec: DataSpec) -> None:
+    """Raise ValueError for clips that no configuration could ask for."""
+    if spec.frames > MAX_FRAMES or max(spec.height, spec.width) > MAX_SIDE:
+        raise ValueError(
+            f"clips of {spec}: at most {MAX_FRAMES} frames of {MAX_SIDE} pixels a side"
+        )
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:

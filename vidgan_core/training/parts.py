@@ -26,6 +26,7 @@ from vidgan_core.plugins.kinds import Kind
 from vidgan_core.plugins.options import typed
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.rng import key, seed_default
+from vidgan_core.training.bounded_build import bounded_build
 from vidgan_core.training.schedule import Schedule
 
 T = TypeVar("T")
@@ -120,7 +121,8 @@ def _network(
     target = registry.load(kind, table.name)
     seed_default(key(seed, "weights", kind))
     try:
-        network = cast(Network, target(spec, **typed(target, table.options)))
+        with bounded_build():
+            network = cast(Network, target(spec, **typed(target, table.options)))
     except ShapeError as error:
         raise ShapeError(f"{kind} {table.name!r} {error}") from None
     for field in spec.condition:
