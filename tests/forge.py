@@ -138,7 +138,7 @@ def of_type(name: str, size: int) -> Callable[[Forge], None]:
 def deep(it: Forge) -> None:
     """A generator whose depth is an option."""
     config = it.state["config"]
-    config["generator"] = {"name": "modern", "spectral_norm": False, "depth": 100_000}
+    config["generator"] = {"name": "modern", "spectral_norm": False, "depth": 100}
     it.rewrite()
 
 
@@ -187,7 +187,7 @@ HOSTILE: dict[str, tuple[Callable[[Forge], None], str]] = {
     "state with infinity": (raw_state('{"step": 1e999}'), "not finite"),
     "option out of bounds": (said("config", "generator", "width", value=0), "greater than"),
     "unknown option": (said("config", "generator", "exec", value="x"), "not permitted"),
-    "depth of 100,000": (deep, "network of more"),
+    "depth of 100": (deep, "network of more"),
     "frames of a film": (said("spec", "frames", value=2**20), "at most 4096 frames"),
     "pixels of a wall": (said("spec", "width", value=2**20), "16384 pixels a side"),
     "doubles": (of_type("F64", 8), "should be torch.float32 and is torch.float64"),

@@ -56,8 +56,10 @@ class NetworkTable(ComponentTable):
 def _frame_size(size: object) -> object:
     """Accept n or [height, width]. One rule, so that one message says it all."""
     numbers = size if isinstance(size, list) and len(size) == 2 else [size]
-    if not all(type(n) is int and 1 <= n <= MAX_SIDE for n in numbers):
-        raise ValueError(f"must be a number of pixels or [height, width], each up to {MAX_SIDE}")
+    if not all(type(n) is int and n >= 1 for n in numbers):
+        raise ValueError("must be a number of pixels or [height, width]")
+    if max(numbers) > MAX_SIDE:
+        raise ValueError(f"must be at most {MAX_SIDE} pixels")
     return size
 
 

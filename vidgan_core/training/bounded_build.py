@@ -11,8 +11,8 @@ from torch.nn.parameter import is_lazy
 
 from vidgan_core.errors import UsageError
 from vidgan_core.memory import available
-from vidgan_core.runs.safetensors_io import MAX_TENSORS
 
+MAX_TENSORS = 4000  # of one network: with its moments, another one and an average, a file has them
 LAYERS_A_TENSOR = 8  # layers without weights, and those that only hold others
 SLACK = 1000
 
@@ -45,8 +45,9 @@ class _Budget:
 def bounded_build(tensors: int = MAX_TENSORS) -> Iterator[None]:
     """Within the block a network may be built of about so many tensors, and of layers for them.
 
-    As many as a checkpoint can hold by default, and no more bytes than there are. Raises
-    UsageError at the first one too many: a depth of 10**9 is refused after a moment.
+    By default as many as can be saved with all that belongs to them. Raises UsageError at the
+    first one too many, or when the weights are more bytes than there are: a depth of 10**9 is
+    refused after a moment.
     """
     budget = _Budget(tensors)
     handles = [
