@@ -154,6 +154,9 @@ def _main() -> None:
     except BrokenPipeError:  # of `vidgan plugins | head`
         to_nowhere(sys.stdout)
         sys.exit(Exit.FAILED)
+    except (MemoryError, RecursionError, OverflowError) as error:
+        _complain(f"a value is too large for this machine: {type(error).__name__}: {error}")
+        sys.exit(Exit.FAILED)
     except (RuntimeError, ValueError) as error:
         if not (explanation := explained(error)):
             raise
@@ -161,9 +164,6 @@ def _main() -> None:
         sys.exit(explanation.code)
     except OSError as error:
         _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        sys.exit(Exit.FAILED)
-    except (MemoryError, RecursionError, OverflowError) as error:
-        _complain(f"a value is too large for this machine: {type(error).__name__}: {error}")
         sys.exit(Exit.FAILED)
 
 

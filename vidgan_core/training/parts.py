@@ -21,6 +21,7 @@ from vidgan_core.interfaces import (
 from vidgan_core.nn.spectral_norm import normalise
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.rng import key
+from vidgan_core.training.bounded_build import bounded_build
 from vidgan_core.training.inputs import network_spec, refusal
 from vidgan_core.training.schedule import Schedule
 
@@ -67,9 +68,9 @@ def build_network(
     table, kind = config.networks[player], game_class(config, registry).players[player]
     spec = network_spec(spec, task, kind, table)
     seed = key(config.seed, "weights", player)
-    network = cast(
-        Network, registry.create(kind, table.name, spec, options=table.options, seed=seed)
-    )
+    with bounded_build():
+        made = registry.create(kind, table.name, spec, options=table.options, seed=seed)
+    network = cast(Network, made)
     for field in spec.condition:
         if not network.reads(field):
             raise refusal(field, kind, table.name)
