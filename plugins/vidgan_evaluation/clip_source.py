@@ -18,6 +18,7 @@ from vidgan_core.interfaces import Generator, Tensors
 from vidgan_core.interfaces.dataset import Dataset, DataSpec
 from vidgan_core.media.pixels import to_uint8
 from vidgan_core.rng import keyed
+from vidgan_evaluation.disjoint_splits import Part
 
 CHUNK = 8  # clips at a time; fixed, since the last digit of a layer's output may depend on it
 
@@ -28,7 +29,8 @@ Chunk = tuple[Tensor, Tensors]  # uint8 (b, C, T, H, W) and the condition, b row
 class Clips:
     """`n` clips of one shape, made when they are asked for, `CHUNK` at a time.
 
-    `key` names them in the cache of features; nothing where they are not worth keeping.
+    `key` names them in the cache of features; nothing where they are not worth keeping. `groups`
+    says which clips are from one video or scene; nothing where each is a sample of its own.
     """
 
     n: int
@@ -36,6 +38,7 @@ class Clips:
     chunks: Callable[[], Iterator[Chunk]]
     what: str
     key: str = ""
+    groups: tuple[int, ...] = ()
 
 
 def plain(spec: DataSpec) -> DataSpec:
@@ -43,15 +46,18 @@ def plain(spec: DataSpec) -> DataSpec:
     return replace(spec, condition=())
 
 
-def real(dataset: Dataset, numbers: Sequence[int], what: str = "real") -> Clips:
-    """Return clips of a data set."""
-    key = digest("clips", dataset.fingerprint, dataset.split, list(numbers))
+def real(
+    dataset: Dataset, numbers: Sequence[int], what: str = "real", part: Part | None = None
+) -> Clips:
+    """Return clips of a data set; `part` says from which video or scene each is."""
+    key = digest("clips", dataset.fingerprint, dataset.split, numbers)
     chunks = partial(_real_chunks, dataset, numbers)
-    return Clips(len(numbers), plain(dataset.spec), chunks, what, key)
+    groups = tuple(part[number] for number in numbers) if part else ()
+    return Clips(len(numbers), plain(dataset.spec), chunks, what, key, groups)
 
 
 def fake(generator: Generator, n: int, seed: int, what: str = "generated") -> Clips:
-    """Return clips that a generator makes, those of `vidgan sample --seed`."""
+    """Return clips of a generator, those of `vidgan sample --seed`."""
     return Clips(n, plain(generator.spec), partial(_fake_chunks, generator, n, seed), what)
 
 
