@@ -80,7 +80,7 @@ def check_metrics(config: RunConfig, registry: Registry, request: Request) -> Ch
     study = DegradationStudy(dataset, parts, n, request.seed)
     have = {"train", *(field.name for field in dataset.fields)}
     selection = select(MetricSelector(registry, config, study.spec, have), request, n)
-    real = RealClips(dataset.fingerprint, request.split, study.reference, None, study.train)
+    real = RealClips(dataset.fingerprint, request.split, study.reference, train=study.train)
     evaluator = Evaluator(selection, real, request)
     clean = {number.name: number for number in evaluator.measure(study.clean)}
     rows = list(_rows(study, evaluator))
