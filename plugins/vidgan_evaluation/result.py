@@ -1,20 +1,26 @@
-"""A number with everything without which it says nothing. Free of torch."""
+"""A number with everything that one needs to read it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from vidgan_core.errors import printable
 from vidgan_core.interfaces.dataset import DataSpec
+from vidgan_core.runs.bookkeeping import count, number, text
+
+WORDS = ("name", "protocol", "features", "data", "split", "version")
+FIGURES = ("value", "error", "floor", "train", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
-    """One number, its protocol, its standard error and its floor.
+class Result:
+    """One number, its protocol, its standard error and what real clips score in its place.
 
-    `floor` is what the other half of the real clips scores in the place of generated ones, at the
-    same n. Error and floor are None where there is no such thing.
+    `floor` is that of the other half of the held-out clips, `train` that of training clips: the
+    level that a perfect generator of the training data reaches, both at the same n. Error, floor
+    and train are None where there is no such thing.
     """
 
     name: str  # fd-lite0
@@ -29,6 +35,11 @@ class Number:
     seed: int
     version: str  # of vidgan
     seconds: float
+    train: float | None = None
+
+    def __str__(self) -> str:
+        floor = "" if self.floor is None else f" (floor {self.floor:.3g})"
+        return f"{self.name} {self.value:.3g}{floor}"
 
     @property
     def same(self) -> tuple[str, ...]:
@@ -40,9 +51,42 @@ class Number:
         return asdict(self)
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Number:
-        """Return it from plain values. Raises KeyError if one is missing."""
-        return cls(**{field.name: values[field.name] for field in fields(cls)})
+    def parse(cls, values: Mapping[str, Any]) -> Result | None:
+        """Return it from plain values that nobody vouches for; None if they are no number's.
+
+        An error, a floor or a level that is not finite counts as none.
+        """
+        words = {key: _word(values.get(key)) for key in WORDS}
+        figures = {key: number(values.get(key)) for key in FIGURES}
+        better, seed = values.get("better"), count(values.get("seed"))
+        whole = None not in (*words.values(), figures["value"], figures["seconds"], seed)
+        if not whole or better not in ("lower", "higher"):
+            return None
+        return cls(**words, **figures, better=better, seed=seed)  # type: ignore[arg-type]
+
+
+# What tells most comes first: the distance that papers report, then what it is made of.
+FIRST = ("fvd", "fd", "kd", "precision", "recall")
+LINE = 4  # results that a line has room for
+
+
+def rank(name: str) -> tuple[int, str]:
+    """Return a key that sorts names of results by how much they tell, such as ``fd-lite0``."""
+    kind = next((k for k in FIRST if name == k or name.startswith(f"{k}-")), "")
+    return (FIRST.index(kind) if kind else len(FIRST)), name
+
+
+def headline(results: Sequence[Result], also: str = "") -> list[Result]:
+    """Return the few results that a line has room for: those that come first, and `also`."""
+    ordered = sorted(results, key=lambda result: rank(result.name))
+    first = [r for r in ordered if rank(r.name)[0] == rank(ordered[0].name)[0]]
+    return [r for r in ordered if r in first[:LINE] or r.name == also]
+
+
+def _word(value: Any) -> str | None:
+    """Return a text that a terminal, a chart or a page can show."""
+    found = text(value)
+    return None if found is None else printable(found)
 
 
 def protocol(name: str, spec: DataSpec, n: int, changed: Mapping[str, Any]) -> str:
@@ -53,9 +97,10 @@ def protocol(name: str, spec: DataSpec, n: int, changed: Mapping[str, Any]) -> s
 
 
 DIFFERENCES = ("protocol", "features", "data", "split", "version")
+FIGURES = ("value", "error", "floor", "train", "seconds")
 
 
-def differences(one: Number, other: Number) -> str:
+def differences(one: Result, other: Result) -> str:
     """Say in what the protocols of two numbers differ; nothing if they don't."""
     said = [
         f"{name} {_short(ours)} and {_short(theirs)}"

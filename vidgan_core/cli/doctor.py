@@ -1,4 +1,4 @@
-"""`vidgan doctor`: is this machine ready?"""
+"""`vidgan doctor`: check that this machine is ready."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def command(as_json: bool, no_plugins: bool) -> None:
         problems = [f"{f.provider}: {f.reason}" for f in registry.failures]
         for provided in registry.all():
             try:
-                registry.load(provided.component.kind, provided.component.name)
+                registry.load(provided.component.kind, registry.name_of(provided))
             except ComponentError as error:
                 click.echo(f"warning: {error}", err=True)
                 problems.append(str(error))

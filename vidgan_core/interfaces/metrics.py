@@ -14,7 +14,7 @@ from vidgan_core.interfaces.networks import Generator, Tensors
 
 Better = Literal["lower", "higher"]
 ErrorBy = Literal["bootstrap", "halves", "own"]
-Defect = Literal[  # what `vidgan eval --sanity` does to real clips
+Degradation = Literal[  # what `vidgan eval --sanity` does to real clips
     "noise",
     "blur",
     "jpeg",
@@ -32,10 +32,10 @@ class Features(nn.Module, ABC):
     """Clips to vectors, for metrics. Frozen, and in the same version always the same function.
 
     The constructor takes the `DataSpec` and raises ShapeError for clips that it can't look at.
-    `sees` names the defects that move the vectors.
+    `sensitive_to` names the degradations that move the vectors.
     """
 
-    sees: ClassVar[frozenset[Defect]] = frozenset()
+    sensitive_to: ClassVar[frozenset[Degradation]] = frozenset()
 
     def __init__(self, spec: DataSpec) -> None:
         super().__init__()
@@ -58,7 +58,9 @@ class Features(nn.Module, ABC):
 
 @dataclass(frozen=True, slots=True)
 class ClipSet:
-    """Some clips as a metric sees them: N rows everywhere, in the same order.
+    """Some clips as a metric gets them: N rows everywhere, in the same order.
+
+    Clips with the same `group` are from one video or scene, and so no independent samples.
 
     The video of a metric that does not need it is on the meta device: a shape without content.
     """
@@ -67,6 +69,7 @@ class ClipSet:
     features: Tensor | None = None  # (N, D) float64, of the features that the metric asked for
     frame_features: Tensor | None = None  # (N, T, D) float32: those of each frame as a clip of one
     condition: Tensors = field(default_factory=dict)  # such as "class" (N,) int64
+    group: Tensor | None = None  # (N,) int64; None: each clip is a sample of its own
 
     def __len__(self) -> int:
         return len(self.video)
@@ -74,7 +77,7 @@ class ClipSet:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a metric judges: generated clips, and real ones that training has not seen.
+    """What a metric judges: generated clips, and real ones of which training has used none.
 
     `train` holds the clips of the training split, for a metric that `needs` it. Row i of `fake`
     belongs to row i of `real` for a metric that needs "pairs". `generator` is there for one that
@@ -93,12 +96,12 @@ class Metric(ABC):
     """Numbers about generated clips. A smaller set of them is less certain, not another number.
 
     `needs` is of video, features, frame-features, train, class, pairs, generator; the training
-    clips come without video. `sees` names the defects that make its numbers worse, where its
-    features see them too; a `distance` is zero where the distributions are the same. `error` is
-    how the error of its numbers is found: from "bootstrap" samples of the clips; from random
-    "halves" of them, whose spread is that of the whole (the delete-half jackknife, Shao & Wu
-    1989), where a clip that is there twice would be its own neighbour; or it is the metric's
-    "own".
+    clips come without video. `sensitive_to` names the degradations that make its numbers worse,
+    where its features are sensitive to them too; a `distance` is zero where the distributions are
+    the same. `error` is how the error of its numbers is found: from the spread over random "halves"
+    of the clips (the delete-half jackknife, Shao & Wu 1989), which suits any metric; from
+    "bootstrap" samples, for means alone: a clip that is drawn twice is its own neighbour and
+    changes a distance; or it is the metric's "own". Clips of one `group` stay together.
     """
 
     better: ClassVar[Mapping[str, Better]]  # the numbers' names, and which way is better
@@ -106,8 +109,8 @@ class Metric(ABC):
     least: ClassVar[int] = 2  # the fewest clips on each side that it can say anything about
     fast: ClassVar[bool] = True  # is it worth its time at every evaluation?
     distance: ClassVar[bool] = False
-    sees: ClassVar[frozenset[Defect]] = frozenset()
-    error: ClassVar[ErrorBy] = "bootstrap"
+    sensitive_to: ClassVar[frozenset[Degradation]] = frozenset()
+    error: ClassVar[ErrorBy] = "halves"
 
     @property
     def features(self) -> Mapping[str, Mapping[str, Any]]:

@@ -87,7 +87,8 @@ class Suite:
         """What the record calls usual is there."""
         usual = dict(subject.component.usual)
         known: dict[str, Kind] = {"disc": "discriminator", "loss": "loss"}
-        assert usual.keys() <= {*known, "terms", "data"}
+        assert usual.keys() <= {*known, "terms", "data", "task"}
         for key, kind in known.items():
             assert key not in usual or usual[key] in registry().names(kind)
+        assert "task" not in usual or usual["task"]["name"] in registry().names("task")
         assert set(usual.get("terms", ())) <= set(registry().names("term"))
