@@ -101,8 +101,12 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="vidgan")
 @no_plugins
-def cli(no_plugins: bool) -> None:
+@click.pass_context
+def cli(context: click.Context, no_plugins: bool) -> None:
     """Train GANs that generate video, sample and evaluate them, and extend vidgan by plugins."""
+    from vidgan_core.cli.reports import on_stderr
+
+    context.with_resource(on_stderr())
 
 
 def main() -> None:

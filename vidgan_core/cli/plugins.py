@@ -97,7 +97,7 @@ def check(names: tuple[str, ...]) -> None:
     except ModuleNotFoundError as error:
         raise ComponentError(f"checks need {error.name}: pip install 'vidgan[test]'") from None
     with unescaped():  # pytest's colours
-        passed = check_plugins(registry, names)
+        passed = check_plugins(registry, names, click.echo)
     if not passed:
         raise CheckError("not every check passed")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import logging
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,6 +37,8 @@ from vidgan_core.rng import seed_default
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+logger = logging.getLogger("vidgan.plugins")
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,10 +246,9 @@ class Registry:
                 call()
             elif not self._guarded(provider, _quietly(call)):
                 self.hooks.unregister(name=impl.plugin_name)
-                print(
-                    f"warning: {provider} failed in {hook} and is left out from here on: "
-                    f"{self.failures[-1].reason}",
-                    file=sys.stderr,
+                logger.warning(
+                    "%s failed in %s and is left out from here on: %s",
+                    *(provider, hook, self.failures[-1].reason),
                 )
         return answers
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,6 +38,7 @@ from vidgan_core.runs.safetensors_io import (
     read_json,
 )
 
+logger = logging.getLogger("vidgan.runs")
 MANIFEST = "MANIFEST.json"
 MODEL = "model.safetensors"
 TRAIN = "train.safetensors"
@@ -182,7 +183,7 @@ def newest(
 ) -> Checkpoint | None:
     """Return the newest healthy checkpoint that is accepted, None if there is no such.
 
-    Says on stderr which newer ones are damaged. Raises CheckpointError if all of them are.
+    Warns of newer ones that are damaged. Raises CheckpointError if all of them are.
     """
     damaged: list[str] = []
     paths = available(folder)
@@ -194,7 +195,7 @@ def newest(
             continue
         if accept(checkpoint):
             for message in damaged:
-                print(f"warning: {message}; using {path.name} instead", file=sys.stderr)
+                logger.warning("%s; using %s instead", message, path.name)
             return checkpoint
     if damaged and len(damaged) == len(paths):
         raise CheckpointError(f"no healthy checkpoint in {folder}: " + "; ".join(damaged))

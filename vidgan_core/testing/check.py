@@ -6,10 +6,9 @@ pytest collects this file itself.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-import click
 import pytest
 
 from vidgan_core.errors import ComponentError, UsageError, did_you_mean
@@ -67,11 +66,12 @@ class TestAugment(AugmentSuite):
 
 
 class Report:
-    """A pytest plugin that keeps the checks of what was chosen and prints a line a check."""
+    """A pytest plugin that keeps the checks of what was chosen and reports a line a check."""
 
     def __init__(self, components: Collection[Component], plugins: Collection[Provider]) -> None:
         self.components = components
         self.plugins = plugins
+        self.line: Callable[[str], object] = lambda _: None
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Drop all checks of anything else."""
@@ -88,22 +88,25 @@ class Report:
         return False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Print how a check went; of one that failed, why."""
+        """Report how a check went; of one that failed, why."""
         if report.when == "call" or not report.passed:
             _, suite, check = report.nodeid.split("::")
             name = check.removeprefix("test_").replace("[", " of ", 1).rstrip("]")
             kind = suite.removeprefix("Test").lower()
-            click.echo(f"{report.outcome:7} {kind} {name}")
+            self.line(f"{report.outcome:7} {kind} {name}")
             if report.failed:
-                click.echo(report.longreprtext)
+                self.line(report.longreprtext)
 
 
-def check_plugins(registry: Registry, names: Collection[str]) -> bool:
-    """Run the suites, a line a check on stdout; return whether every one passed.
+def check_plugins(
+    registry: Registry, names: Collection[str], line: Callable[[str], object]
+) -> bool:
+    """Run the suites, call `line` with a line a check, and return whether every one passed.
 
     Raises UsageError for a name that nothing has, ComponentError for a plugin that failed.
     """
     report = select(registry, names)
+    report.line = line
     own_settings = ["-c", os.devnull, "--rootdir", str(Path(__file__).parent)]
     quiet = ["-p", "no:terminal", "-p", "no:cacheprovider"]
     code = pytest.main([*own_settings, *quiet, __file__], plugins=[report])
