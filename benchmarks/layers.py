@@ -25,7 +25,7 @@ ROUNDS = 4
 def main(generator: str) -> None:
     run = Run(configured(generator, *SETTINGS), REGISTRY)
     print("| | GFLOP | forward | GFLOP/s | backward | GFLOP/s |\n|---|---|---|---|---|---|")
-    for player in (run.parts.generator, run.parts.discriminator):
+    for player in (run.networks["generator"], run.networks["discriminator"]):
         seen: dict[str, Tensor] = {}
         for name, layer in player.named_modules():
             if isinstance(layer, LAYERS):

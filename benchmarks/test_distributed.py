@@ -19,7 +19,14 @@ ROUNDS = 4
 def clips_per_second(out: Path, frames: int, processes: int, threads: int) -> float:
     """The best step of a run of the default networks, from its own log."""
     command = [sys.executable, "-m", "vidgan_core", "run", "--steps", str(STEPS), "--out", str(out)]
-    command += ["--nproc", str(processes), "--set", "log.every=1", "--set", "samples.count=1"]
+    command += [
+        "--nproc",
+        str(processes),
+        "--set",
+        "trainer.report_every=1",
+        "--set",
+        "callback.pictures.count=1",
+    ]
     command += ["--set", f"data.frames={frames}"]
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     subprocess.run(command, env=environment, check=True, capture_output=True)

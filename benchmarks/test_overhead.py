@@ -9,11 +9,11 @@ import torch
 from conftest import REGISTRY, Ratio, configured
 from torch import nn
 from torch.nn.functional import softplus
+from vidgan_core.training.optimizer import optimizer
 from vidgan_cpu.convolution import tune_convolutions
 
 from vidgan_core.data.batches import Batches
-from vidgan_core.training.optimizer import optimizer
-from vidgan_core.training.parts import build
+from vidgan_core.training.parts import build_game
 from vidgan_core.training.run import Run
 
 PLAYERS = ("generator", "discriminator")
@@ -21,8 +21,8 @@ PLAYERS = ("generator", "discriminator")
 
 def bare_step(run: Run) -> Callable[[], None]:
     """The optimised step without an engine: same networks, layout, optimizer and data."""
-    parts = build(run.config, REGISTRY, run.parts.spec)
-    g, d = parts.generator, parts.discriminator
+    parts = build_game(run.config, REGISTRY, run.spec).parts
+    g, d = parts.networks["generator"], parts.networks["discriminator"]
     for network in (g, d):
         tune_convolutions(network)
     g_adam, d_adam = (

@@ -13,7 +13,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.flop_counter import FlopCounterMode
 
 from vidgan_core.data.batches import Batches
-from vidgan_core.training.parts import Parts, build
+from vidgan_core.interfaces import GameParts
+from vidgan_core.training.parts import build_game
 from vidgan_core.training.run import Run
 
 CONV3D = ("data.frames=32", "data.size=64", "data.batch=8")
@@ -28,9 +29,9 @@ def adam(*networks: nn.Module) -> torch.optim.Adam:
     return torch.optim.Adam([p for n in networks for p in n.parameters()], 2e-4, (0.5, 0.999))
 
 
-def reference(run: Run) -> tuple[Parts, Callable[[], Tensor]]:
+def reference(run: Run) -> tuple[GameParts, Callable[[], Tensor]]:
     """Fresh networks of a run's configuration as they are built, and its batches one by one."""
-    parts = build(run.config, REGISTRY, run.parts.spec)
+    parts = build_game(run.config, REGISTRY, run.spec).parts
     batches = Batches(run.batches.dataset, run.config.data.batch, seed=0)
     position = iter(range(10**9))
     return parts, lambda: batches(next(position))["video"]
@@ -39,7 +40,7 @@ def reference(run: Run) -> tuple[Parts, Callable[[], Tensor]]:
 def textbook(run: Run) -> Callable[[], None]:
     """Goodfellow et al. 2014, algorithm 1, as a tutorial writes it: eager, single precision."""
     parts, batch = reference(run)
-    g, d = parts.generator, parts.discriminator
+    g, d = parts.networks["generator"], parts.networks["discriminator"]
     d_adam, g_adam = adam(d), adam(g)
     rng = torch.Generator()
 
@@ -66,7 +67,7 @@ def published(run: Run) -> Callable[[], None]:
     is decoded, as there.
     """
     parts, batch = reference(run)
-    g, d = parts.generator, parts.discriminator
+    g, d = parts.networks["generator"], parts.networks["discriminator"]
     optimizers = adam(d.spatial), adam(d.temporal), adam(g)  # type: ignore[arg-type]
     rng = torch.Generator()
 

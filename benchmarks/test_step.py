@@ -19,7 +19,7 @@ def describe(benchmark: BenchmarkFixture, run: Run, flops: int) -> None:
     for name, network in run.trainer.networks.items():
         benchmark.extra_info[f"{name}_parameters"] = sum(p.numel() for p in network.parameters())
     benchmark.extra_info |= {
-        "clip": str(run.parts.spec),
+        "clip": str(run.spec),
         "batch": run.config.data.batch,
         "precision": run.precision.name,
         "gflop": round(flops / 1e9, 2),
@@ -40,7 +40,7 @@ def test_training_step(benchmark: BenchmarkFixture, generator: str) -> None:
 @pytest.mark.parametrize("generator", GENERATORS)
 def test_sampling(benchmark: BenchmarkFixture, generator: str) -> None:
     run = Run(configured(generator), REGISTRY)
-    network = run.ema.generator
+    network = run.sampled
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         sample(network, 8, seed=0)
     describe(benchmark, run, counter.get_total_flops())
@@ -63,10 +63,10 @@ def test_sampling_ratio_to_real_time(
 ) -> None:
     """Frames of 64x64 a second on one core, against the 25 of a film."""
     run = Run(configured(generator, "data.size=64", "data.batch=2"), REGISTRY)
-    frames = 4 * run.parts.spec.frames
-    sample(run.ema.generator, 1, seed=0)
-    rate = frames / min(seconds(lambda: sample(run.ema.generator, 4, seed=0)) for _ in range(3))
+    frames = 4 * run.spec.frames
+    sample(run.sampled, 1, seed=0)
+    rate = frames / min(seconds(lambda: sample(run.sampled, 4, seed=0)) for _ in range(3))
     run.batches.close()
     benchmark.extra_info["ratio"] = round(rate / 25, 1)
-    benchmark.pedantic(lambda: sample(run.ema.generator, 1, seed=0), rounds=1)
+    benchmark.pedantic(lambda: sample(run.sampled, 1, seed=0), rounds=1)
     say(capsys, benchmark.name, f"{rate / 25:.1f}x ({rate:.0f} frames/s)")

@@ -32,9 +32,9 @@ def inference_mode() -> None:
 
     def inferred() -> None:
         with torch.inference_mode():
-            sample(run.ema.generator, 8, seed=0)
+            sample(run.sampled, 8, seed=0)
 
-    compare("torch.inference_mode", lambda: sample(run.ema.generator, 8, seed=0), inferred)
+    compare("torch.inference_mode", lambda: sample(run.sampled, 8, seed=0), inferred)
 
 
 def contiguous() -> None:
@@ -47,7 +47,7 @@ def contiguous() -> None:
 
 def new_fakes() -> None:
     run, other = (
-        Run(configured("conv3d", f"trainer.reuse_fakes={flag}"), REGISTRY)
+        Run(configured("conv3d", f"game.reuse_fakes={flag}"), REGISTRY)
         for flag in ("true", "false")
     )
     compare("new fakes in the generator's phase", run.trainer.step, other.trainer.step)
@@ -56,7 +56,7 @@ def new_fakes() -> None:
 def adam_as_they_are() -> None:
     """Torch's fused Adam, which copies gradients that are not in the plain order."""
     run = Run(configured("conv3d", "generator.width=64", "discriminator.width=64"), REGISTRY)
-    weights = list(run.parts.discriminator.parameters())
+    weights = list(run.networks["discriminator"].parameters())
     for weight in weights:
         weight.grad = torch.randn_like(weight)
     other = torch.optim.Adam(weights, fused=True)
@@ -107,15 +107,6 @@ def compiled() -> None:
     compare("torch.compile", run.trainer.step, other.trainer.step)
 
 
-def emulated_bf16() -> None:
-    run, other = (
-        Run(configured("conv3d", f"trainer.precision={name}"), REGISTRY)
-        for name in ("fp32", "bf16")
-    )
-    if other.precision.emulated:
-        compare("emulated bf16", run.trainer.step, other.trainer.step)
-
-
 if __name__ == "__main__":
     for attempt in (
         inference_mode,
@@ -125,6 +116,5 @@ if __name__ == "__main__":
         pixel_shuffle,
         malloc,
         compiled,
-        emulated_bf16,
     ):
         attempt()

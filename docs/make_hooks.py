@@ -9,13 +9,13 @@ from vidgan_core.plugins import hookspecs
 
 HEAD = f"""# Hooks
 
-Every hook that a plugin may implement, from the docstrings in `vidgan_core/hookspecs.py`
-(`python docs/make_hooks.py > docs/hooks.md`); plugin API {hookspecs.API}.
+The hooks that a plugin can implement, plugin API {hookspecs.API}. This page is generated from the
+docstrings in `vidgan_core/plugins/hookspecs.py`: `python docs/make_hooks.py > docs/hooks.md`.
 [The author's guide](authors.md) shows them in use.
 
-A hook is a function in the plugin's manifest, marked with `vidgan_core.hookimpl`. It takes the
-arguments that it wants, by name, and leaves out the rest. A hook of a third-party plugin that
-raises is left out for the rest of the command, with a line on stderr.
+A hook is a function in the plugin's manifest, marked with `vidgan_core.hookimpl`. It declares the
+arguments that it needs, by name, and omits the rest. If a hook of a third-party plugin raises, it
+is disabled for the rest of the command, and a line on stderr reports it.
 """
 
 

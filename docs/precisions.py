@@ -1,11 +1,11 @@
-"""Train recipes in fp32 and in bf16, from the same seeds, and tabulate the distances to real clips.
+"""Train recipes in fp32 and in bf16 from the same seeds, and tabulate the distances to real clips.
 
     python docs/precisions.py               # hours
 
-Each run is in `--out`, its distances are kept in docs/precisions. What is there is not made again,
-so the same command goes on where it was stopped, and with more `--seeds` adds to what there is.
-Delete a run's file to have it anew, as other `STEPS` or `--clips` need. Then docs/precisions.md is
-written from all of it; a recipe with a single seed has no spread, and no row.
+Each run is in `--out`; its distances are stored in docs/precisions. Existing runs are kept, so the
+same command continues after an interruption, and more `--seeds` add runs. Delete the file of a run
+to train it again, as a change of `STEPS` or `--clips` requires. Then docs/precisions.md is written
+from all of them; a recipe with a single seed has no spread, and no row.
 It needs a processor with bf16 instructions.
 """
 
@@ -40,16 +40,16 @@ class Trained:
 
     @property
     def name(self) -> str:
-        """What its folder and its file are called."""
+        """The name of its folder and of its file."""
         return f"{self.recipe}-{self.precision}-seed{self.seed}"
 
     @property
     def file(self) -> Path:
-        """Where its distances are kept."""
+        """The file with its distances."""
         return KEPT / f"{self.name}.json"
 
     def make(self, out: Path, clips: int) -> None:
-        """Train and evaluate; what was interrupted goes on."""
+        """Train and evaluate; an interrupted run is resumed."""
         print(self.name, file=sys.stderr)
         folder = out / self.name
         what = ("-c", f"recipe:{self.recipe}", "--precision", self.precision, "--seed", self.seed)
@@ -61,13 +61,13 @@ class Trained:
         self.file.write_text(json.dumps(kept, indent=1) + "\n")
 
     def kept(self) -> dict[str, Any]:
-        """Return its distances, and what they were measured by."""
+        """Return its distances, and how they were measured."""
         found: dict[str, Any] = json.loads(self.file.read_text())
         return found
 
 
 def main() -> None:
-    """Make what is missing, then the page."""
+    """Train the missing runs, then write the page."""
     options = parsed()
     options.out.mkdir(exist_ok=True)
     KEPT.mkdir(exist_ok=True)
@@ -90,7 +90,7 @@ def parsed() -> argparse.Namespace:
 
 
 def found(recipe: str, precision: str) -> list[dict[str, Any]]:
-    """Return what is kept of every seed that there is, in order."""
+    """Return the stored records of all seeds, in order."""
     runs = (Trained(recipe, precision, seed) for seed in count())
     return [run.kept() for run in takewhile(lambda run: run.file.exists(), runs)]
 
@@ -105,10 +105,11 @@ def page() -> Iterator[str]:
     yield "# bf16 against fp32"
     yield ""
     yield (
-        "`python docs/precisions.py`: one distance a seed, the same seeds in both precisions, "
-        f"{' or '.join(f'{n:,}' for n in clips)} clips on each side, on {'; '.join(machines)}. The "
-        "difference is that of the means, the spread the standard deviation over seeds (of both "
-        "precisions together)."
+        "`python docs/precisions.py`: one distance per seed, the same seeds in both precisions, "
+        f"{' or '.join(f'{n:,}' for n in clips)} clips on each side, on {'; '.join(machines)}. "
+        "bf16 ran on the processor's bf16 instructions, not emulated. The difference is bf16 minus "
+        "fp32, of the means. The spread is the standard deviation over seeds (of both precisions "
+        "together)."
     )
     yield ""
     yield "| recipe | steps | distance | fp32 | bf16 | difference | spread |"

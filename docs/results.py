@@ -2,11 +2,11 @@
 
     python docs/results.py                  # hours: a row takes --minutes and an evaluation
 
-Each row is a run in `--out`, evaluated when its time is up; its numbers and its first seed's clips
-are kept in docs/results. A row that is there already is not made again, so the same command goes
-on where it was stopped; delete a row's files to have it anew. Then docs/results-DATA.md and the
-film beside it are written from the rows that there are. Nothing else should run on the machine
-meanwhile.
+Each row is a run in `--out`, evaluated when its time is up. Its numbers, and the clips of its first
+seed, are stored in docs/results. Existing rows are kept, so the same command continues after an
+interruption; delete the files of a row to train it again. Then docs/results-DATA.md and
+docs/results-DATA.gif are written from the existing rows. Nothing else should run on the machine
+during that time.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 import vidgan_core
+from vidgan_core.media.frames import Frames
 from vidgan_core.media.pictures import contact_sheet, to_frames
-from vidgan_core.media.read import Frames
 from vidgan_core.media.write import write_png
 from vidgan_core.plugins.recipes import recipes
 from vidgan_core.plugins.registry import Registry
@@ -48,7 +48,7 @@ COLUMNS = {  # number: heading
     "clips-per-second": "clips/s",
     "parameters": "weights",
 }
-SHOWN = 8  # clips of each row in the film
+SHOWN = 8  # clips of each row in the GIF
 LETTERS = "abcdefghijklmnopqrstuvwxyz"  # of machines, where rows were made on several
 PLATE = 96  # pixels for a row's name
 Numbers = dict[str, dict[str, Any]]
@@ -69,16 +69,16 @@ class Row:
 
     @property
     def file(self) -> Path:
-        """Where its numbers are kept."""
+        """The file with its numbers."""
         return KEPT / f"{self.folder.name}.json"
 
     @property
     def strips(self) -> Path:
-        """Where its clips are kept: one a row, all frames from left to right."""
+        """The picture of its clips: one per row, all frames from left to right."""
         return self.file.with_suffix(".png")
 
     def kept(self) -> dict[str, Any]:
-        """Return what is kept: how long it was trained for, and its evaluation."""
+        """Return the stored record: minutes of training, and the evaluation."""
         found: dict[str, Any] = json.loads(self.file.read_text())
         return found
 
@@ -87,14 +87,14 @@ class Row:
         return {n["name"]: n for n in self.kept()["evaluation"]["numbers"]}
 
     def steps(self, machines: list[str]) -> str:
-        """Return how many steps it did, and on which machine if there are several."""
+        """Return its number of steps, and the machine's letter if there are several."""
         kept = self.kept()
         which = f" ({LETTERS[machines.index(kept['machine'])]})" if len(machines) > 1 else ""
         return f"{kept['evaluation']['step']:,}{which}"
 
 
 def main() -> None:
-    """Make the rows that are missing, then the page."""
+    """Train the missing rows, then write the pages."""
     options = parsed()
     options.out.mkdir(exist_ok=True)
     KEPT.mkdir(exist_ok=True)
@@ -109,7 +109,7 @@ def main() -> None:
                 make(row, options.minutes, options.clips)
         done = [row for row in rows if row.file.exists()]
         if done:
-            film(done, HERE / f"results-{data}.gif")
+            write_gif(done, HERE / f"results-{data}.gif")
             (HERE / f"results-{data}.md").write_text("\n".join(page(data, done)) + "\n")
 
 
@@ -121,7 +121,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--clips", type=int, default=1000, help="on each side of the evaluation")
     parser.add_argument("--data", nargs="+", default=["shapes", "digits"])
-    parser.add_argument("--only", default="", help="make the rows of one architecture alone")
+    parser.add_argument("--only", default="", help="train the rows of this architecture only")
     return parser.parse_args()
 
 
@@ -131,7 +131,7 @@ def names(data: str) -> list[str]:
 
 
 def make(row: Row, minutes: float, clips: int) -> None:
-    """Train and evaluate; what was interrupted goes on."""
+    """Train and evaluate; an interrupted run is resumed."""
     print(row.folder.name, file=sys.stderr)
     long = ("--steps", ENDLESS, "--minutes", minutes, "--set", "checkpoint.every=500")
     where = ("--out", row.folder, "--resume", "auto")
@@ -151,9 +151,9 @@ def make(row: Row, minutes: float, clips: int) -> None:
 
 
 def machine() -> str:
-    """Return what computes here: how many threads of which processor."""
-    told = Path("/proc/cpuinfo")
-    text = told.read_text() if told.exists() else ""
+    """Return the number of threads and the processor's name."""
+    cpuinfo = Path("/proc/cpuinfo")
+    text = cpuinfo.read_text() if cpuinfo.exists() else ""
     named = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     threads = torch.get_num_threads()
     processor = named[1] if named else platform.machine()
@@ -169,8 +169,8 @@ def vidgan(*arguments: object) -> str:
     return done.stdout
 
 
-def film(rows: Iterable[Row], path: Path) -> None:
-    """Write a film that repeats: the first seeds' clips side by side, in the table's order."""
+def write_gif(rows: Iterable[Row], path: Path) -> None:
+    """Write a looping GIF: the clips of the first seeds, one architecture per row of the table."""
     bands = [band(row) for row in ordered(rows) if row.seed == 0]
     pictures = [Image.fromarray(np.concatenate(at)) for at in zip(*bands, strict=True)]
     first, *others = [picture.quantize(64) for picture in pictures]
@@ -220,9 +220,9 @@ def page(data: str, rows: list[Row]) -> Iterator[str]:
     yield (
         f"`python docs/results.py`: every recipe for {minutes:g} minutes on {named(machines)}, "
         f"{clips} clips on each side. "
-        "A cell is the mean over the seeds +- its standard error (in brackets the number's own "
-        "error); the first line is the floor: what other real clips score. One number of steps a "
-        "seed."
+        "A cell is the mean over the seeds +- its standard error (in brackets the largest error of "
+        "one seed). The first line is the floor, the score of other real clips. Steps are listed "
+        "per seed."
     )
     yield ""
     yield "| architecture | steps | " + " | ".join(shown.values()) + " |"
@@ -245,7 +245,7 @@ def named(machines: list[str]) -> str:
 
 
 def cell(found: list[dict[str, Any]]) -> str:
-    """Return the mean over seeds, with what it varies by."""
+    """Return the mean over seeds and its standard error."""
     values = [n["value"] for n in found]
     varies = len(set(values)) > 1
     spread = f" +- {figure(stdev(values) / len(values) ** 0.5)}" if varies else ""
@@ -254,7 +254,7 @@ def cell(found: list[dict[str, Any]]) -> str:
 
 
 def figure(value: float) -> str:
-    """Return a number with three figures."""
+    """Return a number with three significant digits."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 

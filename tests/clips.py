@@ -1,4 +1,4 @@
-"""Films for tests: made in memory, written in many containers."""
+"""Synthetic videos for tests: drawn in memory, written in many containers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CODECS = {
 }
 
 
-def film(frames: int = 24, height: int = 48, width: int = 64, seed: int = 0) -> Frames:
+def moving_block(frames: int = 24, height: int = 48, width: int = 64, seed: int = 0) -> Frames:
     """Moving gradients under a block that wanders: no two frames alike."""
     rng = np.random.default_rng(seed)
     colour, speed = rng.integers(0, 255, 3), rng.integers(2, 7, 3)

@@ -6,27 +6,35 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import torch
 from fresh import make_environment
+from vidgan_games.two_player import TwoPlayerGame
 
 from vidgan_core.cli import main
 from vidgan_core.config.resolve import resolve
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.config.sources import ConfigSources
-from vidgan_core.interfaces import DataSpec
+from vidgan_core.device import fast_bf16
+from vidgan_core.interfaces import AdaptiveAugment, DataSpec, WeightedTerm
 from vidgan_core.plugins.kinds import Kind
 from vidgan_core.plugins.options import options_model
 from vidgan_core.plugins.registry import Provided, Registry
 from vidgan_core.runs import checkpoint
+from vidgan_core.training.parts import build_game
 
 # Small enough that a step takes milliseconds; every architecture can do this shape.
 SMALL = DataSpec(frames=8, height=32, width=32)
 REGISTRY = Registry.discover()
+
+needs_bf16 = pytest.mark.skipif(
+    not fast_bf16(torch.device("cpu")), reason="this processor has no bf16 instructions"
+)
+BF16_TOO = ["fp32", pytest.param("bf16", marks=needs_bf16)]  # precisions to test
 
 
 def components(kind: Kind) -> list[object]:
@@ -77,7 +85,7 @@ def configured(*settings: str, **names: str) -> RunConfig:
 def small(generator: str, loss: str = "minimax", *settings: str, **names: str) -> RunConfig:
     """A configuration of a small run of any architecture."""
     usual = REGISTRY.get("generator", generator).component.usual
-    discriminator = names.get("discriminator", usual["disc"])
+    discriminator = names.get("discriminator", usual["discriminator"]["name"])
     narrow = [
         f"{kind}.{option}={value}"
         for kind, name in (("generator", generator), ("discriminator", discriminator))
@@ -87,11 +95,23 @@ def small(generator: str, loss: str = "minimax", *settings: str, **names: str) -
         "data.frames=4",
         "data.size=16",
         "data.batch=4",
-        "samples.count=4",
+        *(f"callback.{name}.enabled=false" for name in REGISTRY.defaults("callback")),
         "trainer.device=cpu",
         "trainer.precision=fp32",
     )
     return configured(*shape, *narrow, *settings, generator=generator, loss=loss, **names)
+
+
+def two_player(
+    spec: DataSpec = SMALL,
+    *,
+    terms: Sequence[WeightedTerm] = (),
+    augments: Sequence[AdaptiveAugment] = (),
+    loss: str = "minimax",
+) -> TwoPlayerGame:
+    """A game of conv3d networks with these terms and augmentations."""
+    parts = build_game(small("conv3d", loss, "term={}"), REGISTRY, spec).parts
+    return TwoPlayerGame(replace(parts, terms=tuple(terms), augments=tuple(augments)))
 
 
 @dataclass
@@ -153,7 +173,7 @@ def assert_same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor])
 TINY = (
     *("--gen", "conv3d", "--batch", "2", "--device", "cpu", "--precision", "fp32"),
     *("--set", "generator.width=2", "--set", "discriminator.width=2"),
-    *("--set", "data.frames=4", "--set", "data.size=16", "--set", "samples.count=2"),
+    *("--set", "data.frames=4", "--set", "data.size=16", "--set", "callback.pictures.count=2"),
 )
 
 # A stranger's plugin: its manifest, and the module that the record names.

@@ -26,7 +26,14 @@ LIVELY = (
     *("--gen", "conv3d", "--batch", "2"),
     *("--set", "generator.width=1", "--set", "discriminator.width=1"),
     *("--set", "generator.noise_size=4", "--set", "data.frames=4", "--set", "data.size=16"),
-    *("--set", "samples.count=1", "--set", "samples.every=7", "--set", "log.every=1"),
+    *(
+        "--set",
+        "callback.pictures.count=1",
+        "--set",
+        "callback.pictures.every=7",
+        "--set",
+        "trainer.report_every=1",
+    ),
     *("--set", "checkpoint.every=2", "--set", "trainer.device=cpu"),
 )
 

@@ -22,7 +22,7 @@ LOOKS = []
 
 class Colours(Features):
     fingerprint = "colours-1"
-    sees = frozenset({"colour", "copies", "classes"})
+    sensitive_to = frozenset({"colour", "copies", "classes"})
 
     def __init__(self, spec, *, least: Annotated[int, Ge(1)] = 1):
         super().__init__(spec)
@@ -38,7 +38,7 @@ class Gap(Metric):
     better = {"gap": "lower"}
     needs = frozenset({"features"})
     distance = True
-    sees = frozenset({"colour"})
+    sensitive_to = frozenset({"colour"})
     least = 4
 
     def __init__(self, *, power: Annotated[float, Ge(0)] = 1.0):
@@ -54,7 +54,7 @@ class Grain(Metric):
     needs = frozenset({"video"})
     error = "halves"
     fast = False
-    sees = frozenset({"noise"})
+    sensitive_to = frozenset({"noise"})
 
     def measure(self, evidence):
         return {"grain": float(evidence.fake.video.double().diff(dim=-1).abs().mean())}
@@ -72,7 +72,7 @@ class Nearest(Metric):
     better = {"nearest": "higher"}
     needs = frozenset({"features", "train"})
     error = "own"
-    sees = frozenset({"copies"})
+    sensitive_to = frozenset({"copies"})
 
     def measure(self, evidence):
         near = torch.cdist(evidence.fake.features, evidence.train.features).min(1).values
@@ -96,7 +96,7 @@ class Wrong(Metric):
     "Claims to see what it does not look at."
     better = {"wrong": "lower"}
     fast = False
-    sees = frozenset({"blur"})
+    sensitive_to = frozenset({"blur"})
 
     def measure(self, evidence):
         return {"wrong": 1.0}

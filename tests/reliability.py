@@ -1,7 +1,7 @@
 """Write RELIABILITY.md from a run of the long tests: python tests/reliability.py
 
-Each room is a pytest process of its own, all at once. A test's counts are what it gives to
-`record_property`; they are taken from tests that passed, and what did not pass is listed.
+Each group is a pytest process of its own; all run at once. A test passes its counts to
+`record_property`. Only counts of tests that passed are used; the others are listed.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from xml.etree import ElementTree
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
-# What the long counts repeat is left out.
-ROOMS = {
-    "kill": ("tests/test_kill.py", "-k", "not [10]"),
-    "sigterm": ("tests/test_signals.py", "-k", "SIGTERM and not [10-"),
-    "sigint": ("tests/test_signals.py", "-k", "SIGINT and not [10-"),
+# Short tests that the long ones repeat are deselected.
+GROUPS = {
+    "kill": ("tests/training/test_kill.py", "-k", "not [10]"),
+    "sigterm": ("tests/cli/test_signals.py", "-k", "SIGTERM and not [10-"),
+    "sigint": ("tests/cli/test_signals.py", "-k", "SIGINT and not [10-"),
     "files": (
-        "tests/test_damage.py",
-        "tests/test_disk.py",
-        "tests/test_hostile.py",
+        "tests/runs/test_damage.py",
+        "tests/runs/test_disk.py",
+        "tests/inference/test_hostile.py",
         "-k",
         "not [60]",
     ),
-    "numbers": ("tests/test_numbers.py",),
+    "numbers": ("tests/training/test_numbers.py",),
 }
 OPTIONS = ("-m", "slow or not slow", "-o", "junit_family=xunit1")
 
 
 def run(folder: Path) -> None:
-    """Run all rooms, each into a report in the folder."""
+    """Run all groups, each into a report in the folder."""
     processes = []
-    for name, arguments in ROOMS.items():
+    for name, arguments in GROUPS.items():
         places = (f"--junitxml={folder / name}.xml", f"--basetemp={folder / name}")
         command = [sys.executable, "-m", "pytest", *OPTIONS, *arguments, *places]
         # Networks of this size are slower in threads.
@@ -51,14 +51,14 @@ def run(folder: Path) -> None:
 
 
 def read(folder: Path) -> list[ElementTree.Element]:
-    """Return the test cases of all rooms; one that left no report counts as a failed case."""
+    """Return the test cases of all groups; one that left no report counts as a failed case."""
     cases: list[ElementTree.Element] = []
-    for name in ROOMS:
+    for name in GROUPS:
         report = folder / f"{name}.xml"
         if report.exists():
             cases += ElementTree.parse(report).iter("testcase")
         else:
-            cases.append(ElementTree.Element("testcase", name=f"the room {name} did not finish"))
+            cases.append(ElementTree.Element("testcase", name=f"the group {name} did not finish"))
             ElementTree.SubElement(cases[-1], "failure")
     return cases
 
@@ -71,7 +71,7 @@ def outcome(case: ElementTree.Element) -> str:
 
 
 def counted(cases: list[ElementTree.Element]) -> Iterator[tuple[str, str]]:
-    """What the tests that passed have counted: the hostile files in one line."""
+    """Yield the counts of the tests that passed; hostile files are summed up in one line."""
     found = [
         (p.attrib["name"], p.attrib["value"])
         for case in cases
@@ -90,8 +90,8 @@ def page(cases: list[ElementTree.Element], commit: str) -> str:
     lines = [
         "# Reliability",
         "",
-        "What was done to vidgan's runs and files, and how often it cost anything. Written by",
-        "`python tests/reliability.py`; every test asserts that its faults landed.",
+        "Faults that were injected into vidgan's runs and files, and their outcome. Written by",
+        "`python tests/reliability.py`. Every test asserts that its faults took effect.",
         "",
         f"- Date: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
         f"- Commit: {commit}",

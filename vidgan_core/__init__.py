@@ -8,15 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from vidgan_core.inference.sampler import Sampler
+    from vidgan_core.interfaces import Callback
     from vidgan_core.plugins.component import Component
     from vidgan_core.plugins.hookspecs import hookimpl
+    from vidgan_core.training.run import Run
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
-__all__ = ["Component", "__version__", "hookimpl", "load"]
+__all__ = ["Component", "__version__", "hookimpl", "load", "train"]
 
 
 def load(run: str | Path, *, step: int | None = None, device: str = "auto") -> Sampler:
@@ -28,6 +31,47 @@ def load(run: str | Path, *, step: int | None = None, device: str = "auto") -> S
     from vidgan_core.inference.sampler import Sampler
 
     return Sampler.load(run, step=step, device=device)
+
+
+def train(
+    config: Any = None,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    callbacks: Sequence[Callback] = (),
+    out: str | Path | None = None,
+    resume: str | Path | None = None,
+    minutes: float | None = None,
+    **keywords: Any,
+) -> Run:
+    """Train: `vidgan_core.train(gen="conv3d", loss="minimax", data="./clips", steps=300)`.
+
+    `config` is a TOML file, a recipe such as "recipe:modern-digits", nested tables, or nothing.
+    Keywords are the flags of `vidgan run`: gen, disc, loss, game, optimizer, data, steps, batch,
+    seed, device, precision, eval_every; `settings` holds any other keys, such as
+    {"optimizer.lr": 1e-4}. The run's folder is `out`, or the next one in ./runs; `resume` goes on
+    with a run's folder. `callbacks` are objects of `vidgan_core.interfaces.Callback` beside those
+    of the configuration.
+
+    Returns the run: its `metrics`, `folder`, `step`, `finished`, and `sampled`, the generator.
+    Raises `vidgan_core.errors.VidganError` for what the caller can mend. Training draws from
+    torch's default random generator, which it seeds.
+    """
+    from pathlib import Path
+
+    from vidgan_core.plugins.registry import Registry
+    from vidgan_core.training.train import configure, train
+
+    registry = Registry.discover()
+    if config is None and resume not in (None, "auto"):
+        config = Path(str(resume)) / "config.toml"
+    return train(
+        configure(config, registry, settings or {}, keywords),
+        registry,
+        out=None if out is None else Path(out),
+        resume=None if resume is None else str(resume),
+        minutes=minutes,
+        callbacks=callbacks,
+    )
 
 
 def __getattr__(name: str) -> Any:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Exit(IntEnum):
@@ -15,6 +15,7 @@ class Exit(IntEnum):
     USAGE = 2
     COMPONENT = 3
     CHECK = 4
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -54,6 +55,10 @@ class CheckError(VidganError):
     code = Exit.CHECK
 
 
+class StalledError(VidganError):
+    """The data did not come while the process was asked to stop."""
+
+
 class ClipError(VidganError):
     """A clip that can't be read any more. `source` names the file that it is from."""
 
@@ -65,8 +70,7 @@ class ClipError(VidganError):
         return type(self), (self.source, self.reason)
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One mistake in a configuration, as `where: what (got value, from source)`."""
 
     where: str
@@ -99,6 +103,10 @@ _EXPLAINED = {
         "trainer.compile: a compiled network has no second derivative, which gradient penalties "
         "need; try trainer.compile=false"
     ),
+    "surrogates not allowed": "a path or a name that is written down must be UTF-8",
+    "embedded null": "a path or a name holds a null character",
+    "Storage size calculation overflowed": "a size is too large",
+    "numel: integer multiplication overflow": "a size is too large",
     "Expected more than 1 value per channel": (
         "data.batch: BatchNorm needs more than one value a channel; try 2 or more clips a batch"
     ),
@@ -125,3 +133,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def printable(name: str) -> str:
     """Escape what a terminal or a log might act on: control codes, newlines, invalid bytes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+def one_line(error: BaseException) -> str:
+    """Return an exception's type and the first line of its message, printable."""
+    lines = str(error).strip().splitlines()
+    kind = type(error).__name__
+    return printable(f"{kind}: {lines[0]}" if lines else kind)

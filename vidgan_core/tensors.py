@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 _double_backward: ContextVar[bool] = ContextVar("double_backward", default=False)
 
@@ -75,3 +75,21 @@ def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
     if finite(list(floating.values())):
         return []
     return [name for name, tensor in floating.items() if not finite([tensor])]
+
+
+def trainable(network: nn.Module) -> list[nn.Parameter]:
+    """The parameters that a plugin has not frozen itself."""
+    return [p for p in network.parameters() if p.requires_grad]
+
+
+@contextmanager
+def requires_grad(parameters: Sequence[nn.Parameter], flag: bool) -> Iterator[None]:
+    """Within the block, record gradients for `parameters` or don't; restore what was before."""
+    before = [p.requires_grad for p in parameters]
+    for parameter in parameters:
+        parameter.requires_grad_(flag)
+    try:
+        yield
+    finally:
+        for parameter, was in zip(parameters, before, strict=True):
+            parameter.requires_grad_(was)

@@ -1,4 +1,4 @@
-"""Manifest of the augmentations of what the discriminator sees."""
+"""Manifest of the augmentations of the discriminator's input."""
 
 from collections.abc import Iterator
 
@@ -12,5 +12,5 @@ def vidgan_components() -> Iterator[Component]:
         "augment",
         "diffaugment",
         "vidgan_augment.diffaugment:DiffAugment",
-        "colour, translation and cutout, the same for all frames (Zhao et al. 2020)",
+        "colour, translation and cutout, the same for all frames of a clip (Zhao et al. 2020)",
     )

@@ -1,28 +1,25 @@
-"""What a run is trained on: how many files were used and how many were not, at start and end."""
+"""What a run is trained on: how many files are used and how many are not, at start and end."""
 
 from __future__ import annotations
 
 import click
 
-from vidgan_core import hookimpl
-from vidgan_core.training.run import Run
+from vidgan_core.interfaces import Callback, TrainingRun
 
 
-class ClipCounts:
-    """Prints the data set's own summary, and what was lost on the way."""
+class DataSummary(Callback):
+    """Prints the data set's own summary, and what could not be read any more, on stderr."""
 
-    @hookimpl
-    def vidgan_fit_start(self, run: Run) -> None:
-        """Say what is used."""
-        _say(run)
+    def fit_start(self, run: TrainingRun) -> None:
+        """Print what is used."""
+        _print(run)
 
-    @hookimpl
-    def vidgan_fit_end(self, run: Run) -> None:
-        """Say it again, with what could not be read any more."""
-        _say(run)
+    def fit_end(self, run: TrainingRun, finished: bool) -> None:
+        """Print it again, with what was lost since."""
+        _print(run)
 
 
-def _say(run: Run) -> None:
+def _print(run: TrainingRun) -> None:
     if summary := run.batches.dataset.summary():
         lost = f"; {len(run.batches.lost)} lost since" if run.batches.lost else ""
         click.echo(f"data: {summary}{lost}", err=True)

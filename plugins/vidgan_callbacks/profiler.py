@@ -9,8 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 import click
 from torch.profiler import profile, record_function
 
-from vidgan_core import hookimpl
-from vidgan_core.training.run import Run
+from vidgan_core.interfaces import Callback, TrainingRun
 
 WARM = 3  # steps before: the first ones allocate memory and choose kernels
 STEPS = 5
@@ -19,7 +18,7 @@ OPERATORS = 12  # of which the table has a row each
 Row = tuple[str, float, int]  # name, seconds, calls
 
 
-class Profile:
+class Profiler(Callback):
     """Records a few steps in the folder `profile` of the run, and prints the table on stderr."""
 
     def __init__(self) -> None:
@@ -28,8 +27,9 @@ class Profile:
         self._spans: set[str] = set()
         self._profiler: profile | None = None
 
-    @hookimpl(trylast=True)
-    def vidgan_step_end(self, run: Run) -> None:
+    order = 100  # the work of other callbacks is no part of a step
+
+    def after_step(self, run: TrainingRun) -> None:
         """Begin and end when the time has come."""
         self._steps += 1
         if self._steps == WARM:
@@ -37,12 +37,11 @@ class Profile:
         elif self._steps == WARM + STEPS:
             self._end(run)
 
-    @hookimpl(tryfirst=True)
-    def vidgan_fit_end(self, run: Run) -> None:
+    def fit_end(self, run: TrainingRun, finished: bool) -> None:
         """Make do with the steps that there were."""
         self._end(run)
 
-    def _begin(self, run: Run) -> None:
+    def _begin(self, run: TrainingRun) -> None:
         self._profiler = profile()
         self._profiler.start()
         run.trainer.span = self._span
@@ -52,7 +51,7 @@ class Profile:
         self._spans.add(name)
         return record_function(name)
 
-    def _end(self, run: Run) -> None:
+    def _end(self, run: TrainingRun) -> None:
         steps = self._steps - WARM
         if self._profiler is None or steps < 1:
             return

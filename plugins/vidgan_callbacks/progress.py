@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from typing import Self
 
 import click
 from rich.console import Console
@@ -17,46 +16,69 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Column
+from torch import nn
 
-from vidgan_core import hookimpl
-from vidgan_core.training.run import Run
+from vidgan_core.cli.streams import drawing
+from vidgan_core.errors import printable
+from vidgan_core.interfaces import Callback, TrainingRun
 
 SECONDS_BETWEEN_LINES = 5.0
 
 
-def introduce(run: Run) -> None:
-    """Say on stderr what is about to be trained."""
-    config, parts = run.config, run.parts
-    millions = [
-        sum(p.numel() for p in n.parameters()) / 1e6 for n in (parts.generator, parts.discriminator)
-    ]
+class ProgressReport(Callback):
+    """Says on stderr what is trained, then how far it is."""
+
+    order = 60  # after what adds scalars
+
+    def __init__(self) -> None:
+        console = Console(file=drawing())
+        self._view: Bar | Lines = Bar(console) if console.is_terminal else Lines()
+
+    def fit_start(self, run: TrainingRun) -> None:
+        """Introduce the run and show the bar."""
+        click.echo(introduction(run), err=True)
+        self._view.start(run)
+
+    def step_end(self, run: TrainingRun, scalars: dict[str, float] | None) -> None:
+        """Show the step, and new figures when there are some."""
+        self._view.update(run, scalars)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self._view.stop()
+
+
+def introduction(run: TrainingRun) -> str:
+    """Return in a line what is about to be trained."""
+    config = run.config
+    networks = ", ".join(
+        f"{player} {config.networks[player].name} ({_millions(network):.2f} M)"
+        for player, network in run.networks.items()
+    )
     where = f"step {run.step} to" if run.step else "for"
-    click.echo(
-        f"{run.folder.path}: {config.generator.name} ({millions[0]:.2f} M) against "
-        f"{config.discriminator.name} ({millions[1]:.2f} M), {config.loss.name}, "
-        f"{len(run.batches.dataset)} clips of {parts.spec} from {config.data.name}, "
-        f"{where} {config.steps} steps of {config.data.batch} on {run.device.type} "
-        f"in {run.precision.name}" + (f", {run.peers.size} processes" * (run.peers.size > 1)),
-        err=True,
+    processes = f", {run.group.size} processes" * (run.group.size > 1)
+    folder, clips = printable(str(run.folder.path)), len(run.batches.dataset)
+    return (
+        f"{folder}: {networks}, {config.loss.name}, {clips} clips of "
+        f"{run.spec} from {config.data.name}, {where} {config.steps} steps of "
+        f"{config.data.batch} on {run.device.type} in {run.precision.name}{processes}"
     )
 
 
-def summary(scalars: Mapping[str, float]) -> str:
-    """Return the figures of a tick that one wants to see, in one line."""
-    words = {
-        "loss D": "discriminator/loss",
-        "loss G": "generator/loss",
-        "D(real)": "discriminator/real",
-        "D(fake)": "discriminator/fake",
-        "clips/s": "clips_per_second",
-    }
-    shown = [f"{label} {scalars[name]:.3g}" for label, name in words.items() if name in scalars]
+def _millions(network: nn.Module) -> float:
+    return sum(p.numel() for p in network.parameters()) / 1e6
+
+
+def summary(scalars: Mapping[str, float], shown: Mapping[str, str]) -> str:
+    """Return a report's main figures in one line: those that the game shows, and the speed."""
+    labels = {**shown, "clips/s": "clips_per_second"}
+    figures = [f"{label} {scalars[name]:.3g}" for label, name in labels.items() if name in scalars]
     if skipped := scalars.get("skipped"):
-        shown.append(f"skipped {skipped:g}")
-    return "  ".join(shown)
+        figures.append(f"skipped {skipped:g}")
+    return "  ".join(figures)
 
 
-class ProgressBar:
+class Bar:
     """A bar on a terminal: step, losses, D(real), D(fake), clips/s, time left."""
 
     def __init__(self, console: Console) -> None:
@@ -70,55 +92,44 @@ class ProgressBar:
             expand=True,
         )
 
-    @hookimpl
-    def vidgan_fit_start(self, run: Run) -> None:
+    def start(self, run: TrainingRun) -> None:
         """Show the bar."""
         self._task = self._bar.add_task("", total=run.config.steps, completed=run.step)
         self._bar.start()
 
-    @hookimpl
-    def vidgan_step_end(self, run: Run, scalars: Mapping[str, float] | None) -> None:
+    def update(self, run: TrainingRun, scalars: Mapping[str, float] | None) -> None:
         """Move the bar; show new figures when there are some."""
         self._bar.update(self._task, completed=run.step)
         if scalars is not None:
-            self._bar.update(self._task, description=summary(scalars))
+            self._bar.update(self._task, description=summary(scalars, run.game.progress))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """Leave the terminal as it was."""
         self._bar.stop()
 
 
-class ProgressLines:
+class Lines:
     """A line every few seconds, for logs."""
 
     def __init__(self) -> None:
         self._last = 0.0
 
-    def __enter__(self) -> Self:
-        return self
+    def start(self, run: TrainingRun) -> None:
+        """Nothing to show."""
 
-    def __exit__(self, *_: object) -> None:
-        """Nothing to close."""
-
-    @hookimpl
-    def vidgan_step_end(self, run: Run, scalars: Mapping[str, float] | None) -> None:
-        """Print the figures of a tick unless a line was printed just now."""
+    def update(self, run: TrainingRun, scalars: Mapping[str, float] | None) -> None:
+        """Print the figures of a report unless a line was printed just now."""
         last_step = run.step >= run.config.steps
         if scalars is None or not (
             last_step or time.monotonic() - self._last > SECONDS_BETWEEN_LINES
         ):
             return
         self._last = time.monotonic()
-        line = f"step {run.step}/{run.config.steps}  {summary(scalars)}"
+        line = f"step {run.step}/{run.config.steps}  {summary(scalars, run.game.progress)}"
         if not last_step and (rate := scalars["clips_per_second"]):
             left = (run.config.steps - run.step) * run.config.data.batch / rate
             line += f"  {left:.0f} s left"
         print(line, file=sys.stderr, flush=True)
 
-
-def progress() -> ProgressBar | ProgressLines:
-    """Return what suits stderr."""
-    console = Console(stderr=True)
-    return ProgressBar(console) if console.is_terminal else ProgressLines()
+    def stop(self) -> None:
+        """Nothing to close."""

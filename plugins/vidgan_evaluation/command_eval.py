@@ -1,4 +1,4 @@
-"""`vidgan eval`: numbers about generated clips."""
+"""Measure generated clips against real ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from vidgan_core.cli.shared import (
     as_json,
     device,
     discover,
-    name_data,
     no_plugins,
     print_json,
     print_table,
@@ -34,42 +33,42 @@ if TYPE_CHECKING:
     "--against",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Measure the clips of FOLDER against those of this one.",
+    help="Compare a folder of clips with this FOLDER of clips.",
 )
-@click.option("--sanity", is_flag=True, help="Measure the metrics: real clips of DATA, degraded.")
+@click.option("--sanity", is_flag=True, help="Check the metrics on degraded real clips of DATA.")
 @click.option(
     "--checkpoints",
     metavar="WHICH",
     default="newest",
     show_default=True,
-    help="Of a run: newest, best, all, or steps between commas.",
+    help="Of a run: newest, best, all, or steps separated by commas.",
 )
 @click.option(
     "-n",
     "count",
     type=click.IntRange(2),
-    help="Clips on each side (default: 2048, or what the real clips offer; --sanity: 256).",
+    help="Clips on each side (default: 2048, or as many as there are real; --sanity: 256).",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of noise and resampling.")
 @click.option(
     "--split",
     type=click.Choice(["test", "train"]),
-    help="Which real clips (default: test; --sanity: train).",
+    help="Split of the real clips (default: test; --sanity: train).",
 )
 @click.option(
     "--metrics",
     metavar="NAMES",
     default="fast",
     show_default=True,
-    help="fast, full, none, or names between commas.",
+    help="fast, full, none, or names separated by commas.",
 )
-@click.option("--features", metavar="NAMES", default="", help="Names between commas; all if none.")
+@click.option("--features", metavar="NAMES", default="", help="Separated by commas (default: all).")
 @settings
 @click.option(
     "-o",
     "--out",
     type=click.Path(path_type=Path),
-    help="With --sanity: a chart, a .png file.",
+    help="With --sanity: also draw a chart, a .png file.",
 )
 @device
 @as_json
@@ -83,10 +82,10 @@ def command(
     no_plugins: bool,
     **options: Any,
 ) -> int:
-    """Measure the EMA generator of RUN against the real clips that it was not trained on.
+    """Compare clips of the EMA generator of RUN with the held-out split of its data.
 
-    Every number comes with its error, its floor (what other real clips score in the place of
-    generated ones) and its protocol, and is kept in the run's folder.
+    Every number has an error, a floor (what other real clips score in place of the generated
+    ones) and a protocol, and is stored in the run's folder.
     """
     from contextlib import suppress
     from dataclasses import replace
@@ -196,8 +195,8 @@ def _data_config(data: str, settings: tuple[str, ...], registry: Registry) -> Ru
     from vidgan_core.config.sources import ConfigSources
 
     layers = ConfigSources()
-    name_data(layers, data)
-    if layers.said("data", "name") == "folder":
+    layers.add_data(data)
+    if layers.value_at("data", "name") == "folder":
         layers.add(("data", "held_out"), 0, "--sanity")
     for setting in settings:
         layers.add_setting(setting)

@@ -17,11 +17,12 @@ from vidgan_core.errors import UsageError, printable
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.runs.folder import RunDir
 from vidgan_evaluation import results_store as store
-from vidgan_evaluation.result import Number, differences
+from vidgan_evaluation.result import Result, differences
 from vidgan_evaluation.results_store import Evaluation
 
 Points = list[tuple[float, float]]
-Curves = Mapping[str, Mapping[int, Number]]  # by run and step
+Curves = Mapping[str, Mapping[int, Result]]  # by run and step
+MOST_DIGITS = 12  # after the point
 AXES = ("steps", "clips", "time")
 UNTOLD = ("data.workers", "eval.", "samples.", "log.", "checkpoint.")  # no part of the model
 
@@ -44,12 +45,12 @@ class Entry:
     @property
     def seconds(self) -> float:
         """How long they took."""
-        return float(self.metrics[-1]["seconds"]) if self.metrics else 0.0
+        return float(self.metrics[-1].get("seconds", 0.0)) if self.metrics else 0.0
 
     @property
     def clips_a_step(self) -> int:
         """How many real clips are seen a step."""
-        return self.config.data.batch * self.config.trainer.d_steps
+        return self.config.data.batch * int(self.config.game.options.get("d_steps", 1))
 
     def place(self, step: int, axis: str) -> float:
         """Return where a step lies on an axis of `AXES`; time is in seconds."""
@@ -59,7 +60,7 @@ class Entry:
             return step * self.clips_a_step
         steps = [line["step"] for line in self.metrics]
         at = bisect_left(steps, step)
-        return float(self.metrics[at]["seconds"]) if at < len(steps) else math.nan
+        return float(self.metrics[at].get("seconds", math.nan)) if at < len(steps) else math.nan
 
     def scalar(self, name: str, axis: str) -> Points:
         """Return the curve of something that is logged each tick."""
@@ -76,7 +77,7 @@ class Comparison:
     """
 
     entries: Sequence[Entry]
-    numbers: Mapping[str, Mapping[str, Number]]
+    numbers: Mapping[str, Mapping[str, Result]]
     curves: Mapping[str, Curves]
 
     def best(self, name: str) -> str:
@@ -127,7 +128,7 @@ def collect(paths: Sequence[Path], registry: Registry) -> Comparison:
 
 def _common(name: str, entries: Sequence[Entry]) -> list[Curves]:
     """Return each run's numbers of one name by step, for every protocol that the runs share."""
-    found: dict[str, dict[tuple[str, ...], dict[int, Number]]] = {}
+    found: dict[str, dict[tuple[str, ...], dict[int, Result]]] = {}
     for entry in entries:
         for step, evaluation in entry.evaluations.items():
             for number in evaluation.numbers:
@@ -155,7 +156,7 @@ def _points(curves: Curves) -> int:
     return sum(map(len, curves.values()))
 
 
-def _refusal(name: str, found: Mapping[str, Mapping[tuple[str, ...], Mapping[int, Number]]]) -> str:
+def _refusal(name: str, found: Mapping[str, Mapping[tuple[str, ...], Mapping[int, Result]]]) -> str:
     """Say which runs were measured in different ways, and in which."""
     pairs = list(combinations(found, 2))
     apart = (pair for pair in pairs if not set(found[pair[0]]) & set(found[pair[1]]))
@@ -195,15 +196,17 @@ def table(comparison: Comparison) -> list[list[str]]:
     return rows
 
 
-def floor(of_runs: Mapping[str, Number]) -> str:
+def floor(of_runs: Mapping[str, Result]) -> str:
     """Return the floor of numbers of one protocol, if there is one."""
     found = [number.floor for number in of_runs.values() if number.floor is not None]
     return f"{found[0]:.4g}" if found else "-"
 
 
-def figure(number: Number) -> str:
+def figure(number: Result) -> str:
     """Return value and error, to as many digits as the error leaves."""
     if not number.error or not math.isfinite(number.error):
         return f"{number.value:.4g}"
-    digits = max(0, 1 - math.floor(math.log10(number.error)))
+    digits = max(0, 1 - math.floor(math.log10(abs(number.error))))
+    if digits > MOST_DIGITS:
+        return f"{number.value:.4g} ± {number.error:.2g}"
     return f"{number.value:.{digits}f} ± {number.error:.{digits}f}"

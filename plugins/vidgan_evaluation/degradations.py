@@ -1,4 +1,4 @@
-"""What is done to real clips to see which metrics notice, at several strengths."""
+"""What is done to real clips to find which metrics notice, at several strengths."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from vidgan_core.interfaces import Defect
+from vidgan_core.interfaces import Degradation
 
 LONGER = 2  # a clip that is played faster needs so many times its frames
 
-Name = Defect | Literal["reversed"]
+Name = Degradation | Literal["reversed"]
 Damage = Callable[[Tensor, float, torch.Generator, int], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Degradation:
-    """A defect, its strengths from weak to strong, and what they mean."""
+class DegradationSeries:
+    """A degradation, its strengths from weak to strong, and what they mean."""
 
     name: Name
     strengths: tuple[float, ...]
     meaning: str
 
 
-DEGRADATIONS: Sequence[Degradation] = (
-    Degradation("noise", (8, 16, 32), "standard deviation in grey levels"),
-    Degradation("blur", (0.5, 1, 2), "standard deviation in pixels"),
-    Degradation("jpeg", (50, 20, 5), "quality"),
-    Degradation("colour", (10, 20, 40), "grey levels from blue to red"),
-    Degradation("frozen", (0.25, 0.5, 1), "fraction of the frames that repeat the one before"),
-    Degradation("shuffled", (0.25, 0.5, 1), "length of a shuffled part, of the clip's"),
-    Degradation("speed", (1.25, 1.5, 2), "times the real one"),
-    Degradation("classes", (0.25, 0.5), "fraction of the classes that is missing"),
-    Degradation("duplicates", (4, 16, 64), "times that a clip is there"),
-    Degradation("reversed", (1,), "time runs backwards: the control"),
-    Degradation("copies", (0.25, 0.5, 1), "fraction that is copied from the training clips"),
+DEGRADATIONS: Sequence[DegradationSeries] = (
+    DegradationSeries("noise", (8, 16, 32), "standard deviation in grey levels"),
+    DegradationSeries("blur", (0.5, 1, 2), "standard deviation in pixels"),
+    DegradationSeries("jpeg", (50, 20, 5), "quality"),
+    DegradationSeries("colour", (10, 20, 40), "grey levels from blue to red"),
+    DegradationSeries("frozen", (0.25, 0.5, 1), "fraction of frames that repeat the one before"),
+    DegradationSeries("shuffled", (0.25, 0.5, 1), "length of a shuffled part, of the clip's"),
+    DegradationSeries("speed", (1.25, 1.5, 2), "times the real one"),
+    DegradationSeries("classes", (0.25, 0.5), "fraction of the classes that is missing"),
+    DegradationSeries("duplicates", (4, 16, 64), "times that a clip is there"),
+    DegradationSeries("reversed", (1,), "time runs backwards: the control"),
+    DegradationSeries("copies", (0.25, 0.5, 1), "fraction that is copied from the training clips"),
 )
 
 
@@ -75,8 +75,8 @@ def jpeg(clips: Tensor, strength: float, rng: torch.Generator, frames: int) -> T
         return read[..., None] if grey else read
 
     # (B, C, T, H, W) -> (B, T, H, W, C) and back
-    films = clips[:, :, :frames].permute(0, 2, 3, 4, 1).numpy()
-    read = torch.stack([torch.stack([through(frame) for frame in film]) for film in films])
+    videos = clips[:, :, :frames].permute(0, 2, 3, 4, 1).numpy()
+    read = torch.stack([torch.stack([through(frame) for frame in video]) for video in videos])
     return read.permute(0, 4, 1, 2, 3)
 
 
@@ -104,16 +104,16 @@ def shuffled(clips: Tensor, strength: float, rng: torch.Generator, frames: int) 
 
 
 def speed(clips: Tensor, strength: float, rng: torch.Generator, frames: int) -> Tensor:
-    """StepContext faster: the nearest earlier frame of each moment."""
+    """Play faster: the nearest earlier frame of each moment."""
     return clips[:, :, (torch.arange(frames) * strength).long()]
 
 
 def reversed_(clips: Tensor, strength: float, rng: torch.Generator, frames: int) -> Tensor:
-    """StepContext backwards."""
+    """Play backwards."""
     return clips[:, :, :frames].flip(2)
 
 
-# On clips (b, C, LONGER * T, H, W) uint8 -> (b, C, T, H, W). The other defects are a matter of
+# On clips (b, C, LONGER * T, H, W) uint8 -> (b, C, T, H, W). The other ones are a matter of
 # which clips are there.
 DAMAGES: Mapping[Name, Damage] = {
     "noise": noise,

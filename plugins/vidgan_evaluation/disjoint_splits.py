@@ -11,7 +11,7 @@ from vidgan_core.interfaces.dataset import Dataset
 MOST = 100_000  # clips to choose among: of more windows than that, every k-th
 
 
-def cut(dataset: Dataset, parts: int) -> list[list[int]]:
+def split_scenes(dataset: Dataset, parts: int) -> list[list[int]]:
     """Return the clips' numbers in `parts` parts, a pure function of the data.
 
     Films are cut into scenes of twice a clip's length, which are dealt out in turn; a clip that

@@ -16,11 +16,11 @@ from vidgan_core.interfaces import Metric
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.training.inputs import build_dataset
 from vidgan_evaluation.clip_source import plain, real
-from vidgan_evaluation.disjoint_splits import cut, spread
-from vidgan_evaluation.evaluator import Evaluator, Real
+from vidgan_evaluation.disjoint_splits import split_scenes, spread
+from vidgan_evaluation.evaluator import Evaluator, RealClips
 from vidgan_evaluation.metric_selection import GROUPS, MetricSelector
 from vidgan_evaluation.options import Request
-from vidgan_evaluation.prepare import choose, clips_each
+from vidgan_evaluation.prepare import clips_each, select
 from vidgan_evaluation.results_store import Evaluation
 
 
@@ -46,7 +46,7 @@ def evaluate_folders(
             f"pairs need equally many clips: {printable(str(folder))} has {len(made)}, "
             f"{printable(str(against))} has {len(truth)}"
         )
-    sides = [list(range(len(truth)))] if paired else cut(truth, 2)
+    sides = [list(range(len(truth)))] if paired else split_scenes(truth, 2)
     judged = list(range(len(made)))
     for dataset in (made, truth):
         request.say(dataset.summary())
@@ -54,12 +54,12 @@ def evaluate_folders(
     have = {"pairs"} if paired else set[str]()
     if made.fields and truth.fields:
         have.add("class")
-    choice = choose(MetricSelector(registry, configs[1], plain(truth.spec), have), request, n)
+    selection = select(MetricSelector(registry, configs[1], plain(truth.spec), have), request, n)
     reference, *other = (real(truth, spread(side, n)) for side in sides)
-    measured = Real(truth.fingerprint, "all", reference, other[0] if other else None)
-    bench = Evaluator(choice, measured, request)
+    measured = RealClips(truth.fingerprint, "all", reference, other[0] if other else None)
+    evaluator = Evaluator(selection, measured, request)
     clips = replace(real(made, spread(judged, n)), what=folder.name, key="")
-    return Evaluation(None, made.fingerprint, tuple(bench.measure(clips)))
+    return Evaluation(None, made.fingerprint, tuple(evaluator.measure(clips)))
 
 
 def _config(path: Path, settings: Sequence[str], registry: Registry) -> RunConfig:

@@ -11,10 +11,11 @@ from vidgan_core.config.resolve import resolve
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.config.sources import ConfigSources
 from vidgan_core.errors import CheckpointError, UsageError, printable
-from vidgan_core.inference.load_generator import load_generator
+from vidgan_core.inference.load_generator import load_ready
 from vidgan_core.inference.sampler import find_checkpoint
 from vidgan_core.plugins.registry import Registry
-from vidgan_core.runs import best, checkpoint
+from vidgan_core.runs import checkpoint
+from vidgan_core.runs.bookkeeping import read_best
 from vidgan_core.runs.checkpoint import Checkpoint
 from vidgan_core.runs.folder import RunDir
 from vidgan_core.training.run import Run
@@ -44,17 +45,16 @@ def evaluate_run(
     prepared: tuple[Evaluator, int] | None = None
     for find in _checkpoints(path, checkpoints):
         saved = find()
-        generator, config = load_generator(saved, registry)
+        generator, config = load_ready(saved, registry, request.device)
         if prepared is None:
             config = with_settings(config, settings, registry)
             prepared = prepare(config, registry, generator.spec, request)
-        bench, n = prepared
-        generator.to(request.device)
+        evaluator, n = prepared
         what = f"step {saved.state['step']}'s"
-        clips = fake(generator, n, request.seed, what, bench.reference)
+        clips = fake(generator, n, request.seed, what, evaluator.reference)
         step = training_step(config, registry, request)
         started = time.perf_counter()
-        numbers = tuple(bench.measure(clips, generator, step))
+        numbers = tuple(evaluator.measure(clips, generator, step))
         seconds = round(time.perf_counter() - started, 3)
         evaluation = Evaluation(saved.state["step"], saved.model_hash, numbers, seconds)
         run = RunDir(saved.path.parent.parent)
@@ -90,7 +90,7 @@ def _checkpoints(path: Path, wanted: str) -> list[Callable[[], Checkpoint]]:
         return [partial(find_checkpoint, path)]
     folder = RunDir.open(path).checkpoints
     if wanted == "best":
-        kept = best.read(folder)
+        kept = read_best(folder)
         if kept is None:
             raise CheckpointError(f"{path} has no best checkpoint", hint="checkpoint.best keeps it")
         return [partial(find_checkpoint, path, kept.step)]

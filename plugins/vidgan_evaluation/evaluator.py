@@ -8,23 +8,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from vidgan_cpu.malloc import keep_freed_memory
 
 from vidgan_core import __version__
 from vidgan_core.errors import UsageError, VidganError
 from vidgan_core.interfaces import Evidence, Generator
 from vidgan_evaluation.clip_source import Clips
-from vidgan_evaluation.collect import ClipStatistics, gather
-from vidgan_evaluation.metric_selection import Choice, MetricRun
+from vidgan_evaluation.collect import ClipStatistics, collect
+from vidgan_evaluation.metric_selection import MetricRun, Selection
 from vidgan_evaluation.options import Request
-from vidgan_evaluation.result import Number, protocol
+from vidgan_evaluation.result import Result, protocol
 from vidgan_evaluation.standard_error import errors
 
 Step = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Real:
+class RealClips:
     """The real clips: one half to measure against, the other for the floor, and training clips.
 
     Without the other half there is no floor.
@@ -40,19 +39,18 @@ class Real:
 class Evaluator:
     """Metrics with the real clips they measure against; floors are found once."""
 
-    def __init__(self, choice: Choice, real: Real, request: Request) -> None:
-        keep_freed_memory()
-        for network in (*choice.pool.values(), *choice.frame_pool.values()):
+    def __init__(self, selection: Selection, real: RealClips, request: Request) -> None:
+        for network in (*selection.pool.values(), *selection.frame_pool.values()):
             network.to(request.device)
-        self.choice = choice
+        self.selection = selection
         self.floors: dict[str, float] = {}
         self._real = real
         self._request = request
         self._train: ClipStatistics | None = None
-        if real.train and choice.needs("train"):
-            wanted = replace(choice.wanted(video=False), frame_features={})
-            self._train = gather(real.train, wanted, request.device, request.watch)
-        self._reference = self.gather(real.reference)
+        if real.train and selection.needs("train"):
+            wanted = replace(selection.wanted(video=False), frame_features={})
+            self._train = collect(real.train, wanted, request.device, request.watch)
+        self._reference = self.collect(real.reference)
         if real.other:
             self._find_floors(real.other)
 
@@ -64,30 +62,30 @@ class Evaluator:
     @property
     def names(self) -> list[str]:
         """The names of all numbers."""
-        return [asked.label(name) for asked in self.choice.asked for name in asked.metric.better]
+        return [asked.label(name) for asked in self.selection.runs for name in asked.metric.better]
 
-    def gather(self, clips: Clips) -> ClipStatistics:
+    def collect(self, clips: Clips) -> ClipStatistics:
         """Gather what the metrics need of some clips."""
         if clips.spec != self._real.reference.spec:
             raise VidganError(
                 f"{clips.what} clips are of {clips.spec}, real ones of {self._real.reference.spec}"
             )
-        return gather(clips, self.choice.wanted(), self._request.device, self._request.watch)
+        return collect(clips, self.selection.wanted(), self._request.device, self._request.watch)
 
     def measure(
         self, clips: Clips, generator: Generator | None = None, step: Step | None = None
-    ) -> list[Number]:
+    ) -> list[Result]:
         """Measure generated clips: every number with its error and its floor.
 
         `step` takes one training step of the generator's run. Raises VidganError if a clip, a
         feature or a number is not finite.
         """
-        if not self.choice.asked:
+        if not self.selection.runs:
             return []
-        fake = self.gather(clips)
-        numbers: list[Number] = []
-        for done, asked in enumerate(self.choice.asked):
-            self._request.watch(asked.label(asked.name), done, len(self.choice.asked))
+        fake = self.collect(clips)
+        numbers: list[Result] = []
+        for done, asked in enumerate(self.selection.runs):
+            self._request.watch(asked.label(asked.name), done, len(self.selection.runs))
             started = time.perf_counter()
             evidence = replace(self.evidence(asked, fake), generator=generator, step=step)
             if (measured := self._measured(asked, evidence)) is None:
@@ -98,7 +96,7 @@ class Evaluator:
             for name in found:
                 label = asked.label(name)
                 numbers.append(
-                    Number(
+                    Result(
                         label,
                         found[name],
                         error.get(name),
@@ -140,7 +138,7 @@ class Evaluator:
         try:
             measured = asked.metric.measure(evidence)
         except UsageError as error:
-            if not self.choice.lenient:
+            if not self.selection.lenient:
                 raise
             self._request.say(f"left out: {asked.label(asked.name)}: {error}")
             return None
@@ -154,11 +152,11 @@ class Evaluator:
     def _find_floors(self, other: Clips) -> None:
         """Measure the other half of the real clips as if they were generated."""
         asked_for: Sequence[MetricRun] = [
-            a for a in self.choice.asked if not a.metric.needs & {"pairs", "generator"}
+            a for a in self.selection.runs if not a.metric.needs & {"pairs", "generator"}
         ]
         if not asked_for:
             return
-        half = self.gather(other)
+        half = self.collect(other)
         for done, asked in enumerate(asked_for):
             self._request.watch(f"floor of {asked.label(asked.name)}", done, len(asked_for))
             found = self.values(asked, self.evidence(asked, half))
@@ -172,5 +170,7 @@ class Evaluator:
         return {**asked.changed, **machine}
 
     def _fingerprint(self, asked: MetricRun) -> str:
-        pool = self.choice.pool if "features" in asked.metric.needs else self.choice.frame_pool
+        pool = (
+            self.selection.pool if "features" in asked.metric.needs else self.selection.frame_pool
+        )
         return pool[asked.features].fingerprint if asked.features else ""

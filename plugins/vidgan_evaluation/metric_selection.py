@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.errors import UsageError, VidganError
-from vidgan_core.interfaces import DataSpec, Defect, Features, Metric
+from vidgan_core.interfaces import DataSpec, Degradation, Features, Metric
 from vidgan_core.plugins.options import options_model, typed
 from vidgan_core.plugins.registry import Registry
 from vidgan_evaluation.collect import Wanted
@@ -39,7 +39,7 @@ class MetricRun:
     changed: Mapping[str, Any]
     features: str = ""
     suffix: str = ""
-    sees: frozenset[Defect] = frozenset()
+    sensitive_to: frozenset[Degradation] = frozenset()
 
     def label(self, number: str) -> str:
         """Return the name under which a number is shown, such as ``fd-lite0``."""
@@ -47,10 +47,10 @@ class MetricRun:
 
 
 @dataclass
-class Choice:
+class Selection:
     """What is measured, what that takes, and what was left out of a group, and why."""
 
-    asked: list[MetricRun] = field(default_factory=list)
+    runs: list[MetricRun] = field(default_factory=list)
     pool: dict[str, Features] = field(default_factory=dict)
     frame_pool: dict[str, Features] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
@@ -58,12 +58,12 @@ class Choice:
 
     def needs(self, what: str) -> bool:
         """Does any of the metrics need it?"""
-        return any(what in asked.metric.needs for asked in self.asked)
+        return any(what in run.metric.needs for run in self.runs)
 
     def wanted(self, *, video: bool = True) -> Wanted:
         """Return what is to be gathered of clips."""
-        whole = {a.features for a in self.asked if "features" in a.metric.needs}
-        single = {a.features for a in self.asked if "frame-features" in a.metric.needs}
+        whole = {a.features for a in self.runs if "features" in a.metric.needs}
+        single = {a.features for a in self.runs if "frame-features" in a.metric.needs}
         return Wanted(
             {key: f for key, f in self.pool.items() if key in whole},
             {key: f for key, f in self.frame_pool.items() if key in single},
@@ -81,30 +81,32 @@ class MetricSelector:
         self._config = config
         self._spec = spec
         self._have = frozenset(have)
-        self._choice = Choice()
+        self._selection = Selection()
 
-    def choose(self, metrics: Sequence[str], features: Sequence[str], least: int) -> Choice:
+    def select(self, metrics: Sequence[str], features: Sequence[str], least: int) -> Selection:
         """Choose by a group or by names; `least` clips will be on each side.
 
         What a group holds is left out where it can't be had; a name that can't be is an error.
         Raises UsageError if nothing remains.
         """
         group = metrics[0] if len(metrics) == 1 and metrics[0] in GROUPS else ""
-        self._choice.lenient = bool(group)
+        self._selection.lenient = bool(group)
         names = self._registry.names("metric") if group else metrics
         if group == "none":
-            return self._choice
+            return self._selection
         self._asked_features = features
         for name in names:
             self._registry.get("metric", name)
             self._attempt(name, bool(group), partial(self._metric, name, group, least))
-        if not self._choice.asked:
-            why = "; ".join(f"{name}: {reason}" for name, reason in self._choice.left_out.items())
+        if not self._selection.runs:
+            why = "; ".join(
+                f"{name}: {reason}" for name, reason in self._selection.left_out.items()
+            )
             raise UsageError(f"no metric can be measured: {why or 'none is installed'}")
-        return self._choice
+        return self._selection
 
     def _metric(self, name: str, group: str, least: int) -> None:
-        """Add a metric to the choice, unless it is too slow for the group."""
+        """Add a metric to the selection, unless it is too slow for the group."""
         target = cast(type[Metric], self._registry.load("metric", name))
         if group == "fast" and not target.fast:
             return
@@ -114,36 +116,36 @@ class MetricSelector:
             raise UsageError(MISSING[lacking[0]])
         if least < metric.least and "generator" not in metric.needs:
             raise UsageError(f"needs {metric.least} clips on each side, there are {least}")
-        base = MetricRun(name, metric, _changed(target, options), sees=metric.sees)
-        self._choice.asked += filter(None, self._on_features(base, bool(group)))
+        base = MetricRun(name, metric, _changed(target, options), sensitive_to=metric.sensitive_to)
+        self._selection.runs += filter(None, self._on_features(base, bool(group)))
 
-    def _on_features(self, asked: MetricRun, lenient: bool) -> Iterator[MetricRun | None]:
+    def _on_features(self, run: MetricRun, lenient: bool) -> Iterator[MetricRun | None]:
         """Yield a metric once for every set of features that it is measured on."""
-        if not asked.metric.needs & {"features", "frame-features"}:
-            yield asked
+        if not run.metric.needs & {"features", "frame-features"}:
+            yield run
             return
-        own = asked.metric.features
+        own = run.metric.features
         for name in own or self._features:
             options = own[name] if own else self._options(name)
             key = f"{name}{json.dumps(dict(options), sort_keys=True)}" if own else name
-            changed = {k: v for k, v in asked.changed.items() if not (own and k in options)}
-            on = replace(asked, features=key, suffix="" if own else name, changed=changed)
-            who = asked.name if own else f"{asked.name}-{name}"
+            changed = {k: v for k, v in run.changed.items() if not (own and k in options)}
+            on = replace(run, features=key, suffix="" if own else name, changed=changed)
+            who = run.name if own else f"{run.name}-{name}"
             yield self._attempt(who, lenient, partial(self._with, on, name, options))
 
-    def _with(self, asked: MetricRun, name: str, options: Mapping[str, Any]) -> MetricRun:
-        """See to it that its features are in the pools; it sees no more than they do."""
-        sees: frozenset[Defect] = frozenset()
+    def _with(self, run: MetricRun, name: str, options: Mapping[str, Any]) -> MetricRun:
+        """Put its features into the pools; it is sensitive to no more than they are."""
+        sensitive_to: frozenset[Degradation] = frozenset()
         pools = {
-            "features": (self._choice.pool, self._spec),
-            "frame-features": (self._choice.frame_pool, replace(self._spec, frames=1)),
+            "features": (self._selection.pool, self._spec),
+            "frame-features": (self._selection.frame_pool, replace(self._spec, frames=1)),
         }
-        for need in asked.metric.needs & pools.keys():
+        for need in run.metric.needs & pools.keys():
             pool, spec = pools[need]
-            if asked.features not in pool:
-                pool[asked.features] = self._build(name, options, spec)
-            sees |= pool[asked.features].sees
-        return replace(asked, sees=asked.sees & sees)
+            if run.features not in pool:
+                pool[run.features] = self._build(name, options, spec)
+            sensitive_to |= pool[run.features].sensitive_to
+        return replace(run, sensitive_to=run.sensitive_to & sensitive_to)
 
     def _build(self, name: str, options: Mapping[str, Any], spec: DataSpec) -> Features:
         target = self._registry.load("features", name)
@@ -152,14 +154,14 @@ class MetricSelector:
 
     @cached_property
     def _features(self) -> list[str]:
-        """The features that were asked for, which must work, or all that do."""
+        """The features that were run for, which must work, or all that do."""
         if self._asked_features:
             return list(self._asked_features)
         for name in self._registry.names("features"):
             make = partial(self._build, name, self._options(name), self._spec)
             if (network := self._attempt(name, True, make)) is not None:
-                self._choice.pool[name] = network
-        return [name for name in self._registry.names("features") if name in self._choice.pool]
+                self._selection.pool[name] = network
+        return [name for name in self._registry.names("features") if name in self._selection.pool]
 
     def _options(self, features: str) -> Mapping[str, Any]:
         tables = self._config.features
@@ -171,7 +173,7 @@ class MetricSelector:
             return make()
         except VidganError as error:
             if lenient:
-                self._choice.left_out[name] = str(error)
+                self._selection.left_out[name] = str(error)
                 return None
             raise type(error)(f"{name}: {error}") from None
 

@@ -8,7 +8,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidgan_core.errors import ComponentError
+from vidgan_core.errors import ComponentError, printable
 from vidgan_evaluation.comparison import AXES, Comparison, Entry
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 INK, GRID = "#222222", "#dddddd"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
+LONGEST = 60  # characters of a name
 TITLES = {"steps": "steps", "clips": "real clips seen"}
 STYLE: Any = {  # after Okabe & Ito's colours, which all eyes tell apart
     "font.size": 9,
@@ -49,26 +50,32 @@ def pyplot() -> Any:
     return plt
 
 
+def _label(name: str) -> str:
+    """Return a name as it is drawn: no formula in it, of sensible length, printable."""
+    short = name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+    return printable(short).replace("$", r"\$")
+
+
 def sanity_chart(check: Check, path: Path) -> None:
-    """Draw, a panel a defect, how many times its floor each distance is as the strength grows."""
+    """Draw how many times its floor each distance is, a panel a degradation, by strength."""
     plt = pyplot()
-    distances = sorted({name for by in check.seen.values() for name in by})
-    defects = list(dict.fromkeys(row.defect for row in check.rows))
+    distances = sorted({name for by in check.ratios.values() for name in by})
+    degradations = list(dict.fromkeys(row.degradation for row in check.rows))
     columns = 4
-    lines = -(-len(defects) // columns)
+    lines = -(-len(degradations) // columns)
     figure, axes = plt.subplots(
         lines, columns, figsize=(2.6 * columns, 2.1 * lines), sharey=True, layout="constrained"
     )
-    for axis, defect in zip(axes.flat, defects, strict=False):
-        rows = [row for row in check.rows if row.defect == defect]
+    for axis, degradation in zip(axes.flat, degradations, strict=False):
+        rows = [row for row in check.rows if row.degradation == degradation]
         for name, shade in zip(distances, COLOURS, strict=False):
             floor = max(check.clean[name], check.error[name])
             times = [max(row.values[name] / floor, 0.1) for row in rows]
             axis.plot(range(len(rows)), times, "o-", color=shade, label=name, markersize=3)
         axis.axhline(3, color=INK, linewidth=0.8, linestyle=":")
-        axis.set(title=defect, yscale="log")
+        axis.set(title=degradation, yscale="log")
         axis.set_xticks(range(len(rows)), [f"{row.strength:g}" for row in rows])
-    for axis in axes.flat[len(defects) :]:
+    for axis in axes.flat[len(degradations) :]:
         axis.set_axis_off()
     figure.supylabel("times the floor")
     handles, labels = axes.flat[0].get_legend_handles_labels()
@@ -94,9 +101,9 @@ def curves_chart(comparison: Comparison, names: Sequence[str]) -> str:
                 _curve(axis, comparison, entry, name, along, shade)
             axis.set_xlabel(TITLES.get(along) or f"{_unit(comparison)[0]} of training")
             axis.margins(x=0.03)
-        line[0].set_ylabel(name)
+        line[0].set_ylabel(_label(name))
     handles = [
-        plt.Line2D([], [], color=shade, label=entry.label)
+        plt.Line2D([], [], color=shade, label=_label(entry.label))
         for entry, shade in zip(comparison.entries, cycle(COLOURS), strict=False)
     ]
     figure.legend(handles=handles, loc="outside upper left", ncols=5)
@@ -157,12 +164,14 @@ def bars_chart(comparison: Comparison) -> str:
         if floor is not None:
             axis.axhline(floor, color=INK, linewidth=1, linestyle=":")
         better = next(iter(numbers.values())).better
-        axis.set_title(f"{name} {'↓' if better == 'lower' else '↑'}")
+        axis.set_title(f"{_label(name)} {'↓' if better == 'lower' else '↑'}")
         axis.set_xticks([])
         axis.grid(visible=False, axis="x")
     for axis in axes.flat[len(names) :]:
         axis.set_axis_off()
-    handles = [plt.Rectangle((0, 0), 1, 1, color=shade, label=la) for la, shade in shades.items()]
+    handles = [
+        plt.Rectangle((0, 0), 1, 1, color=shade, label=_label(la)) for la, shade in shades.items()
+    ]
     handles.append(plt.Line2D([], [], color=INK, linewidth=1, linestyle=":", label="floor"))
     figure.legend(handles=handles, loc="outside lower left", ncols=5)
     return _svg(figure)

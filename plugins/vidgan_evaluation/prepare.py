@@ -1,4 +1,4 @@
-"""From a configuration to a bench: the real clips of a run's data, cut into halves."""
+"""From a configuration to an evaluator: the real clips of a run's data, cut into halves."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from vidgan_core.interfaces import DataSpec
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.training.inputs import build_measured
 from vidgan_evaluation.clip_source import plain, real
-from vidgan_evaluation.disjoint_splits import cut, spread
-from vidgan_evaluation.evaluator import Evaluator, Real
-from vidgan_evaluation.metric_selection import Choice, MetricSelector
+from vidgan_evaluation.disjoint_splits import split_scenes, spread
+from vidgan_evaluation.evaluator import Evaluator, RealClips
+from vidgan_evaluation.metric_selection import MetricSelector, Selection
 from vidgan_evaluation.options import Request
 
 MOST_TRAIN = 2  # times n: how many training clips are looked at for copies
@@ -25,7 +25,7 @@ def prepare(
 ) -> tuple[Evaluator, int]:
     """Make ready to measure generators of `spec` against the data of their configuration.
 
-    Returns the bench and how many clips to measure. Raises UsageError where the data offer too
+    Returns the evaluator and how many clips to measure. Raises UsageError where the data offer too
     few clips or others than the generator makes.
     """
     dataset = build_measured(config, registry, request.split)
@@ -34,18 +34,18 @@ def prepare(
     have = {"generator"} | ({"train"} if request.split == "test" else set())
     if {"class"} <= {f.name for f in dataset.fields} & {f.name for f in spec.condition}:
         have.add("class")
-    halves = cut(dataset, 2)
+    halves = split_scenes(dataset, 2)
     who = f"the {request.split} split of {config.data.name}"
     n = clips_each(request, halves, who, fewest=FEWEST)
-    choice = choose(MetricSelector(registry, config, plain(spec), have), request, n)
+    selection = select(MetricSelector(registry, config, plain(spec), have), request, n)
     reference, other = (real(dataset, spread(half, n)) for half in halves)
     trained = None
-    if choice.needs("train"):
+    if selection.needs("train"):
         train = build_measured(config, registry, "train")
         numbers = spread(range(len(train)), min(len(train), MOST_TRAIN * n))
         trained = real(train, numbers, "training")
-    sides = Real(dataset.fingerprint, request.split, reference, other, trained)
-    return Evaluator(choice, sides, request), n
+    real_clips = RealClips(dataset.fingerprint, request.split, reference, other, trained)
+    return Evaluator(selection, real_clips, request), n
 
 
 def clips_each(
@@ -63,9 +63,9 @@ def clips_each(
     return request.n or min(most, request.at_most)
 
 
-def choose(chooser: MetricSelector, request: Request, n: int) -> Choice:
-    """Choose what is measured; say what of a group is not, and why."""
-    choice = chooser.choose(request.metrics, request.features, n)
-    for name, why in choice.left_out.items():
+def select(selector: MetricSelector, request: Request, n: int) -> Selection:
+    """Select what is measured; report what of a group is not, and why."""
+    selection = selector.select(request.metrics, request.features, n)
+    for name, why in selection.left_out.items():
         request.say(f"left out: {name}: {why}")
-    return choice
+    return selection

@@ -1,16 +1,20 @@
-"""A number with everything without which it says nothing. Free of torch."""
+"""A number with everything without which it says nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from vidgan_core.errors import printable
 from vidgan_core.interfaces.dataset import DataSpec
+from vidgan_core.runs.bookkeeping import count, number, text
+
+WORDS = ("name", "protocol", "features", "data", "split", "version")
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class Result:
     """One number, its protocol, its standard error and its floor.
 
     `floor` is what the other half of the real clips scores in the place of generated ones, at the
@@ -30,6 +34,10 @@ class Number:
     version: str  # of vidgan
     seconds: float
 
+    def __str__(self) -> str:
+        floor = "" if self.floor is None else f" (floor {self.floor:.3g})"
+        return f"{self.name} {self.value:.3g}{floor}"
+
     @property
     def same(self) -> tuple[str, ...]:
         """What two numbers must have in common to be compared."""
@@ -40,9 +48,42 @@ class Number:
         return asdict(self)
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Number:
-        """Return it from plain values. Raises KeyError if one is missing."""
-        return cls(**{field.name: values[field.name] for field in fields(cls)})
+    def parse(cls, values: Mapping[str, Any]) -> Result | None:
+        """Return it from plain values that nobody vouches for; None if they are no number's.
+
+        An error or a floor that is not finite counts as none.
+        """
+        words = {key: _word(values.get(key)) for key in WORDS}
+        figures = {key: number(values.get(key)) for key in ("value", "error", "floor", "seconds")}
+        better, seed = values.get("better"), count(values.get("seed"))
+        whole = None not in (*words.values(), figures["value"], figures["seconds"], seed)
+        if not whole or better not in ("lower", "higher"):
+            return None
+        return cls(**words, **figures, better=better, seed=seed)  # type: ignore[arg-type]
+
+
+# What tells most comes first: the distance that papers report, then what it is made of.
+FIRST = ("fvd", "fd", "kd", "precision", "recall")
+LINE = 4  # results that a line has room for
+
+
+def rank(name: str) -> tuple[int, str]:
+    """Return a key that sorts names of results by how much they tell, such as ``fd-lite0``."""
+    kind = next((k for k in FIRST if name == k or name.startswith(f"{k}-")), "")
+    return (FIRST.index(kind) if kind else len(FIRST)), name
+
+
+def headline(results: Sequence[Result], also: str = "") -> list[Result]:
+    """Return the few results that a line has room for: those that come first, and `also`."""
+    ordered = sorted(results, key=lambda result: rank(result.name))
+    first = [r for r in ordered if rank(r.name)[0] == rank(ordered[0].name)[0]]
+    return [r for r in ordered if r in first[:LINE] or r.name == also]
+
+
+def _word(value: Any) -> str | None:
+    """Return a text that a terminal, a chart or a page can show."""
+    found = text(value)
+    return None if found is None else printable(found)
 
 
 def protocol(name: str, spec: DataSpec, n: int, changed: Mapping[str, Any]) -> str:
@@ -55,7 +96,7 @@ def protocol(name: str, spec: DataSpec, n: int, changed: Mapping[str, Any]) -> s
 DIFFERENCES = ("protocol", "features", "data", "split", "version")
 
 
-def differences(one: Number, other: Number) -> str:
+def differences(one: Result, other: Result) -> str:
     """Say in what the protocols of two numbers differ; nothing if they don't."""
     said = [
         f"{name} {_short(ours)} and {_short(theirs)}"

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidgan_core.errors import printable
+from vidgan_core.runs import bookkeeping
 from vidgan_core.runs.atomic_files import replace
-from vidgan_evaluation.result import Number
+from vidgan_evaluation.result import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Evaluation:
 
     step: int | None
     model: str
-    numbers: tuple[Number, ...]
+    numbers: tuple[Result, ...]
     seconds: float = 0.0
 
 
@@ -33,7 +34,7 @@ def write(folder: Path, evaluation: Evaluation) -> Path:
     """
     folder.mkdir(exist_ok=True)
     path = folder / f"step-{evaluation.step:08d}.json"
-    before = _load(path) if path.exists() else None
+    before = _load(path)
     known = before.numbers if before and before.model == evaluation.model else ()
     merged = {(n.same, n.seed): n for n in (*known, *evaluation.numbers)}
     facts = {
@@ -47,22 +48,19 @@ def write(folder: Path, evaluation: Evaluation) -> Path:
 
 
 def read(folder: Path) -> dict[int, Evaluation]:
-    """Return every evaluation of a run by its step, in order; what can't be read is left out."""
-    found = (_load(path) for path in sorted(folder.glob("step-*.json")))
-    return {e.step: e for e in found if e and e.step is not None}
+    """Return every evaluation of a run by its step, in order; what can't be read is left out.
+
+    So is a file that is about another step than the one in its name.
+    """
+    files = bookkeeping.evaluation_files(folder)
+    found = {step: _load(path) for step, path in files.items()}
+    return {step: e for step, e in found.items() if e and e.step == step}
 
 
-def drop_after(folder: Path, step: int) -> None:
-    """Delete the evaluations of later steps."""
-    for later in read(folder):
-        if later > step:
-            (folder / f"step-{later:08d}.json").unlink()
-
-
-def curve(evaluations: Mapping[int, Evaluation], name: str) -> Mapping[int, Number]:
+def curve(evaluations: Mapping[int, Evaluation], name: str) -> Mapping[int, Result]:
     """Return the numbers of one name by step, all of one protocol: that of the latest."""
-    latest: Number | None = None
-    points: dict[int, Number] = {}
+    latest: Result | None = None
+    points: dict[int, Result] = {}
     for step in sorted(evaluations, reverse=True):
         for number in evaluations[step].numbers:
             if number.name == name and (latest is None or number.same == latest.same):
@@ -98,9 +96,12 @@ def _figure(value: float | None) -> str:
 
 
 def _load(path: Path) -> Evaluation | None:
-    try:
-        facts = json.loads(path.read_text("utf-8"))
-        numbers = tuple(map(Number.parse, facts["numbers"]))
-        return Evaluation(int(facts["step"]), str(facts["model"]), numbers, facts["seconds"])
-    except (OSError, ValueError, KeyError, TypeError):
+    """Return what a file holds, as far as it is of the right types; None if that is nothing."""
+    facts = bookkeeping.read_object(path) or {}
+    step, model = bookkeeping.count(facts.get("step")), bookkeeping.text(facts.get("model"))
+    listed = facts.get("numbers")
+    if step is None or model is None or not isinstance(listed, list):
         return None
+    numbers = [Result.parse(values) for values in listed if isinstance(values, dict)]
+    seconds = bookkeeping.number(facts.get("seconds")) or 0.0
+    return Evaluation(step, model, tuple(filter(None, numbers)), seconds)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 
 from vidgan_core.errors import VidganError, printable
-from vidgan_core.inference.sampler import Sampler
+from vidgan_core.inference.sampler import Sampler, frame_rate
+from vidgan_core.media.frames import Frames
 from vidgan_core.media.pictures import to_frames
 from vidgan_core.media.pixels import to_float
-from vidgan_core.media.read import Frames
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.training.inputs import build_measured
 from vidgan_evaluation.comparison import Comparison, Entry
@@ -21,7 +21,7 @@ CLIPS = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
+class ClipSample:
     """Some clips (B, T, H, W, 3) and what they are; the real ones have no mark."""
 
     label: str
@@ -31,9 +31,11 @@ class Film:
     mark: str
 
 
-def films(comparison: Comparison, registry: Registry, seed: int) -> tuple[list[Film], list[str]]:
+def sample_clips(
+    comparison: Comparison, registry: Registry, seed: int
+) -> tuple[list[ClipSample], list[str]]:
     """Return real clips, if all runs have the same data, and clips of each run; and what failed."""
-    found: list[Film] = []
+    found: list[ClipSample] = []
     failed: list[str] = []
     datas = [entry.config.data.model_dump_json() for entry in comparison.entries]
     if len(set(datas)) == 1:
@@ -46,16 +48,16 @@ def films(comparison: Comparison, registry: Registry, seed: int) -> tuple[list[F
     return found, failed
 
 
-def _generated(entry: Entry, registry: Registry, seed: int) -> Film:
+def _generated(entry: Entry, registry: Registry, seed: int) -> ClipSample:
     sampler = Sampler.load(entry.folder.path, registry=registry)
     clips = to_frames(sampler.sample(CLIPS, seed=seed))
     note = f"step {sampler.step:,}, seed {seed}, weights {sampler.model_hash[:12]}"
-    return Film(printable(entry.label), note, clips, entry.config.samples.fps, sampler.model_hash)
+    return ClipSample(printable(entry.label), note, clips, sampler.fps, sampler.model_hash)
 
 
-def _real(entry: Entry, registry: Registry) -> Film:
+def _real(entry: Entry, registry: Registry) -> ClipSample:
     dataset = build_measured(entry.config, registry, "test")
     numbers: Sequence[int] = spread(range(len(dataset)), min(CLIPS, len(dataset)))
     items = [torch.from_numpy(dataset.item(number)["video"].copy()) for number in numbers]
     clips = to_frames(to_float(torch.stack(items)))
-    return Film("real", "held-out clips", clips, entry.config.samples.fps, "")
+    return ClipSample("real", "held-out clips", clips, frame_rate(entry.config), "")

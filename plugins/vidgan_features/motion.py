@@ -13,7 +13,7 @@ from torch.nn.functional import avg_pool2d, interpolate, pad
 
 from vidgan_core.data.cache import digest
 from vidgan_core.errors import ShapeError
-from vidgan_core.interfaces import DataSpec, Defect, Features
+from vidgan_core.interfaces import DataSpec, Degradation, Features
 
 LUMA = (0.299, 0.587, 0.114)  # of ITU-R BT.601
 SIDE = 64  # pixels that frames are resized to
@@ -41,7 +41,7 @@ class Motion(Features):
     see colours, nor time reversed. Raises ShapeError for clips of less than 3 frames.
     """
 
-    sees: ClassVar[frozenset[Defect]] = frozenset(
+    sensitive_to: ClassVar[frozenset[Degradation]] = frozenset(
         {"noise", "frozen", "shuffled", "speed", "duplicates"}
     )
 

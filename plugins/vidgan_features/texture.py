@@ -10,7 +10,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from vidgan_core.data.cache import digest
 from vidgan_core.errors import ShapeError
-from vidgan_core.interfaces import DataSpec, Defect, Features
+from vidgan_core.interfaces import DataSpec, Degradation, Features
 
 SMALLEST = 16  # pixels a side: two blocks of JPEG, four of the coarsest octave
 OCTAVES = 3
@@ -34,7 +34,7 @@ class Texture(Features):
     their size: numbers of different sizes can't be compared. Raises ShapeError below 16x16.
     """
 
-    sees: ClassVar[frozenset[Defect]] = frozenset({"noise", "blur", "jpeg", "colour"})
+    sensitive_to: ClassVar[frozenset[Degradation]] = frozenset({"noise", "blur", "jpeg", "colour"})
 
     def __init__(self, spec: DataSpec) -> None:
         super().__init__(spec)

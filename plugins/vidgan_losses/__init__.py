@@ -12,7 +12,7 @@ def vidgan_components() -> Iterator[Component]:
         "loss",
         "minimax",
         "vidgan_losses.losses:Minimax",
-        "log-likelihood of real and fake (Goodfellow et al. 2014)",
+        "log-likelihood of real and fake, non-saturating (Goodfellow et al. 2014)",
         default=True,
     )
     yield Component(
@@ -25,14 +25,14 @@ def vidgan_components() -> Iterator[Component]:
         "loss",
         "hinge",
         "vidgan_losses.losses:Hinge",
-        "margin of one on either side (Lim & Ye 2017)",
+        "hinge with a margin of one on either side (Lim & Ye 2017)",
     )
     yield Component(
         "loss",
         "wasserstein",
         "vidgan_losses.losses:Wasserstein",
         "difference of mean scores of a Lipschitz critic (Arjovsky et al. 2017)",
-        usual={"terms": {"weight-clip": {}}},
+        usual={"term": {"weight-clip": {}}},
     )
     yield Component(
         "loss",
@@ -44,5 +44,5 @@ def vidgan_components() -> Iterator[Component]:
         "loss",
         "ragan",
         "vidgan_losses.losses:RelativisticAverage",
-        "each score compared with the other side's mean (Jolicoeur-Martineau 2018)",
+        "each score compared with the mean score of the other side (Jolicoeur-Martineau 2018)",
     )

@@ -9,7 +9,7 @@ import torch
 from annotated_types import Ge, doc
 from torch import Tensor
 
-from vidgan_core.interfaces import Better, Defect, Evidence, Metric
+from vidgan_core.interfaces import Better, Degradation, Evidence, Metric
 from vidgan_core.rng import keyed
 from vidgan_metrics.averages import averaged
 from vidgan_metrics.feature_sets import features, in_blocks
@@ -27,7 +27,7 @@ class Diversity(Metric):
     needs = frozenset({"features"})
     least = 3
     error = "own"
-    sees: ClassVar[frozenset[Defect]] = frozenset({"duplicates"})
+    sensitive_to: ClassVar[frozenset[Degradation]] = frozenset({"duplicates"})
 
     def measure(self, evidence: Evidence) -> Mapping[str, float]:
         """Return the ratio of the mean distances."""
@@ -52,7 +52,7 @@ class SelfSimilarity(Metric):
     needs = frozenset({"video"})
     fast = False
     error = "own"
-    sees: ClassVar[frozenset[Defect]] = frozenset({"duplicates"})
+    sensitive_to: ClassVar[frozenset[Degradation]] = frozenset({"duplicates"})
 
     def __init__(
         self,

@@ -9,11 +9,11 @@ import torch
 from annotated_types import doc
 from torch import Tensor
 
-from vidgan_core.interfaces import Better, Defect, Evidence, Metric
+from vidgan_core.interfaces import Better, Degradation, Evidence, Metric
 from vidgan_metrics.feature_sets import features
 
 # A distribution that differs in anything is at a distance.
-SEEN: frozenset[Defect] = frozenset(get_args(Defect)) - {"copies"}
+DETECTED: frozenset[Degradation] = frozenset(get_args(Degradation)) - {"copies"}
 
 
 class FrechetDistance(Metric):
@@ -26,7 +26,7 @@ class FrechetDistance(Metric):
     better: ClassVar[Mapping[str, Better]] = {"fd": "lower"}
     needs = frozenset({"features"})
     distance = True
-    sees = SEEN
+    sensitive_to = DETECTED
     error = "halves"
 
     def measure(self, evidence: Evidence) -> Mapping[str, float]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vidgan_core.interfaces import Better, Evidence, Metric
 from vidgan_metrics.feature_sets import features
-from vidgan_metrics.frechet import SEEN
+from vidgan_metrics.frechet import DETECTED
 
 
 class KernelDistance(Metric):
@@ -26,7 +26,7 @@ class KernelDistance(Metric):
     needs = frozenset({"features"})
     least = 4
     distance = True
-    sees = SEEN - {"duplicates"}  # as far apart on average, however few there are
+    sensitive_to = DETECTED - {"duplicates"}  # as far apart on average, however few there are
     error = "own"
 
     def measure(self, evidence: Evidence) -> Mapping[str, float]:

@@ -10,7 +10,7 @@ from annotated_types import Gt, Lt, doc
 from torch import Tensor
 
 from vidgan_core.errors import UsageError
-from vidgan_core.interfaces import Better, Defect, Evidence, Metric
+from vidgan_core.interfaces import Better, Degradation, Evidence, Metric
 from vidgan_metrics.averages import averaged
 from vidgan_metrics.feature_sets import features, finite, nearest
 
@@ -32,7 +32,7 @@ class Memorisation(Metric):
     needs = frozenset({"features", "train"})
     least = 10
     error = "own"
-    sees: ClassVar[frozenset[Defect]] = frozenset({"copies"})
+    sensitive_to: ClassVar[frozenset[Degradation]] = frozenset({"copies"})
 
     def __init__(
         self,

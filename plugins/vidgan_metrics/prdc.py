@@ -10,7 +10,7 @@ from annotated_types import Ge, doc
 from torch import Tensor
 
 from vidgan_core.errors import UsageError
-from vidgan_core.interfaces import Better, Defect, Evidence, Metric
+from vidgan_core.interfaces import Better, Degradation, Evidence, Metric
 from vidgan_metrics.feature_sets import features, in_blocks
 
 EDGE = 1e-7  # so much of its radius a clip may be within a ball and yet count as on its edge
@@ -36,7 +36,7 @@ class Coverage(Metric):
     needs = frozenset({"features"})
     error = "halves"
     least = 10
-    sees: ClassVar[frozenset[Defect]] = frozenset()
+    sensitive_to: ClassVar[frozenset[Degradation]] = frozenset()
 
     def __init__(self, *, k: Annotated[int, Ge(1), doc("neighbours within a ball")] = 5) -> None:
         self.k = k

@@ -13,7 +13,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from vidgan_core.interfaces import Better, Defect, Evidence, Metric
+from vidgan_core.interfaces import Better, Degradation, Evidence, Metric
 from vidgan_metrics.averages import averaged
 from vidgan_metrics.similarity import frames_of, ms_ssim, scales_of
 from vidgan_metrics.skvideo_compat import load
@@ -28,7 +28,9 @@ class Reference(Metric):
     least = 1
     fast = False
     error = "own"
-    sees: ClassVar[frozenset[Defect]] = frozenset({"noise", "blur", "jpeg", "frozen", "shuffled"})
+    sensitive_to: ClassVar[frozenset[Degradation]] = frozenset(
+        {"noise", "blur", "jpeg", "frozen", "shuffled"}
+    )
 
     @abstractmethod
     def frames(self, real: Tensor, fake: Tensor) -> Tensor:

@@ -12,10 +12,10 @@ def vidgan_components() -> Iterator[Component]:
         "generator",
         "tgan",
         "vidgan_tgan.tgan:TGANGenerator",
-        "one latent a frame from a temporal generator, then images (Saito et al. 2017)",
+        "a temporal generator of frame latents, then an image generator (Saito et al. 2017)",
         usual={
-            "disc": "conv3d",
-            "loss": "wasserstein",
-            "terms": {"singular-clip": {"every": 5}},
+            "discriminator": {"name": "conv3d"},
+            "loss": {"name": "wasserstein"},
+            "term": {"singular-clip": {"every": 5}},
         },
     )

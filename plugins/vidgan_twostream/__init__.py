@@ -12,12 +12,12 @@ def vidgan_components() -> Iterator[Component]:
         "generator",
         "twostream",
         "vidgan_twostream.generator:TwoStreamGenerator",
-        "content code and recurrent motion codes, frame decoder (Tulyakov et al. 2018)",
-        usual={"disc": "twostream"},
+        "content code, recurrent motion codes and a frame decoder (MoCoGAN, Tulyakov et al. 2018)",
+        usual={"discriminator": {"name": "twostream"}},
     )
     yield Component(
         "discriminator",
         "twostream",
         "vidgan_twostream.discriminator:TwoStreamDiscriminator",
-        "a spatial critic of frames and a temporal critic of clips (Tulyakov et al. 2018)",
+        "a spatial critic of frames and a temporal critic of clips (MoCoGAN, Tulyakov et al. 2018)",
     )

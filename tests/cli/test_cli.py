@@ -12,7 +12,7 @@ import pytest
 import torch
 from conftest import REGISTRY, TINY, Result
 
-from vidgan_core.media.read import describe
+from vidgan_core.media.describe import describe
 from vidgan_core.plugins.recipes import recipes
 
 Command = Callable[..., Result]
@@ -45,10 +45,10 @@ def test_unknown_names_are_answered_with_the_nearest(vidgan: Command) -> None:
 
 def test_two_mistakes_are_two_lines(vidgan: Command) -> None:
     refused(
-        vidgan("run", "--set", "generator.widht=8", "--set", "trainer.lr=-1"),
+        vidgan("run", "--set", "generator.widht=8", "--set", "optimizer.lr=-1"),
         2,
         "generator.widht: no such option; did you mean 'width'?",
-        "trainer.lr: must be greater than 0 (got -1, from --set trainer.lr=-1)",
+        "optimizer.lr: must be greater than 0 (got -1, from --set optimizer.lr=-1)",
     )
 
 

@@ -20,16 +20,16 @@ def problems(*settings: str, **names: str) -> list[str]:
 
 def test_a_later_layer_wins(tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
-    path.write_text("steps = 5\nseed = 5\n[trainer]\nlr = 5e-4\nema = 0.5\n")
+    path.write_text("steps = 5\nseed = 5\n[optimizer]\nlr = 5e-4\n[trainer]\nema = 0.5\n")
     layers = ConfigSources()
     layers.add_file(path)
     layers.add(("seed",), 6, "--seed")
-    layers.add(("trainer", "lr"), 6e-4, "--lr")
-    layers.add_setting("trainer.lr=7e-4")
+    layers.add(("optimizer", "lr"), 6e-4, "--lr")
+    layers.add_setting("optimizer.lr=7e-4")
     config = resolve(layers, REGISTRY)
     assert (config.steps, config.seed) == (5, 6)
-    assert (config.trainer.lr, config.trainer.ema) == (7e-4, 0.5)
-    assert config.trainer.betas == (0.5, 0.999)
+    assert (config.optimizer.lr, config.trainer.ema) == (7e-4, 0.5)
+    assert config.optimizer.options["betas"] == [0.5, 0.999]
 
 
 def test_defaults_are_the_documented_ones() -> None:
@@ -78,10 +78,13 @@ def test_frames_may_be_other_than_square() -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("trainer.lr=-1", "trainer.lr: must be greater than 0 (got -1, from --set trainer.lr=-1)"),
         (
-            "trainer.lr=nan",
-            "trainer.lr: must be a finite number (got NaN, from --set trainer.lr=nan)",
+            "optimizer.lr=-1",
+            "optimizer.lr: must be greater than 0 (got -1, from --set optimizer.lr=-1)",
+        ),
+        (
+            "optimizer.lr=nan",
+            "optimizer.lr: must be a finite number (got NaN, from --set optimizer.lr=nan)",
         ),
         (
             "generator.widht=8",
@@ -136,7 +139,7 @@ def test_frames_may_be_other_than_square() -> None:
             "term.weight-clip.limit: must be greater than 0 "
             "(got 0, from --set term.weight-clip.limit=0)",
         ),
-        ("nonsense", "--set nonsense: must look like trainer.lr=1e-4"),
+        ("nonsense", "--set nonsense: must look like optimizer.lr=1e-4"),
     ],
 )
 def test_a_mistake_is_named_with_its_value_and_source(setting: str, message: str) -> None:
@@ -144,14 +147,14 @@ def test_a_mistake_is_named_with_its_value_and_source(setting: str, message: str
 
 
 def test_all_mistakes_are_reported_at_once() -> None:
-    found = problems("trainer.lr=-1", "generator.widht=1", "seed=-3", loss="minmax")
+    found = problems("optimizer.lr=-1", "generator.widht=1", "seed=-3", loss="minmax")
     assert len(found) == 4
     assert "no loss named 'minmax'; did you mean 'minimax'? (from test)" in found
 
 
 def test_a_written_configuration_reads_back_as_itself(tmp_path: Path) -> None:
     config = configured(
-        "data.size=[32, 64]", "trainer.lr=3e-5", generator="twostream", loss="wasserstein"
+        "data.size=[32, 64]", "optimizer.lr=3e-5", generator="twostream", loss="wasserstein"
     )
     path = tmp_path / "config.toml"
     path.write_text(config.toml())

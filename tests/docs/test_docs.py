@@ -30,7 +30,8 @@ def rows(page: str, heading: str) -> dict[str, str]:
 
 HEADINGS = {"generator": "Generators", "discriminator": "Discriminators", "loss": "Losses",
             "term": "Terms", "dataset": "Data sets", "augment": "Augmentations",
-            "features": "Features", "metric": "Metrics"}  # fmt: skip
+            "features": "Features", "metric": "Metrics", "game": "Games", "task": "Tasks",
+            "optimizer": "Optimizers", "callback": "Callbacks"}  # fmt: skip
 IN_TREE = [p for p in REGISTRY.all() if p.provider.distribution == "vidgan"]
 
 

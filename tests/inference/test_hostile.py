@@ -33,7 +33,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
         *("discriminator.width=1", "steps=1"),
     )
     run = Run(config, REGISTRY)
-    run.begin(RunDir.create(tmp_path_factory.mktemp("honest") / "run", config))
+    run.begin(RunDir.create(tmp_path_factory.mktemp("honest") / "run", "run"))
     run.fit()
     path = checkpoint.available(run.folder.checkpoints)[0]
     (path / checkpoint.TRAIN).unlink()

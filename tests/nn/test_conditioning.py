@@ -77,11 +77,13 @@ CONDITIONED = [
 @pytest.mark.parametrize("generator", CONDITIONED)
 def test_a_step_by_class_moves_every_vector(generator: str) -> None:
     """The labels of the batch are the ones whose vectors learn, in both networks."""
-    loss = REGISTRY.get("generator", generator).component.usual.get("loss", "minimax")
+    loss = (
+        REGISTRY.get("generator", generator).component.usual.get("loss", {}).get("name", "minimax")
+    )
     config = small(generator, loss, 'condition=["class"]', "data.clips=4", data="digits")
     run = Run(config, REGISTRY)
     labels = set(run.batches(0)["class"].tolist())
-    networks = (run.parts.generator, run.parts.discriminator)
+    networks = (run.networks["generator"], run.networks["discriminator"])
     tables = [t for n in networks for t in n.modules() if isinstance(t, torch.nn.Embedding)]
     before = [table.weight.detach().clone() for table in tables]
     assert run.trainer.step() is not None

@@ -36,7 +36,7 @@ AT_DISCOVERY = {
     "raises": (YIELDS.format("raise KeyError('x')"), "KeyError: 'x'"),
     "toonew": ("VIDGAN_API = 99\n" + GOOD, "upgrade vidgan"),
     "tooold": ("VIDGAN_API = 0\n" + GOOD, "upgrade or uninstall the plugin"),
-    "builtin": (GOOD.replace("{name}", "lsgan"), "loss 'lsgan' is provided twice"),
+    "builtin": (GOOD.replace("{name}", "lsgan"), "loss stranger-builtin:lsgan is that of"),
     "prints": ("print('hello')\n" + GOOD, "prints when imported: hello"),
 }
 # What a command notices that imports the target, or trains.

@@ -25,11 +25,11 @@ pytestmark = [
 def test_a_step(generator: str, precision: str) -> None:
     config = small(generator, "minimax", "trainer.device=cuda", f"trainer.precision={precision}")
     run = Run(config, REGISTRY)
-    before = [p.clone() for p in run.parts.generator.parameters()]
+    before = [p.clone() for p in run.networks["generator"].parameters()]
     scalars = run.trainer.step()
     assert scalars
     assert all(value.device.type == "cuda" and value.isfinite() for value in scalars.values())
-    after = list(run.parts.generator.parameters())
+    after = list(run.networks["generator"].parameters())
     assert all(p.dtype == torch.float32 and p.device.type == "cuda" for p in after)
     assert all(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
@@ -55,7 +55,7 @@ def test_sampling_and_resuming() -> None:
             folder = RunDir.open(Path(name))
             run.resume(folder, checkpoint.newest(folder.checkpoints))
         else:
-            run.begin(RunDir.create(Path(name), config))
+            run.begin(RunDir.create(Path(name), "run"))
         assert run.fit()
 
     fit("whole", 4)

@@ -79,7 +79,7 @@ def test_a_generated_plugin_lives_and_leaves_nothing(
 
     use = [word for kind in kinds if kind in FLAGS for word in (FLAGS[kind], component)]
     tiny = TINY[2:] if "generator" in kinds else TINY
-    execute(python, "-m", "vidgan_core", "run", *tiny, *use, "--set", "log.every=1",
+    execute(python, "-m", "vidgan_core", "run", *tiny, *use, "--set", "trainer.report_every=1",
             "--steps", 2, "--out", "out")  # fmt: skip
     assert name in json.loads(Path("out/environment.json").read_text())["plugins"]
     assert Path(f"out/{component}.csv").exists() == (HOOKS in kinds)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import CODE, GOOD, TINY, Result
 
-from vidgan_core.errors import ComponentError
+from vidgan_core.errors import ComponentError, UsageError
 from vidgan_core.plugins.registry import Registry
 
 Command = Callable[..., Result]
@@ -44,7 +44,7 @@ def test_a_target_that_cant_be_loaded_has_an_exit_code_of_its_own(
     assert vidgan("run", *TINY, "--steps", 1).code == 0
 
 
-def test_a_name_that_two_provide_is_an_error_for_that_name_alone(
+def test_a_name_that_several_provide_is_used_with_its_distribution(
     install: Callable[..., None], vidgan: Command
 ) -> None:
     install("one", GOOD.replace("{name}", "same"))
@@ -52,14 +52,38 @@ def test_a_name_that_two_provide_is_an_error_for_that_name_alone(
     install("three", GOOD.replace("{name}", "minimax"))
     registry = Registry.discover()
     with pytest.raises(
-        ComponentError, match=r"'same' is provided twice.*stranger-one.*stranger-two"
+        ComponentError,
+        match=r"stranger-one.*stranger-two.*: stranger-one:same or stranger-two:same",
     ):
         registry.get("loss", "same")
-    with pytest.raises(ComponentError, match=r"by vidgan 0\..* and stranger-three 1\.2"):
-        registry.get("loss", "minimax")
-    assert registry.get("loss", "hinge")
+    assert registry.get("loss", "minimax").provider.distribution == "vidgan"
+    for name in (
+        "stranger-one:same",
+        "stranger-two:same",
+        "Stranger_Three:minimax",
+        "vidgan:hinge",
+    ):
+        provider = registry.get("loss", name).provider
+        assert provider.distribution == name.partition(":")[0].lower().replace("_", "-")
+    with pytest.raises(UsageError, match="no loss named 'stranger-one:minimax'"):
+        registry.get("loss", "stranger-one:minimax")
+    assert {"minimax", "stranger-one:same", "stranger-three:minimax"} <= set(registry.names("loss"))
+    assert "same" not in registry.names("loss")
     records = json.loads(vidgan("plugins", "--json").out)
-    assert sum(r["status"] == "clash" for r in records) == 4
+    clashes = {r["name"] for r in records if r["status"] == "clash"}
+    assert clashes == {"stranger-one:same", "stranger-two:same", "stranger-three:minimax"}
+
+
+def test_a_component_that_is_named_with_its_distribution_trains(
+    install: Callable[..., None], vidgan: Command
+) -> None:
+    install("three", GOOD.replace("{name}", "minimax"))
+    name = "stranger-three:minimax"
+    result = vidgan("run", *TINY, "--loss", name, "--steps", 1, "--out", "out")
+    assert result.code == 0, result.err
+    assert f'name = "{name}"' in Path("out/config.toml").read_text()
+    assert vidgan("sample", "out", "-n", 1).code == 0
+    assert json.loads(vidgan("plugins", "info", name, "--json").out)[0]["name"] == name
 
 
 def test_a_stranger_does_not_change_what_is_used_where_nothing_is_said(

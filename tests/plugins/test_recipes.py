@@ -19,7 +19,7 @@ from vidgan_core.errors import ComponentError
 from vidgan_core.interfaces import DataSpec
 from vidgan_core.plugins.recipes import Recipe, find_recipe, recipes
 from vidgan_core.plugins.registry import Registry
-from vidgan_core.training.parts import build
+from vidgan_core.training.parts import build_game
 from vidgan_core.training.run import Run
 
 Command = Callable[..., Result]
@@ -48,7 +48,7 @@ def test_a_recipe_is_what_it_is_called_and_trains(recipe: Recipe) -> None:
     assert recipe.summary
     assert config.steps >= 2000
     with torch.device("meta"):  # its networks can do its clips
-        build(config, REGISTRY, DataSpec(3, config.data.frames, *config.data.height_width))
+        build_game(config, REGISTRY, DataSpec(3, config.data.frames, *config.data.height_width))
     narrow = [
         f"{kind}.{option}={value}"
         for kind in ("generator", "discriminator")

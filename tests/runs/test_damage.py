@@ -58,7 +58,7 @@ def a_run() -> Path:
         *("discriminator.width=1", "generator.noise_size=4", "steps=2", "checkpoint.every=1"),
     )
     run = Run(config, REGISTRY)
-    run.begin(RunDir.create(Path("run"), config))
+    run.begin(RunDir.create(Path("run"), "run"))
     run.fit()
     return run.folder.checkpoints
 

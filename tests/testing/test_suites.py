@@ -6,6 +6,7 @@ Each wrong component breaks one property: exactly the check of that property mus
 from __future__ import annotations
 
 import pytest
+from conftest import needs_bf16
 from suite_checks import checks, failing
 from wrong.augments import AUGMENTS, RightAugment
 from wrong.datasets import DATASETS, RightDataset
@@ -52,7 +53,11 @@ CASES: list[tuple[Suite, type, str | None]] = [
 
 
 @pytest.mark.parametrize(
-    ("suite", "component", "check"), CASES, ids=[component.__name__ for _, component, _ in CASES]
+    ("suite", "component", "check"),
+    [
+        pytest.param(*case, id=case[1].__name__, marks=[needs_bf16] * (case[2] == "bf16"))
+        for case in CASES
+    ],
 )
 def test_exactly_the_check_of_the_broken_property_fails(
     suite: Suite, component: type, check: str | None
@@ -75,7 +80,8 @@ def test_every_check_is_tested(suite: Suite) -> None:
 
 
 def test_a_record_that_recommends_what_is_not_there() -> None:
-    for usual in ({"disc": "none"}, {"loss": "none"}, {"terms": {"none": {}}}, {"discc": "mlp"}):
+    none = {"name": "none"}
+    for usual in ({"discriminator": none}, {"task": none}, {"term": {"none": {}}}, {"disc": none}):
         record = Component("loss", "wrong", "nowhere:Nothing", "", usual)
         with pytest.raises(AssertionError):
             LossSuite().test_usual(Subject(record, lambda: RightLoss))

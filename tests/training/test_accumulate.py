@@ -16,7 +16,7 @@ TERMS = ("term={}", "term.r1.weight=0.5", "term.r2.every=2", "term.weight-clip.l
 
 
 def trained(generator: str, accumulate: int, *settings: str, steps: int = 3) -> Run:
-    parts = (f"trainer.accumulate={accumulate}", "trainer.precision=fp64", "trainer.lr=1e-3")
+    parts = (f"trainer.accumulate={accumulate}", "trainer.precision=fp64", "optimizer.lr=1e-3")
     run = Run(small(generator, "hinge", *parts, *TERMS, *settings), REGISTRY)
     run.logged = [run.trainer.step() for _ in range(steps)]  # type: ignore[attr-defined]
     return run
@@ -27,8 +27,8 @@ def trained(generator: str, accumulate: int, *settings: str, steps: int = 3) -> 
     [
         ("mlp", (), 4),
         ("modern", ("discriminator.group=2",), 2),
-        ("modern", ("discriminator.group=1", "trainer.reuse_fakes=false"), 4),
-        ("modern", ("discriminator.group=2", "trainer.d_steps=2"), 2),
+        ("modern", ("discriminator.group=1", "game.reuse_fakes=false"), 4),
+        ("modern", ("discriminator.group=2", "game.d_steps=2"), 2),
     ],
     ids=["mlp", "reuse", "new fakes", "d_steps=2"],
 )
@@ -52,9 +52,9 @@ def test_parts_are_the_whole_where_there_is_no_batchnorm(
 def test_every_generator_trains_in_parts(generator: str) -> None:
     """With BatchNorm as well, each part of which is normalised by itself."""
     run = Run(small(generator, "minimax", "trainer.accumulate=2"), REGISTRY)
-    before = [p.clone() for p in run.parts.generator.parameters()]
+    before = [p.clone() for p in run.networks["generator"].parameters()]
     assert all(run.trainer.step() for _ in range(3))  # some layers start at zero
-    after = run.parts.generator.parameters()
+    after = run.networks["generator"].parameters()
     assert all(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 

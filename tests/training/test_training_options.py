@@ -19,7 +19,8 @@ from vidgan_core.inference.load_generator import load_generator
 from vidgan_core.inference.sampler import sample
 from vidgan_core.nn.spectral_norm import LAYERS, spectral_norm
 from vidgan_core.runs import checkpoint
-from vidgan_core.training.parts import build
+from vidgan_core.training.optimizers import learning_rate
+from vidgan_core.training.parts import build_game
 from vidgan_core.training.run import Run
 from vidgan_core.training.schedule import Schedule
 
@@ -45,7 +46,7 @@ def test_spectral_norm_makes_every_layer_of_any_network_one(architecture: str) -
     run = Run(small(architecture, "hinge", "term={}", *NORMALISED), REGISTRY)
     for _ in range(2):
         assert run.trainer.step()
-    for network in (run.parts.generator, run.parts.discriminator, run.ema.generator):
+    for network in (run.networks["generator"], run.networks["discriminator"], run.sampled):
         values = largest_singular_values(network.eval())
         assert values
         assert all(0.7 < value < 1.5 for value in values), values
@@ -72,7 +73,7 @@ def test_spectral_norm_is_kept_over_checkpoint_resume_and_sampling(vidgan: Comma
 
 def test_spectral_norm_keeps_the_memory_layout() -> None:
     run = Run(small("conv3d", "minimax", *NORMALISED), REGISTRY)
-    layer = next(m for m in run.parts.discriminator.modules() if isinstance(m, nn.Conv3d))
+    layer = next(m for m in run.networks["discriminator"].modules() if isinstance(m, nn.Conv3d))
     assert is_parametrized(layer, "weight")
     assert layer.weight.is_contiguous(memory_format=torch.channels_last_3d)
 
@@ -85,13 +86,20 @@ def test_each_player_may_have_its_own_rate_and_betas() -> None:
     """One step of each is an Adam step with these numbers: the sign of the gradient times lr."""
     run = Run(
         small(
-            "mlp", "minimax", "trainer.lr=1e-3", "trainer.d_lr=3e-3", "trainer.d_betas=[0.0, 0.9]"
+            "mlp",
+            "minimax",
+            "optimizer.lr=1e-3",
+            "discriminator.optimizer.lr=3e-3",
+            "discriminator.optimizer.betas=[0.0, 0.9]",
         ),
         REGISTRY,
     )
     betas = {name: o.param_groups[0]["betas"] for name, o in run.trainer.optimizers.items()}
     assert betas == {"generator": (0.5, 0.999), "discriminator": (0.0, 0.9)}
-    players = {"generator": run.parts.generator, "discriminator": run.parts.discriminator}
+    players = {
+        "generator": run.networks["generator"],
+        "discriminator": run.networks["discriminator"],
+    }
     before = {name: [p.clone() for p in net.parameters()] for name, net in players.items()}
     run._one_step()
     for name, rate in (("generator", 1e-3), ("discriminator", 3e-3)):
@@ -103,21 +111,21 @@ def test_each_player_may_have_its_own_rate_and_betas() -> None:
 
 
 def rates_of(config: RunConfig, steps: int) -> list[float]:
-    return [config.rate("generator", step) for step in range(steps)]
+    return [learning_rate(config, "generator")(step) for step in range(steps)]
 
 
 def test_schedules_are_their_formulas() -> None:
     steps = 8
-    base = ("trainer.lr=1.0", f"steps={steps}")
+    base = ("optimizer.lr=1.0", f"steps={steps}")
     assert rates_of(configured(*base), 3) == [1, 1, 1]
     linear = configured(*base, "trainer.schedule=linear")
     assert rates_of(linear, 9) == pytest.approx([1 - s / 8 for s in range(9)])
     cosine = configured(
-        *base, "trainer.schedule=cosine", "trainer.decay_steps=4", "trainer.d_lr=2.0"
+        *base, "trainer.schedule=cosine", "trainer.decay_steps=4", "discriminator.optimizer.lr=2.0"
     )
     expected = [(1 + math.cos(math.pi * min(s, 4) / 4)) / 2 for s in range(8)]
     assert rates_of(cosine, 8) == pytest.approx(expected)
-    assert cosine.rate("discriminator", 2) == pytest.approx(1.0)
+    assert learning_rate(cosine, "discriminator")(2) == pytest.approx(1.0)
     warm = configured(*base, "trainer.warmup=4")
     assert rates_of(warm, 6) == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1])
 
@@ -170,16 +178,14 @@ def test_the_average_may_be_given_by_its_half_life_in_clips() -> None:
     assert config.ema_decay**10 == pytest.approx(0.5)
     assert small("mlp", "minimax", "trainer.ema=0.9").ema_decay == 0.9
     run = Run(config, REGISTRY)
-    run.ema.updates = 10**9
-    before = [p.clone() for p in run.ema.generator.parameters()]
+    run.averages["generator"].updates = 10**9
+    before = [p.clone() for p in run.sampled.parameters()]
     with torch.no_grad():
-        for parameter in run.parts.generator.parameters():
+        for parameter in run.networks["generator"].parameters():
             parameter.zero_()
     for _ in range(10):
-        run.ema.update()
-    pairs: list[tuple[Tensor, Tensor]] = list(
-        zip(run.ema.generator.parameters(), before, strict=True)
-    )
+        run.averages["generator"].update()
+    pairs: list[tuple[Tensor, Tensor]] = list(zip(run.sampled.parameters(), before, strict=True))
     for now, was in pairs:
         torch.testing.assert_close(now, was / 2)
     run.batches.close()
@@ -188,8 +194,8 @@ def test_the_average_may_be_given_by_its_half_life_in_clips() -> None:
 def test_a_layer_that_starts_at_zero_is_drawn_anew() -> None:
     """Zero has no direction: it could not be divided by its size."""
     config = small("modern", "rpgan", *NORMALISED)
-    parts = build(config, REGISTRY, Run(config, REGISTRY).parts.spec)
-    for network in (parts.generator, parts.discriminator):
+    game = build_game(config, REGISTRY, Run(config, REGISTRY).spec)
+    for network in game.parts.networks.values():
         assert all(value > 0.5 for value in largest_singular_values(network))
 
 
@@ -197,8 +203,14 @@ def test_a_layer_that_starts_at_zero_is_drawn_anew() -> None:
     ("setting", "message"),
     [
         ("trainer.schedule=step", "trainer.schedule: must be 'constant', 'linear' or 'cosine'"),
-        ("trainer.d_lr=-1", "trainer.d_lr: must be greater than or equal to 0 (got -1"),
-        ("trainer.d_betas=[1.5, 0.9]", "trainer.d_betas: must be less than 1 (got [1.5, 0.9]"),
+        (
+            "discriminator.optimizer.lr=-1",
+            "discriminator.optimizer.lr: must be greater than 0 (got -1",
+        ),
+        (
+            "discriminator.optimizer.betas=[1.5, 0.9]",
+            "discriminator.optimizer.betas: must be less than 1 (got [1.5, 0.9]",
+        ),
         ("generator.spectral_norm=1", "generator.spectral_norm: must be a valid boolean (got 1"),
         ("term.r1.weight=[1, 2, 3]", "term.r1.weight: must be a valid number (got [1, 2, 3]"),
     ],

@@ -1,4 +1,4 @@
-"""`vidgan data`: look into the clips before training on them."""
+"""`vidgan data`: check the clips before training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import click
 from vidgan_core.cli.shared import (
     as_json,
     discover,
-    name_data,
     no_plugins,
     print_json,
     settings,
@@ -23,21 +22,22 @@ if TYPE_CHECKING:
 
 @click.group("data")
 def command() -> None:
-    """Check your own videos, and see them as training does."""
+    """Check your own videos and show the clips of training."""
 
 
 @command.command()
 @click.argument("data", metavar="PATH|NAME")
 @settings
-@click.option("--again", is_flag=True, help="Look into files that have not changed, too.")
+@click.option("--again", is_flag=True, help="Also read files that have not changed.")
 @as_json
 @no_plugins
 def check(
     data: str, settings: tuple[str, ...], again: bool, as_json: bool, no_plugins: bool
 ) -> None:
-    """Look into every file of a data set: can it be read, whole, without a doubt?
+    """Read every file of a data set strictly, and list the files that training will not use.
 
-    Exit status 4 when a file is damaged. What was looked into once is remembered.
+    Exit status 4 if a file is damaged or none can be used. Results are remembered; only new and
+    changed files are read.
     """
     from vidgan_core.errors import CheckError, printable
 
@@ -53,11 +53,13 @@ def check(
     click.echo(said or "no files to check", err=True)
     if found["damaged"]:
         raise CheckError(f"{found['damaged']} damaged", hint="training leaves them out")
+    if records and not found["ok"]:
+        raise CheckError("no file can be used")
 
 
 @command.command()
 @click.argument("data", metavar="PATH|NAME")
-@click.option("-n", "count", type=click.IntRange(1), default=8, help="How many clips.")
+@click.option("-n", "count", type=click.IntRange(1), default=8, help="Number of clips.")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), default=Path("sheet.png"), help="A .png file."
 )
@@ -67,9 +69,9 @@ def check(
 def show(
     data: str, count: int, out: Path, seed: int, settings: tuple[str, ...], no_plugins: bool
 ) -> None:
-    """Draw the first clips that training sees, one a row, first frame to last."""
+    """Draw the first clips of training, one per row, first frame to last."""
     from vidgan_core.data.batches import Batches
-    from vidgan_core.errors import UsageError
+    from vidgan_core.errors import UsageError, printable
     from vidgan_core.media.pictures import contact_sheet, to_frames
     from vidgan_core.media.write import write_png
 
@@ -82,7 +84,7 @@ def show(
     out.parent.mkdir(parents=True, exist_ok=True)
     write_png(out, contact_sheet(clips), mark={})
     click.echo(dataset.summary(), err=True)
-    click.echo(out)
+    click.echo(printable(str(out)))
 
 
 def _build(data: str, settings: tuple[str, ...], no_plugins: bool) -> Dataset:
@@ -92,7 +94,7 @@ def _build(data: str, settings: tuple[str, ...], no_plugins: bool) -> Dataset:
 
     registry = discover(no_plugins)
     layers = ConfigSources()
-    name_data(layers, data)
+    layers.add_data(data)
     for setting in settings:
         layers.add_setting(setting)
     return build_dataset(resolve(layers, registry), registry)

@@ -1,4 +1,4 @@
-"""`vidgan inspect`: what a run, a checkpoint, a video or a picture is."""
+"""`vidgan inspect`: describe a run, a checkpoint, a video or a picture."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ PARTS = ("generator", "discriminator", "loss", "data")
 @click.argument("path", type=click.Path(path_type=Path))
 @as_json
 def command(path: Path, as_json: bool) -> None:
-    """Say what PATH is: a run's folder, a checkpoint, a video or a picture.
+    """Describe PATH: a run's folder, a checkpoint, a video or a picture.
 
-    Tells of a file whether vidgan made it, from which checkpoint and seed.
+    For a file, report whether vidgan generated it, and from which checkpoint and seed.
     """
     facts = _facts(path)
     if as_json:
@@ -42,7 +42,7 @@ def _facts(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise UsageError(f"{path} does not exist")
     if path.is_file():
-        from vidgan_core.media.read import describe
+        from vidgan_core.media.describe import describe
 
         return describe(path)
     return _checkpoint(path) if (path / checkpoint.MANIFEST).exists() else _run(path)

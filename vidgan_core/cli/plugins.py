@@ -1,4 +1,4 @@
-"""`vidgan plugins`: what there is to train with."""
+"""`vidgan plugins`: list, explain, create and check components."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidgan_core.cli.shared import as_json, discover, no_plugins, print_json, print_table
+from vidgan_core.cli.streams import unescaped
+from vidgan_core.errors import printable
 
 if TYPE_CHECKING:
     from vidgan_core.plugins.discovery import Provider
@@ -26,7 +28,7 @@ SEVERAL = ("term", "augment", "features", "metric")  # kinds with a table for ea
 @click.option("-v", "verbose", is_flag=True, help="Show tracebacks of plugins that failed.")
 @click.pass_context
 def command(ctx: click.Context, as_json: bool, no_plugins: bool, verbose: bool) -> None:
-    """List architectures, losses, terms, data sets, recipes, and where they come from."""
+    """List all components, hooks and recipes, with the distributions that provide them."""
     if ctx.invoked_subcommand is None:
         _list(as_json, no_plugins, verbose)
 
@@ -36,7 +38,7 @@ def command(ctx: click.Context, as_json: bool, no_plugins: bool, verbose: bool) 
 @no_plugins
 @click.option("-v", "verbose", is_flag=True, help="Show tracebacks of plugins that failed.")
 def list_(as_json: bool, no_plugins: bool, verbose: bool) -> None:
-    """List all components (the same as plain `vidgan plugins`)."""
+    """List all components, hooks and recipes (the same as `vidgan plugins`)."""
     _list(as_json, no_plugins, verbose)
 
 
@@ -45,13 +47,13 @@ def list_(as_json: bool, no_plugins: bool, verbose: bool) -> None:
 @as_json
 @no_plugins
 def info(name: str, as_json: bool, no_plugins: bool) -> None:
-    """Show everything called NAME: its options with type, default, bounds and meaning."""
+    """Explain the components named NAME: options with type, default, bounds and meaning."""
     from vidgan_core.errors import UsageError, did_you_mean
 
     registry = discover(no_plugins)
-    found = [p for p in registry.all() if p.component.name == name]
+    found = [p for p in registry.all() if name in (p.component.name, registry.name_of(p))]
     if not found:
-        names = {p.component.name for p in registry.all()}
+        names = {registry.name_of(p) for p in registry.all()}
         raise UsageError(f"no component named {name!r}", hint=did_you_mean(name, names))
     described = [_describe(registry, provided) for provided in found]
     if as_json:
@@ -70,8 +72,7 @@ def info(name: str, as_json: bool, no_plugins: bool) -> None:
 def new(name: str, kinds: tuple[str, ...], no_plugins: bool) -> None:
     """Write a plugin to start from: the distribution NAME, such as vidgan-foo, in ./NAME.
 
-    It can be installed, passes its own tests and trains as it is. --kind may be given several
-    times.
+    It can be installed, passes its own tests and trains without changes. --kind is repeatable.
     """
     from vidgan_core.plugins.scaffold import write_plugin
 
@@ -86,7 +87,7 @@ def new(name: str, kinds: tuple[str, ...], no_plugins: bool) -> None:
 def check(names: tuple[str, ...]) -> None:
     """Run the conformance suites on every NAME: a component, plugin or distribution.
 
-    Without a name everything that is installed is checked.
+    Without a NAME, check everything that is installed.
     """
     from vidgan_core.errors import CheckError, ComponentError
 
@@ -95,7 +96,9 @@ def check(names: tuple[str, ...]) -> None:
         from vidgan_core.testing.check import check_plugins
     except ModuleNotFoundError as error:
         raise ComponentError(f"checks need {error.name}: pip install 'vidgan[test]'") from None
-    if not check_plugins(registry, names):
+    with unescaped():  # pytest's colours
+        passed = check_plugins(registry, names)
+    if not passed:
         raise CheckError("not every check passed")
 
 
@@ -145,9 +148,9 @@ def _failures(registry: Registry) -> Iterator[dict[str, Any]]:
 
 def _record(registry: Registry, provided: Provided) -> dict[str, Any]:
     component = provided.component
-    row = _row(component.kind, component.name, provided.provider, component.summary)
+    row = _row(component.kind, registry.name_of(provided), provided.provider, component.summary)
     return row | {
-        "status": "clash" if registry.clashing(provided) else "ok",
+        "status": "clash" if registry.name_of(provided) != component.name else "ok",
         "default": registry.is_default(provided),
     }
 
@@ -169,7 +172,7 @@ def _describe(registry: Registry, provided: Provided) -> dict[str, Any]:
     from vidgan_core.plugins.options import describe_options
 
     component = provided.component
-    options = describe_options(registry.load(component.kind, component.name))
+    options = describe_options(registry.load(component.kind, registry.name_of(provided)))
     return _record(registry, provided) | {
         "usual": dict(component.usual),
         "options": [asdict(option) for option in options],
@@ -177,11 +180,11 @@ def _describe(registry: Registry, provided: Provided) -> dict[str, Any]:
 
 
 def _show(record: dict[str, Any]) -> None:
-    click.echo(f"{record['kind']} {record['name']}: {_said(record)}")
-    click.echo(f"from {record['distribution']} {record['version']}")
+    click.echo(printable(f"{record['kind']} {record['name']}: {_said(record)}"))
+    click.echo(printable(f"from {record['distribution']} {record['version']}"))
     if record["usual"]:
         usual = ", ".join(f"{key} {value}" for key, value in record["usual"].items())
-        click.echo(f"usually with {usual}")
+        click.echo(printable(f"usually with {usual}"))
     kind = record["kind"]
     table = f"{kind}.{record['name']}" if kind in SEVERAL else {"dataset": "data"}.get(kind, kind)
     if not record["options"]:

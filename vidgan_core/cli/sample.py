@@ -1,4 +1,4 @@
-"""`vidgan sample`: make clips with a trained generator."""
+"""`vidgan sample`: generate clips with a trained generator."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PART = 16  # frames of a film to enlarge at a time: as pictures they take many t
 
 @click.command("sample")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("-n", "count", type=click.IntRange(1), default=16, help="How many clips.")
+@click.option("-n", "count", type=click.IntRange(1), default=16, help="Number of clips.")
 @click.option(
     "-o",
     "--out",
@@ -33,7 +33,7 @@ PART = 16  # frames of a film to enlarge at a time: as pictures they take many t
     "without a suffix: a folder of single clips.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the noise.")
-@click.option("--frames", type=click.IntRange(1), help="Another length, where the generator can.")
+@click.option("--frames", type=click.IntRange(1), help="Another length, if the generator can.")
 @click.option(
     "--hold",
     multiple=True,
@@ -46,7 +46,7 @@ PART = 16  # frames of a film to enlarge at a time: as pictures they take many t
     type=click.IntRange(0),
     multiple=True,
     metavar="N",
-    help="A class, of a run that was conditioned on it; of several, clips take turns.",
+    help="A class, for class-conditional runs; repeatable: clips alternate between the classes.",
 )
 @click.option(
     "--condition-from",
@@ -59,16 +59,16 @@ PART = 16  # frames of a film to enlarge at a time: as pictures they take many t
     default="test",
     help="Which of its clips (default: the held-out ones).",
 )
-@click.option("--walk", is_flag=True, help="Clips on the way from one noise to another.")
+@click.option("--walk", is_flag=True, help="Interpolate from one noise to another.")
 @click.option(
     "--rate",
     type=click.FloatRange(0.01, 100),
     default=1.0,
-    help="Frames made for each of the data's, where the generator takes times.",
+    help="Frames for each frame of the data, if the generator takes times.",
 )
-@click.option("--step", type=int, help="Which checkpoint (default: the newest).")
-@click.option("--fps", type=click.FloatRange(1, 1000), help="Frames a second.")
-@click.option("--batch", type=click.IntRange(1), default=16, help="Clips made at a time.")
+@click.option("--step", type=int, help="Step of the checkpoint (default: the newest).")
+@click.option("--fps", type=click.FloatRange(1, 1000), help="Frames per second.")
+@click.option("--batch", type=click.IntRange(1), default=16, help="Clips generated at a time.")
 @device
 @no_plugins
 def command(
@@ -89,8 +89,8 @@ def command(
     device: str | None,
     no_plugins: bool,
 ) -> None:
-    """Make clips with the generator of RUN (a run's folder or a checkpoint)."""
-    from vidgan_core.errors import UsageError
+    """Generate clips with the EMA generator of RUN (a run's folder or a checkpoint)."""
+    from vidgan_core.errors import UsageError, printable
     from vidgan_core.inference.sampler import RunSampleOptions, Sampler
 
     if math.isnan(rate) or (fps is not None and math.isnan(fps)):  # which no range excludes
@@ -107,12 +107,12 @@ def command(
         condition_from=condition_from,
         split=split,
     )
-    fps, mark = fps or sampler.config.samples.fps * rate, sampler.mark(seed)
+    fps, mark = fps or sampler.fps * rate, sampler.mark(seed)
     if (frames or rate > 1) and out.suffix.lower() == ".mp4":
         _write_film(out, sampler.in_windows(count, **wishes), fps, mark)
     else:
         write(sampler.in_batches(count, batch=batch, **wishes), fps, mark)
-    click.echo(out)
+    click.echo(printable(str(out)))
 
 
 def _write_film(out: Path, windows: Iterable[Tensor], fps: float, mark: Mark) -> None:

@@ -2,53 +2,50 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidgan_core.errors import printable
 from vidgan_core.training.distributed.env import local_rank
 
 if TYPE_CHECKING:
-    from vidgan_core.config.sources import ConfigSources
     from vidgan_core.plugins.registry import Registry
 
+NO_PLUGINS = "--no-plugins"
+
 no_plugins = click.option(
-    "--no-plugins", is_flag=True, help="Leave third-party plugins out (or set VIDGAN_PLUGINS)."
+    NO_PLUGINS, is_flag=True, help="Ignore third-party plugins (see also VIDGAN_PLUGINS)."
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 settings = click.option(
     "--set",
     "settings",
     metavar="KEY=VALUE",
     multiple=True,
-    help="Any value of the configuration, such as trainer.lr=1e-4; repeatable.",
+    help="Any value of the configuration, such as optimizer.lr=1e-4; repeatable.",
 )
-device = click.option("--device", help="auto, cpu, cuda or cuda:1.")
+device = click.option("--device", help="Device: auto, cpu, cuda or cuda:1.")
 
 
 def discover(no_plugins: bool) -> Registry:
-    """Find the plugins; say on stderr which are broken."""
+    """Find the plugins, say on stderr which are broken, and let them prepare this process."""
     from vidgan_core.plugins.registry import Registry
 
-    registry = Registry.discover(third_party=not no_plugins)
+    context = click.get_current_context(silent=True)
+    hidden = no_plugins or bool(context and context.meta.get(NO_PLUGINS))
+    registry = Registry.discover(third_party=not hidden)
     for complaint in registry.complaints() if local_rank() == 0 else ():
         click.echo(f"warning: {complaint}", err=True)
+    registry.announce("vidgan_prepare_process")
     return registry
-
-
-def name_data(layers: ConfigSources, data: str) -> None:
-    """Lay the value of --data over what was given before."""
-    from vidgan_core.config.sources import data_settings
-
-    settings = data_settings(data)
-    for key, value in settings.items():
-        layers.add(("data", key), value, f"--data {data}" if "path" in settings else "--data")
 
 
 def print_json(value: Any) -> None:
     """Print a result for programs."""
+    import json
+
     click.echo(json.dumps(value, indent=1))
 
 
@@ -58,7 +55,8 @@ def print_facts(facts: Iterable[tuple[str, object]]) -> None:
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Print rows in aligned columns."""
+    """Print rows in aligned columns; a row is a line, whatever is in its cells."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -5,12 +5,10 @@ A component's own options stand in its table beside them; `resolve` checks both.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-
-from vidgan_core.training.schedule import Schedule, Shape
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -39,13 +37,32 @@ class ComponentTable(OptionsTable):
 
 
 class NetworkTable(ComponentTable):
-    """A network. `spectral_norm` divides each layer's weight by its largest singular value.
+    """The network of a player.
 
-    `hidden` names fields of the condition that it is not given.
+    `spectral_norm` divides each layer's weight by its largest singular value. `hidden` names fields
+    of the condition that it is not given. `optimizer` holds what differs from the table of all
+    optimizers.
     """
 
     spectral_norm: bool = False
     hidden: list[str] = []
+    optimizer: dict[str, Any] = {}
+
+
+class LossTable(ComponentTable):
+    """The adversarial loss: its weight, and the first step at which it acts.
+
+    Until then only terms are minimised, and critics are not run.
+    """
+
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    start: Annotated[int, Field(ge=0)] = 0
+
+
+class OptimizerTable(ComponentTable):
+    """The optimizer of every network, and its learning rate."""
+
+    lr: Annotated[float, Field(gt=0)] = 2e-4
 
 
 def _frame_size(size: object) -> object:
@@ -97,22 +114,14 @@ class AugmentTable(OptionsTable):
     ramp: Positive = 100_000
 
 
-Beta = Annotated[float, Field(ge=0, lt=1)]
-
-
 class TrainerTable(Table):
     """How the networks are trained.
 
-    `d_lr` and `d_betas` are the discriminator's own; 0 and []: as the generator's. Schedules run
-    over `decay_steps`; 0: over all steps. `ema_half_life` in clips, if not 0, stands for `ema`.
+    Schedules of rates run over `decay_steps`; 0: over all steps. `ema_half_life` in clips, if not
+    0, stands for `ema`. Means of the scalars are reported every `report_every` steps.
     """
 
-    d_steps: Positive = 1
-    lr: Annotated[float, Field(gt=0)] = 2e-4
-    d_lr: Annotated[float, Field(ge=0)] = 0.0
-    betas: tuple[Beta, Beta] = (0.5, 0.999)
-    d_betas: tuple[Beta, Beta] | tuple[()] = ()
-    schedule: Shape = "constant"
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
     warmup: Annotated[int, Field(ge=0)] = 0
     decay_steps: Annotated[int, Field(ge=0)] = 0
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.995
@@ -120,11 +129,11 @@ class TrainerTable(Table):
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp64"] = "auto"
     channels_last: bool = True
-    reuse_fakes: bool = True
     accumulate: Positive = 1
     sync_batchnorm: bool = False
     compile: bool = False
     max_skipped: Positive = 10
+    report_every: Positive = 10
 
 
 class CheckpointTable(Table):
@@ -139,71 +148,58 @@ class CheckpointTable(Table):
     best: str = ""
 
 
-class SamplesTable(Table):
-    """How often sample pictures are made, and of how many clips."""
+class CallbackTable(OptionsTable):
+    """One callback, named by the table's key."""
 
-    every: Positive = 100
-    count: Annotated[int, Field(ge=1, le=256)] = 16
-    fps: Annotated[float, Field(ge=1, le=1000)] = 12.5
-
-
-class LogTable(Table):
-    """How many steps make a tick: a line in metrics.jsonl and on the screen."""
-
-    every: Positive = 10
-
-
-class EvalTable(Table):
-    """How often a run is evaluated while it trains, and how.
-
-    `every` 0: never. `metrics`: a group (none, fast, full) or names, between commas. `features`:
-    names; all there are when empty. `n`: clips on each side, or what the real split offers.
-    """
-
-    every: Annotated[int, Field(ge=0)] = 0
-    n: Annotated[int, Field(ge=2)] = 256
-    metrics: str = "fast"
-    features: list[str] = []
-    split: Literal["test", "train"] = "test"
+    enabled: bool = True
 
 
 class RunConfig(Table):
-    """A whole configuration."""
+    """A whole configuration. The game's players have a table each, under their own name."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+    __pydantic_extra__: dict[str, NetworkTable] = Field(init=False)
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     steps: Positive = 300
     condition: list[str] = []
     data: DataTable
-    task: ComponentTable = ComponentTable(name="generation")  # as in older runs' files
-    generator: NetworkTable
-    discriminator: NetworkTable
-    loss: ComponentTable
+    task: ComponentTable
+    game: ComponentTable
+    loss: LossTable
+    optimizer: OptimizerTable
     term: dict[str, TermTable] = {}
     augment: dict[str, AugmentTable] = {}
     trainer: TrainerTable = TrainerTable()
     checkpoint: CheckpointTable = CheckpointTable()
-    samples: SamplesTable = SamplesTable()
-    log: LogTable = LogTable()
-    eval: EvalTable = EvalTable()
+    callback: dict[str, CallbackTable] = {}
     metric: dict[str, OptionsTable] = {}
     features: dict[str, OptionsTable] = {}
+
+    @property
+    def networks(self) -> dict[str, NetworkTable]:
+        """The tables of the players' networks."""
+        return self.__pydantic_extra__
+
+    def optimizer_of(self, player: str) -> OptimizerTable:
+        """Return the optimizer's table of a player: its own over that of all."""
+        return OptimizerTable.model_validate(self.merged_optimizer(player))
+
+    def merged_optimizer(self, player: str) -> dict[str, Any]:
+        """Return the keys of `optimizer_of`, not validated."""
+        own, common = self.networks[player].optimizer, self.optimizer.model_dump(mode="json")
+        if own.get("name", common["name"]) != common["name"]:
+            common = {"lr": common["lr"]}  # another optimizer's options are not its own
+        return common | own
 
     @property
     def horizon(self) -> int:
         """The steps over which schedules run."""
         return self.trainer.decay_steps or self.steps
 
-    def rate(self, player: str, step: int) -> float:
-        """Return the learning rate of a player's network at a step."""
-        settings = self.trainer
-        own = settings.d_lr if player == "discriminator" else 0.0
-        rise = min(1.0, (step + 1) / settings.warmup) if settings.warmup else 1.0
-        falls = Schedule(own or settings.lr, 0.0, self.horizon, settings.schedule)
-        return rise * falls(step)
-
     @property
     def ema_decay(self) -> float:
-        """The decay a step of the generator's average."""
+        """The decay a step of a network's average."""
         half_life = self.trainer.ema_half_life
         return float(0.5 ** (self.data.batch / half_life)) if half_life else self.trainer.ema
 
@@ -217,3 +213,11 @@ class RunConfig(Table):
     def toml(self) -> str:
         """Return the configuration as TOML that gives the same run again."""
         return tomli_w.dumps(self.model_dump(mode="json"))
+
+
+def core_table(table: str) -> type[Table]:
+    """Return the model of a table of the configuration: the keys in it that are the core's."""
+    annotation: Any = RunConfig.model_fields[table].annotation
+    inner = get_args(annotation)[1] if get_origin(annotation) is dict else annotation
+    model: type[Table] = inner
+    return model

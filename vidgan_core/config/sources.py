@@ -1,4 +1,4 @@
-"""What the user said, layer over layer: files, flags and --set, each value with its source."""
+"""What the user asks for: files, flags and --set, each value with its source."""
 
 from __future__ import annotations
 
@@ -9,15 +9,31 @@ from typing import Any
 
 from vidgan_core.errors import Problem, UsageError
 
-Place = tuple[str, ...]  # where a value stands: ("trainer", "lr")
+KeyPath = tuple[str, ...]  # where a value stands: ("trainer", "lr")
+
+
+SHORT: Mapping[str, KeyPath] = {  # flags of the command line and keywords of `vidgan_core.train`
+    "gen": ("generator", "name"),
+    "disc": ("discriminator", "name"),
+    "loss": ("loss", "name"),
+    "game": ("game", "name"),
+    "optimizer": ("optimizer", "name"),
+    "task": ("task", "name"),
+    "steps": ("steps",),
+    "batch": ("data", "batch"),
+    "seed": ("seed",),
+    "device": ("trainer", "device"),
+    "precision": ("trainer", "precision"),
+    "eval_every": ("callback", "evaluation", "every"),
+}
 
 
 class ConfigSources:
-    """What the user said, layer over layer, and where each value came from."""
+    """The values that a user gave, later sources over earlier ones, and where each came from."""
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
-        self.sources: dict[Place, str] = {}
+        self.sources: dict[KeyPath, str] = {}
         self.problems: list[Problem] = []
 
     def add_file(self, path: Path) -> None:
@@ -43,8 +59,11 @@ class ConfigSources:
         for place, value in _leaves(tables):
             self.add(place, value, source)
 
-    def add(self, place: Place, value: Any, source: str) -> None:
-        """Set one value, over what earlier layers said."""
+    def add(self, place: KeyPath, value: Any, source: str) -> None:
+        """Set one value, over what earlier sources gave."""
+        if not (_is_utf8(value) and all(map(_is_utf8, place))):
+            self.problems.append(Problem(".".join(place), "must be UTF-8 text", source=source))
+            return
         table = self.values
         for depth, name in enumerate(place[:-1], 1):
             table = table.setdefault(name, {})
@@ -55,7 +74,7 @@ class ConfigSources:
         if value != {}:
             table[place[-1]] = value
         elif not isinstance(table.get(place[-1]), dict):
-            table[place[-1]] = {}  # says that the table is wanted, and keeps what is in it
+            table[place[-1]] = {}  # the table is wanted; what is in it stays
         self.sources[place] = source
 
     def add_setting(self, setting: str) -> None:
@@ -63,7 +82,7 @@ class ConfigSources:
         key, equals, text = setting.partition("=")
         place = tuple(part.strip() for part in key.split("."))
         if not equals or not all(place):
-            self.problems.append(Problem(f"--set {setting}", "must look like trainer.lr=1e-4"))
+            self.problems.append(Problem(f"--set {setting}", "must look like optimizer.lr=1e-4"))
             return
         try:
             value = tomllib.loads(f"value = {text}")["value"]
@@ -71,7 +90,15 @@ class ConfigSources:
             value = text.strip()
         self.add(place, value, f"--set {setting}")
 
-    def source(self, place: Place) -> str:
+    def add_data(self, data: str) -> None:
+        """Take a word as a data set's name, and what looks like a path as a folder of videos."""
+        if data.startswith(".") or "/" in data or "\\" in data:
+            self.add(("data", "name"), "folder", f"--data {data}")
+            self.add(("data", "path"), data, f"--data {data}")
+        else:
+            self.add(("data", "name"), data, "--data")
+
+    def source(self, place: KeyPath) -> str:
         """Return where a value, the table around it, or the first value inside it came from."""
         for length in range(len(place), 0, -1):
             if place[:length] in self.sources:
@@ -79,15 +106,20 @@ class ConfigSources:
         inside = (s for at, s in self.sources.items() if at[: len(place)] == place)
         return next(inside, "")
 
-    def said(self, *place: str) -> Any:
-        """Return what the user said in a place, or None."""
+    def value_at(self, *place: str) -> Any:
+        """Return the value that the user gave in a place, or None."""
         value: Any = self.values
         for name in place:
             value = value.get(name) if isinstance(value, dict) else None
         return value
 
 
-def _leaves(tables: Mapping[str, Any], place: Place = ()) -> Iterator[tuple[Place, Any]]:
+def _is_utf8(value: Any) -> bool:
+    """Is it anything but a text with bytes that are no UTF-8, as Python keeps them of a path?"""
+    return not isinstance(value, str) or not any("\ud800" <= c <= "\udfff" for c in value)
+
+
+def _leaves(tables: Mapping[str, Any], place: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
     """Yield every value of nested tables with its place; an empty table is a value."""
     for name, value in tables.items():
         if isinstance(value, Mapping) and value:

@@ -32,8 +32,8 @@ class BatchLoader:
     dataset: Dataset
     batch: int
     seed: int
-    part: int = 0  # of `parts` equal ones of each batch, the one that is made
-    parts: int = 1
+    shard: int = 0  # of `shards` equal ones of each batch, the one that is made
+    shards: int = 1
     task: Task | None = None
 
     @property
@@ -53,8 +53,8 @@ class BatchLoader:
 
     def _places(self, position: int) -> range:
         """Return where in the endless row of shuffled epochs the clips of a batch stand."""
-        rows = self.batch // self.parts
-        start = position * self.batch + self.part * rows
+        rows = self.batch // self.shards
+        start = position * self.batch + self.shard * rows
         return range(start, start + rows)
 
     def _item(self, place: int, lost: list[ClipError]) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import torch
 
@@ -21,8 +22,8 @@ class Batches:
     Calling it with k returns batch number k on the device, each field as its kind says (see
     `fields`), and starts to fetch what follows: in a thread, or with `workers` in as many
     processes. A file that can't be read is replaced and remembered in `lost`; when more than the
-    fraction `max_lost` of the data set's files are, that is an error. Of each batch, `part` of as
-    many `parts` is returned. The `task` makes of each clip what is trained on.
+    fraction `max_lost` of the data set's files are, that is an error. Of each batch, number `shard`
+    of `shards` equal parts is returned. The `task` makes of each clip what is trained on.
     """
 
     def __init__(
@@ -35,8 +36,8 @@ class Batches:
         dtype: torch.dtype = torch.float32,
         workers: int = 0,
         max_lost: float = 0.05,
-        part: int = 0,
-        parts: int = 1,
+        shard: int = 0,
+        shards: int = 1,
         task: Task | None = None,
     ) -> None:
         if not len(dataset):
@@ -44,7 +45,7 @@ class Batches:
         self.dataset = dataset
         self.batch = batch
         self.lost: dict[str, str] = {}
-        self._fetch = BatchLoader(dataset, batch, seed, part, parts, task)
+        self._fetch = BatchLoader(dataset, batch, seed, shard, shards, task)
         self._fields = self._fetch.fields
         self._device = torch.device(device)
         self._dtype = dtype
@@ -60,6 +61,10 @@ class Batches:
     def indices(self, position: int) -> list[int]:
         """Return which items make up batch number `position`."""
         return self._fetch.indices(position)
+
+    def stop_waiting(self, give_up: Callable[[], bool]) -> None:
+        """Say when the process is asked to stop: a batch that does not come is given up then."""
+        self._ahead.give_up = give_up
 
     def close(self) -> None:
         """Stop fetching ahead."""

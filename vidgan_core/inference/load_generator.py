@@ -1,4 +1,4 @@
-"""A generator from a checkpoint that nobody vouches for: every claim is checked before it costs."""
+"""A generator from an untrusted checkpoint: every claim is checked before it costs anything."""
 
 from __future__ import annotations
 
@@ -12,24 +12,32 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from vidgan_core.config.schema import RunConfig
+from vidgan_core.device import FP32
 from vidgan_core.errors import CheckpointError, ComponentError, UsageError, VidganError
-from vidgan_core.interfaces import DataSpec, Generator
+from vidgan_core.interfaces import DataSpec, Generator, Network
 from vidgan_core.plugins.options import options_model
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.runs.checkpoint import Checkpoint
 from vidgan_core.runs.safetensors_io import Shapes, check_memory
 from vidgan_core.tensors import not_finite
-from vidgan_core.training.parts import build_generator
+from vidgan_core.training.parts import build_network, game_class
+from vidgan_core.training.prepare import prepare_module
+from vidgan_core.training.state import check_format, section
 
 
-def load_generator(saved: Checkpoint, registry: Registry) -> tuple[Generator, RunConfig]:
+def load_generator(
+    saved: Checkpoint, registry: Registry, player: str | None = None
+) -> tuple[Generator, RunConfig]:
     """Return the EMA generator of a checkpoint, in eval mode on the CPU, and its configuration.
 
+    `player` chooses among the networks of which the game keeps an average; by default it is the
+    one that the game samples.
     The generator is first built without memory for it, and only made and filled when names and
     shapes of its tensors are the file's. Raises ComponentError for one that is not installed,
     with the distribution that had it, and CheckpointError for anything else that does not fit.
     """
     try:
+        check_format(saved)
         config = _checked(RunConfig, saved.state["config"])
         spec = _checked(DataSpec, saved.state["spec"])
         step = saved.state["step"]
@@ -37,12 +45,16 @@ def load_generator(saved: Checkpoint, registry: Registry) -> tuple[Generator, Ru
             raise ValueError("the step is not a number")
         # The clip itself, and the activations of a layer or two beside it.
         check_memory(f"{saved.path}: a clip of {spec}", 4 * 4 * math.prod(spec.shape))
-        _check_options(config, saved, registry)
-        with torch.device("meta"):
-            sketch = build_generator(config, registry, spec)
-        _match({name: tuple(t.shape) for name, t in sketch.state_dict().items()}, saved.shapes)
-        generator = build_generator(config, registry, spec)
-        generator.load_state_dict(saved.model)
+        player = _player(config, saved, registry, player)
+        _check_options(config, saved, registry, player)
+        sketch = _sketch(config, registry, spec, player)
+        wanted = {name: tuple(t.shape) for name, t in sketch.state_dict().items()}
+        _match(wanted, section(saved.shapes, player))
+        on_meta = any(t.is_meta for t in sketch.state_dict().values())
+        generator = build_network(config, registry, spec, player) if on_meta else sketch
+        generator.load_state_dict(section(saved.model, player))
+        if not isinstance(generator, Generator):
+            raise ValueError(f"{player} makes no clips")
     except VidganError as error:
         if isinstance(error, ComponentError | CheckpointError):
             raise
@@ -53,6 +65,43 @@ def load_generator(saved: Checkpoint, registry: Registry) -> tuple[Generator, Ru
     if bad := not_finite(generator.state_dict()):
         raise CheckpointError(f"{saved.path}: {bad[0]} holds numbers that are not finite")
     return generator.eval().requires_grad_(False), config
+
+
+def _player(config: RunConfig, saved: Checkpoint, registry: Registry, player: str | None) -> str:
+    """Return which network is wanted. Raises UsageError for one of which there is no average."""
+    try:
+        game = game_class(config, registry)
+    except UsageError:
+        raise ComponentError(
+            f"{saved.path} needs the game {config.game.name!a}, which is not installed",
+            hint=_origin(saved.state.get("components"), "game"),
+        ) from None
+    player = player or game.sampled
+    if player not in game.averaged or player not in config.networks:
+        raise CheckpointError(f"{saved.path} holds no {player!a}", hint=", ".join(game.averaged))
+    return player
+
+
+def _sketch(config: RunConfig, registry: Registry, spec: DataSpec, player: str) -> Network:
+    """Build a network without memory for its weights, or as it is where it can't do without.
+
+    A constructor that computes with weights' values fails on the meta device.
+    """
+    try:
+        with torch.device("meta"):
+            return build_network(config, registry, spec, player)
+    except (ComponentError, NotImplementedError, RuntimeError):
+        return build_network(config, registry, spec, player)
+
+
+def load_ready(
+    saved: Checkpoint, registry: Registry, device: torch.device, player: str | None = None
+) -> tuple[Generator, RunConfig]:
+    """Return what `load_generator` does, on a device and with the layers that suit it there."""
+    generator, config = load_generator(saved, registry, player)
+    channels_last = config.trainer.channels_last
+    prepare_module(generator, registry, device, FP32, channels_last=channels_last)
+    return generator, config
 
 
 @lru_cache
@@ -70,18 +119,18 @@ def _checked(model: type, plain: Any) -> Any:
         raise ValueError(where) from None
 
 
-def _check_options(config: RunConfig, saved: Checkpoint, registry: Registry) -> None:
-    """Hold the generator's options against its constructor's bounds."""
-    name = config.generator.name
+def _check_options(config: RunConfig, saved: Checkpoint, registry: Registry, player: str) -> None:
+    """Hold a network's options against its constructor's bounds."""
+    table, kind = config.networks[player], game_class(config, registry).players[player]
     try:
-        registry.get("generator", name)
+        registry.get(kind, table.name)
     except UsageError:
         raise ComponentError(
-            f"{saved.path} needs the generator {name!a}, which is not installed",
-            hint=_origin(saved.state.get("components"), "generator"),
+            f"{saved.path} needs the {kind} {table.name!a}, which is not installed",
+            hint=_origin(saved.state.get("components"), player),
         ) from None
-    model = options_model(registry.load("generator", name))
-    _checked(model, config.generator.options)
+    model = options_model(registry.load(kind, table.name))
+    _checked(model, table.options)
 
 
 def _origin(components: Any, table: str) -> str:

@@ -9,14 +9,12 @@ from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor
-from vidgan_cpu.convolution import tune_convolutions
-from vidgan_cpu.malloc import keep_freed_memory
 
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.device import choose_device
 from vidgan_core.errors import CheckpointError, UsageError, did_you_mean
 from vidgan_core.inference.conditions import draw_condition, held_out, with_data
-from vidgan_core.inference.load_generator import load_generator
+from vidgan_core.inference.load_generator import load_ready
 from vidgan_core.interfaces import Field, Generator, Split, Tensors
 from vidgan_core.media.provenance import Mark, make_mark
 from vidgan_core.plugins.registry import Registry
@@ -26,6 +24,7 @@ from vidgan_core.runs.checkpoint import TO_SAMPLE, Checkpoint
 from vidgan_core.runs.folder import RunDir
 from vidgan_core.tensors import to_like
 
+FPS = 12.5  # of files, where the run does not say
 WINDOW = 1_000_000  # numbers of a window of all clips: about 4 MB, and 20 times that on the way
 
 
@@ -78,17 +77,22 @@ class Sampler:
         *,
         step: int | None = None,
         device: str = "auto",
+        player: str | None = None,
         registry: Registry | None = None,
     ) -> Sampler:
-        """Load the EMA generator of a run's folder or of one of its checkpoints."""
-        keep_freed_memory()
+        """Load the EMA generator of a run's folder or of one of its checkpoints.
+
+        `player` chooses among the networks of which the run's game keeps an average.
+        """
         registry = registry or Registry.discover()
         saved = find_checkpoint(Path(run), step)
-        generator, config = load_generator(saved, registry)
-        generator.to(choose_device(device))
-        if config.trainer.channels_last:
-            tune_convolutions(generator)
+        generator, config = load_ready(saved, registry, choose_device(device), player)
         return cls(generator, config, saved.state["step"], saved.model_hash, registry)
+
+    @property
+    def fps(self) -> float:
+        """The frames a second of the run's own sample pictures."""
+        return frame_rate(self.config)
 
     def mark(self, seed: int) -> Mark:
         """Return what files made with this seed say of themselves."""
@@ -207,6 +211,12 @@ def times(generator: Generator, frames: int | None, rate: float) -> Tensor:
         raise UsageError("another frame rate needs a generator that takes times")
     length = generator.spec.frames if frames is None else frames
     return torch.arange(max(1, round(length * rate))) / rate
+
+
+def frame_rate(config: RunConfig) -> float:
+    """Return the frames a second of a run's sample pictures."""
+    table = config.callback.get("pictures")
+    return float(table.options.get("fps", FPS)) if table else FPS
 
 
 def find_checkpoint(path: Path, step: int | None = None) -> Checkpoint:

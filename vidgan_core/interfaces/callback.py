@@ -19,6 +19,8 @@ class TrainingRun(Protocol):
     config: Any  # vidgan_core.config.schema.RunConfig
     registry: Any  # vidgan_core.plugins.registry.Registry
     device: torch.device
+    group: Any  # the run's processes
+    precision: Any  # vidgan_core.device.Precision
     seconds: float  # of training, evaluation and samples left out
 
     @property
@@ -53,6 +55,9 @@ class TrainingRun(Protocol):
     def trainer(self) -> Any:
         """The engine, a vidgan_core.training.trainer.Trainer."""
 
+    def model_tensors(self) -> Mapping[str, torch.Tensor]:
+        """Return the tensors that a checkpoint's model file holds now."""
+
     def report(self, event: str, **facts: Any) -> None:
         """Tell the other callbacks of an event: `samples_written` or `evaluated`."""
 
@@ -60,9 +65,8 @@ class TrainingRun(Protocol):
 class Callback:
     """Watches a run. Options are keyword-only parameters of the constructor.
 
-    Only the process that leads calls it. A method that a callback does not need stays as it is.
-    Callbacks are called in the order of the run's configuration, with `first` before and `last`
-    after the others.
+    Of several processes the first one alone calls it. A method that is not needed stays as it is.
+    Callbacks are called by `order`, those of one order as the configuration lists them.
     """
 
     order: int = 0  # lower ones are called earlier
@@ -74,10 +78,17 @@ class Callback:
         """
 
     def step_end(self, run: TrainingRun, scalars: dict[str, float] | None) -> None:
-        """Step `run.step` is done.
+        """Step `run.step` is done; it may not have been saved yet.
 
         `scalars` is given when means are due (`trainer.report_every` steps, the first and the last
-        step), else None. What a callback adds to it, later callbacks see.
+        step), else None: means since the last ones under names such as ``discriminator/loss``,
+        ``clips_per_second``, ``skipped``. What a callback adds to it, later callbacks see.
+        """
+
+    def after_step(self, run: TrainingRun) -> None:
+        """Step `run.step` is done, and its checkpoint complete if one was due.
+
+        The place for what takes long or may fail, such as samples and evaluations.
         """
 
     def checkpoint_saved(self, run: TrainingRun, path: Path) -> None:

@@ -114,8 +114,8 @@ class Game(ABC):
     # Which scalars (`phase/name`) the progress line shows, by the label shown.
     progress: ClassVar[Mapping[str, str]] = {}
     # Scalars that tell of a game that stands still, as `collapse_warning` reads them.
-    accuracy: ClassVar[str] = ""  # how often a critic tells a real clip from a generated one
-    spread: ClassVar[str] = ""  # how much the generated clips of a batch differ
+    accuracy_scalar: ClassVar[str] = ""  # how often a critic tells a real clip from a generated one
+    spread_scalar: ClassVar[str] = ""  # how much the generated clips of a batch differ
 
     def __init__(self, parts: GameParts) -> None:
         self.parts = parts

@@ -14,7 +14,7 @@ from vidgan_core.interfaces.networks import Generator, Tensors
 
 Better = Literal["lower", "higher"]
 ErrorBy = Literal["bootstrap", "halves", "own"]
-Defect = Literal[  # what `vidgan eval --sanity` does to real clips
+Degradation = Literal[  # what `vidgan eval --sanity` does to real clips
     "noise",
     "blur",
     "jpeg",
@@ -32,10 +32,10 @@ class Features(nn.Module, ABC):
     """Clips to vectors, for metrics. Frozen, and in the same version always the same function.
 
     The constructor takes the `DataSpec` and raises ShapeError for clips that it can't look at.
-    `sees` names the defects that move the vectors.
+    `sensitive_to` names the degradations that move the vectors.
     """
 
-    sees: ClassVar[frozenset[Defect]] = frozenset()
+    sensitive_to: ClassVar[frozenset[Degradation]] = frozenset()
 
     def __init__(self, spec: DataSpec) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Features(nn.Module, ABC):
 
 @dataclass(frozen=True, slots=True)
 class ClipSet:
-    """Some clips as a metric sees them: N rows everywhere, in the same order.
+    """Some clips as a metric gets them: N rows everywhere, in the same order.
 
     The video of a metric that does not need it is on the meta device: a shape without content.
     """
@@ -74,7 +74,7 @@ class ClipSet:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a metric judges: generated clips, and real ones that training has not seen.
+    """What a metric judges: generated clips, and real ones of which training has used none.
 
     `train` holds the clips of the training split, for a metric that `needs` it. Row i of `fake`
     belongs to row i of `real` for a metric that needs "pairs". `generator` is there for one that
@@ -93,12 +93,12 @@ class Metric(ABC):
     """Numbers about generated clips. A smaller set of them is less certain, not another number.
 
     `needs` is of video, features, frame-features, train, class, pairs, generator; the training
-    clips come without video. `sees` names the defects that make its numbers worse, where its
-    features see them too; a `distance` is zero where the distributions are the same. `error` is
-    how the error of its numbers is found: from "bootstrap" samples of the clips; from random
-    "halves" of them, whose spread is that of the whole (the delete-half jackknife, Shao & Wu
-    1989), where a clip that is there twice would be its own neighbour; or it is the metric's
-    "own".
+    clips come without video. `sensitive_to` names the degradations that make its numbers worse,
+    where its features are sensitive to them too; a `distance` is zero where the distributions are
+    the same. `error` is how the error of its numbers is found: from "bootstrap" samples of the
+    clips; from random "halves" of them, whose spread is that of the whole (the delete-half
+    jackknife, Shao & Wu 1989), where a clip that is there twice would be its own neighbour; or it
+    is the metric's "own".
     """
 
     better: ClassVar[Mapping[str, Better]]  # the numbers' names, and which way is better
@@ -106,7 +106,7 @@ class Metric(ABC):
     least: ClassVar[int] = 2  # the fewest clips on each side that it can say anything about
     fast: ClassVar[bool] = True  # is it worth its time at every evaluation?
     distance: ClassVar[bool] = False
-    sees: ClassVar[frozenset[Defect]] = frozenset()
+    sensitive_to: ClassVar[frozenset[Degradation]] = frozenset()
     error: ClassVar[ErrorBy] = "bootstrap"
 
     @property

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -61,6 +61,13 @@ class Network(nn.Module):
         """Return those fields of a batch, or of a wider condition, that it was built to read."""
         names = [field.name for field in self.spec.condition if field.name in batch]
         return {name: batch[name] for name in names}
+
+    def parameter_groups(self) -> Iterable[dict[str, Any]]:
+        """Return groups for the optimizer, each with "params" and options of torch's own.
+
+        A group's "lr_scale" multiplies the learning rate at every step.
+        """
+        return [{"params": list(self.parameters())}]
 
 
 class Generator(Network, ABC):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from vidgan_core.interfaces.networks import Discriminator, Fake, Generator, Tensors, Verdict
 
-Player = Literal["generator", "discriminator"]
+Player = str  # a key of `Game.players`
 
 
 class Loss(ABC):
@@ -70,6 +70,7 @@ class Term(nn.Module):
     # Such as {"generator.mask"}, see Network.gives, or a field of the condition: "condition.class".
     needs: ClassVar[frozenset[str]] = frozenset()
     needs_real: ClassVar[bool] = False  # does a generator's term read the real clips' verdict?
+    reads_critic: ClassVar[bool] = True  # false: it acts before the adversarial loss starts as well
 
     def forward(self, play: StepContext) -> Tensor | None:
         """Return the scalar that the player minimises as well; None: nothing to add."""

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from vidgan_core.media.frames import Frames
 from vidgan_core.media.pixels import to_uint8
-from vidgan_core.media.read import Frames
 
 Series = Mapping[str, Sequence[tuple[float, float]]]
 
@@ -26,7 +26,7 @@ def to_frames(video: Tensor) -> Frames:
 
 
 def grid(clips: Frames, *, longest: int = 512) -> Frames:
-    """Lay clips (B, T, H, W, 3) out in a near-square grid: one film (T, H', W', 3).
+    """Lay clips (B, T, H, W, 3) out in a near-square grid: one video (T, H', W', 3).
 
     Small clips are enlarged by whole pixels towards `longest`, so that they can be seen and that
     the half-resolution colours of mp4 do not blur them.
@@ -37,9 +37,9 @@ def grid(clips: Frames, *, longest: int = 512) -> Frames:
     cells = np.zeros((rows * columns, *clips.shape[1:]), np.uint8)
     cells[:count] = clips
     # (rows*columns, T, H, W, 3) -> (T, rows*H, columns*W, 3)
-    film = cells.reshape(rows, columns, length, height, width, 3).transpose(2, 0, 3, 1, 4, 5)
-    film = film.reshape(length, rows * height, columns * width, 3)
-    return _enlarge(film, longest)
+    video = cells.reshape(rows, columns, length, height, width, 3).transpose(2, 0, 3, 1, 4, 5)
+    video = video.reshape(length, rows * height, columns * width, 3)
+    return _enlarge(video, longest)
 
 
 def contact_sheet(clips: Frames, *, columns: int = 8, longest: int = 1024) -> NDArray[np.uint8]:

@@ -14,10 +14,10 @@ class Component:
     """One thing that a plugin provides, found by kind and name.
 
     `target` is ``"package.module:Class"`` and is imported when the component is used, not before.
-    `usual` is what the component is usually used with: the default wherever the user says
-    nothing. Its keys are ``disc`` and ``loss`` (names), ``terms`` (names and their tables, such as
-    ``{"r1": {"weight": 10}}``), ``data`` (a table, such as ``{"frames": 8, "size": 32}``) and, of a
-    generator, ``task`` (a table with a name), which is used with its usual discriminator alone.
+    `usual` is what the component is usually used with: tables of the configuration that hold
+    where the user leaves them open, such as ``{"loss": {"name": "hinge"}, "term": {"r1":
+    {"weight": 10}}, "data": {"frames": 8}}``. Terms of a component that names a loss go with that
+    loss alone, and a task of a component that names a discriminator with that one alone.
     `default` marks the one of its kind that is used where neither the user nor a usual setting
     names one; only vidgan's own components can be that.
     """

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import re
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib.metadata import EntryPoint, distributions
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "vidgan"
 HOME = "vidgan"  # the distribution that the in-tree plugins come with
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
+class Provider(NamedTuple):
     """The installed distribution and the manifest module that a component came from."""
 
     distribution: str
@@ -40,7 +41,9 @@ def _plugins() -> Iterator[tuple[Provider, EntryPoint]]:
 
     `importlib.metadata.entry_points` would do, if one malformed file did not end it for all.
     """
-    seen: set[str] = set()
+    from importlib.metadata import distributions  # as long to import as click
+
+    known: set[str] = set()
     for distribution in distributions():
         with contextlib.suppress(Exception):
             text = distribution.read_text("entry_points.txt")
@@ -48,15 +51,26 @@ def _plugins() -> Iterator[tuple[Provider, EntryPoint]]:
                 continue
             metadata = distribution.metadata
             name, version = (plain(str(metadata[key] or "")) for key in ("Name", "Version"))
-            if canonical(name) not in seen:
-                seen.add(canonical(name))
+            if canonical(name) not in known:
+                known.add(canonical(name))
                 for point in distribution.entry_points.select(group=GROUP):
                     yield Provider(name, version, plain(point.value)), point
 
 
+def in_use(*, third_party: bool = True) -> set[str] | None:
+    """Return which distributions are used, by their canonical names; None for all of them.
+
+    `VIDGAN_PLUGINS` narrows the third-party ones. Unset: all of them. A comma-separated list of
+    distributions: only these. Empty: none. Ours is always there.
+    """
+    listed = os.environ.get("VIDGAN_PLUGINS") if third_party else ""
+    return None if listed is None else {HOME, *map(canonical, listed.split(","))}
+
+
 def canonical(name: str) -> str:
     """Return a distribution's name as PEP 503 writes it."""
-    return re.sub(r"[-_.]+", "-", name.strip()).lower()
+    words = name.strip().replace("_", "-").replace(".", "-").split("-")
+    return "-".join(filter(None, words)).lower()
 
 
 def plain(text: str) -> str:

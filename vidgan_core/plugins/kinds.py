@@ -14,13 +14,16 @@ class KindInfo:
     """A kind of component.
 
     `base` is the class of `vidgan_core.interfaces` that its components derive from, `noun` what
-    messages call it. Its suite is `vidgan_core.testing.{Name}Suite`, its template
-    `templates/{name}.py.j2`.
+    messages call it. `table` is where a configuration chooses one: a table that names it, or with
+    `several` a table of tables by name; networks have the table of their player. The suite of a
+    kind is `vidgan_core.testing.{Name}Suite`, its template `templates/{name}.py.j2`.
     """
 
     name: Kind
     base: str
     noun: str
+    table: str = ""
+    several: bool = False
 
     @property
     def suite(self) -> str:
@@ -33,13 +36,16 @@ KINDS: Mapping[Kind, KindInfo] = {
     for info in (
         KindInfo("generator", "Generator", "generator"),
         KindInfo("discriminator", "Discriminator", "discriminator"),
-        KindInfo("loss", "Loss", "loss"),
-        KindInfo("term", "Term", "term"),
-        KindInfo("dataset", "Dataset", "data set"),
-        KindInfo("task", "Task", "task"),
-        KindInfo("augment", "Augment", "augmentation"),
-        KindInfo("features", "Features", "features"),
-        KindInfo("metric", "Metric", "metric"),
+        KindInfo("loss", "Loss", "loss", "loss"),
+        KindInfo("term", "Term", "term", "term", several=True),
+        KindInfo("augment", "Augment", "augmentation", "augment", several=True),
+        KindInfo("game", "Game", "game", "game"),
+        KindInfo("optimizer", "OptimizerFactory", "optimizer", "optimizer"),
+        KindInfo("dataset", "Dataset", "data set", "data"),
+        KindInfo("task", "Task", "task", "task"),
+        KindInfo("features", "Features", "features", "features", several=True),
+        KindInfo("metric", "Metric", "metric", "metric", several=True),
+        KindInfo("callback", "Callback", "callback", "callback", several=True),
     )
 }
 

@@ -12,46 +12,87 @@ runs/00007-conv3d-minimax-skvideo/
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import torch
-from vidgan_evaluation import results_store as store
 
 from vidgan_core.config.resolve import resolve
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.config.sources import ConfigSources
 from vidgan_core.errors import UsageError, VidganError
 from vidgan_core.plugins.registry import Registry
+from vidgan_core.runs import bookkeeping
+from vidgan_core.runs.atomic_files import replace
 from vidgan_core.runs.environment import environment
+from vidgan_core.runs.folder_lock import FolderLock, take
 
 RUNS = Path("runs")
 _UNFINISHED = ".tmp-"
 
 
 class RunDir:
-    """One run's folder."""
+    """One run's folder.
+
+    While it is locked, each of its paths is that of the locked folder, wherever it was moved to.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.config_file = path / "config.toml"
-        self.environment_file = path / "environment.json"
-        self.metrics_file = path / "metrics.jsonl"
-        self.curves_file = path / "curves.png"
-        self.samples = path / "samples"
-        self.checkpoints = path / "checkpoints"
-        self.evaluations = path / "eval"
+        self._path = path
+        self._lock: Callable[[], FolderLock | None] = lambda: None
+
+    @property
+    def path(self) -> Path:
+        """Where the folder is. Raises VidganError if it was locked here and is gone."""
+        if lock := self._lock():
+            self._path = lock.follow(self._path)
+        return self._path
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration, resolved."""
+        return self.path / "config.toml"
+
+    @property
+    def environment_file(self) -> Path:
+        """Versions, plugins, device, git state."""
+        return self.path / "environment.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        """A line a tick."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def curves_file(self) -> Path:
+        """The curves of a finished run."""
+        return self.path / "curves.png"
+
+    @property
+    def samples(self) -> Path:
+        """The pictures."""
+        return self.path / "samples"
+
+    @property
+    def checkpoints(self) -> Path:
+        """A folder a checkpoint."""
+        return self.path / "checkpoints"
+
+    @property
+    def evaluations(self) -> Path:
+        """A file an evaluated step."""
+        return self.path / "eval"
 
     @classmethod
-    def create(cls, out: Path | None, config: RunConfig) -> RunDir:
-        """Make the folder `out`, which must be empty or absent, or the next one in ./runs.
+    def create(cls, out: Path | None, name: str) -> RunDir:
+        """Make the folder `out`, which must be empty or absent, or ./runs/NUMBER-`name`.
 
         Raises UsageError if it holds something, VidganError if it can't be written.
         """
         try:
-            path = cls._empty(out) if out else cls._next(config)
+            path = cls._empty(out) if out else cls._next(name)
         except OSError as error:
             raise VidganError(f"can't write to {error.filename}: {error.strerror}") from None
         return cls(path)
@@ -71,16 +112,10 @@ class RunDir:
 
         Raises UsageError if one does already. Systems without flock (Windows) are not kept.
         """
-        try:
-            import fcntl
-        except ImportError:
-            return None
-        handle = _Handle(self.path)
-        try:
-            fcntl.flock(handle.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"another process is training in {self.path}") from None
-        return handle
+        lock = take(self._path)
+        if lock:
+            self._lock = ref(lock)
+        return lock
 
     @staticmethod
     def is_fresh(path: Path) -> bool:
@@ -97,10 +132,9 @@ class RunDir:
         return out
 
     @classmethod
-    def _next(cls, config: RunConfig) -> Path:
+    def _next(cls, name: str) -> Path:
         RUNS.mkdir(exist_ok=True)
         used = [int(p.name[:5]) for p in RUNS.iterdir() if p.name[:5].isdecimal()]
-        name = f"{config.generator.name}-{config.loss.name}-{config.data.name}"
         number = max(used, default=-1) + 1
         while True:
             path = RUNS / f"{number:05d}-{name}"
@@ -119,9 +153,9 @@ class RunDir:
 
     def write_records(self, config: RunConfig, registry: Registry, device: torch.device) -> None:
         """Make the folder a run: write configuration and environment, and make its folders."""
-        _replace(self.config_file, config.toml())
+        replace(self.config_file, config.toml())
         facts = json.dumps(environment(registry, device), indent=1)
-        _replace(self.environment_file, facts + "\n")
+        replace(self.environment_file, facts + "\n")
         self.samples.mkdir(exist_ok=True)
         self.checkpoints.mkdir(exist_ok=True)
 
@@ -130,36 +164,11 @@ class RunDir:
         with self.metrics_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
-    def read_metrics(self) -> list[dict[str, Any]]:
-        """Return the lines of metrics.jsonl; one that a crash cut short is left out."""
-        lines = []
-        if self.metrics_file.exists():
-            for text in self.metrics_file.read_text("utf-8").splitlines():
-                try:
-                    lines.append(json.loads(text))
-                except ValueError:
-                    continue
-        return lines
+    def read_metrics(self) -> list[dict[str, float]]:
+        """Return the lines of metrics.jsonl that hold a step; damaged ones are left out."""
+        return bookkeeping.read_lines(self.metrics_file)
 
-    def rewind_metrics(self, step: int) -> None:
+    def rewind(self, step: int) -> None:
         """Drop lines and evaluations after `step`: the resumed run writes them again."""
-        kept = [json.dumps(m) + "\n" for m in self.read_metrics() if m["step"] <= step]
-        _replace(self.metrics_file, "".join(kept))
-        store.drop_after(self.evaluations, step)
-
-
-class _Handle:
-    """An open folder, closed when nothing refers to it any more."""
-
-    def __init__(self, path: Path) -> None:
-        self.descriptor = os.open(path, os.O_RDONLY)
-
-    def __del__(self) -> None:
-        os.close(self.descriptor)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a text file that is whole at every moment, whatever happens meanwhile."""
-    unfinished = path.with_name(_UNFINISHED + path.name)
-    unfinished.write_text(text, "utf-8")
-    unfinished.replace(path)
+        bookkeeping.rewind_lines(self.metrics_file, step)
+        bookkeeping.drop_evaluations(self.evaluations, step)

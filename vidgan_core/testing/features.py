@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vidgan_core.errors import ComponentError, ShapeError, UsageError
-from vidgan_core.interfaces import DataSpec, Defect, Features
+from vidgan_core.interfaces import DataSpec, Degradation, Features
 from vidgan_core.plugins.kinds import Kind
 from vidgan_core.plugins.options import options_model
 from vidgan_core.rng import keyed
@@ -114,5 +114,5 @@ class FeaturesSuite(Suite):
                 assert other.fingerprint != features.fingerprint, f"{name} makes no difference"
 
     def test_claims(self, subject: Subject) -> None:
-        """What it says that it sees is among the defects that there are."""
-        assert subject.load().sees <= set(get_args(Defect))
+        """What it claims to be sensitive to is among the degradations that there are."""
+        assert subject.load().sensitive_to <= set(get_args(Degradation))

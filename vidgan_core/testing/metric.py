@@ -15,7 +15,7 @@ from vidgan_core.interfaces import (
     Better,
     ClipSet,
     DataSpec,
-    Defect,
+    Degradation,
     ErrorBy,
     Evidence,
     Fake,
@@ -77,7 +77,7 @@ class MetricSuite(Suite):
         assert set(target.better.values()) <= set(get_args(Better))
         assert target.needs <= NEEDS
         assert target.error in get_args(ErrorBy)
-        assert target.sees <= set(get_args(Defect))
+        assert target.sensitive_to <= set(get_args(Degradation))
         assert isinstance(self.make(subject).features, Mapping)
 
     def test_numbers(self, subject: Subject) -> None:

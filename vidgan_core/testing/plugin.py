@@ -19,7 +19,13 @@ from vidgan_core.training.run import Run
 
 HEAVY = ("torch", "numpy")
 SMALL = (
-    *("steps=2", "log.every=1", "checkpoint.every=1", "samples.every=1", "samples.count=2"),
+    *(
+        "steps=2",
+        "trainer.report_every=1",
+        "checkpoint.every=1",
+        "callback.pictures.every=1",
+        "callback.pictures.count=2",
+    ),
     *("data.frames=4", "data.size=16", "data.batch=2", "trainer.device=cpu"),
     *("generator.width=2", "discriminator.width=2"),
 )
@@ -61,7 +67,7 @@ class PluginSuite:
             layers.add_setting(setting)
         config = resolve(layers, fresh)
         run = Run(config, fresh)
-        run.begin(RunDir.create(tmp_path / "run", config))
+        run.begin(RunDir.create(tmp_path / "run", "run"))
         assert run.fit()
         assert run.step == config.steps
         raised = [f.reason for f in fresh.failures if f.provider == plugin.provider]

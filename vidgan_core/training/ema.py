@@ -1,4 +1,4 @@
-"""The exponential moving average of the generator's weights, from which samples are made."""
+"""The exponential moving average of a network's weights, from which samples are made."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import copy
 import torch
 from torch import Tensor
 
-from vidgan_core.interfaces import Generator
+from vidgan_core.interfaces import Network
 
 
 class EMA:
-    """A copy of a generator whose weights follow it: w <- decay * w + (1 - decay) * source.
+    """A copy of a network whose weights follow it: w <- decay * w + (1 - decay) * source.
 
     The decay is warmed up, min(decay, (1 + n) / (20 + n)) at update n, so that a short run's
     samples are not its initial noise. Buffers (BatchNorm's statistics and counters) are copied,
     not averaged. A decay of 0 makes the copy exact.
     """
 
-    def __init__(self, source: Generator, decay: float) -> None:
+    def __init__(self, source: Network, decay: float) -> None:
         self.source = source
         self.decay = decay
         self.updates = 0
-        self.generator = copy.deepcopy(source).eval().requires_grad_(False)
+        self.network = copy.deepcopy(source).eval().requires_grad_(False)
         self._weights: tuple[list[Tensor], list[Tensor]] = (
-            list(self.generator.parameters()),
+            list(self.network.parameters()),
             list(source.parameters()),
         )
-        self._buffers = list(self.generator.buffers()), list(source.buffers())
+        self._buffers = list(self.network.buffers()), list(source.buffers())
 
     @torch.no_grad()
     def update(self) -> None:

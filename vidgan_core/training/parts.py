@@ -1,142 +1,116 @@
-"""A validated configuration becomes objects."""
+"""A validated configuration becomes objects: data set, networks, loss, terms, game."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from typing import Any, cast
 
-from vidgan_core.config.schema import NetworkTable, RunConfig, TermTable
+from vidgan_core.config.schema import RunConfig, TermTable
 from vidgan_core.errors import ConfigError, Problem, ShapeError
 from vidgan_core.interfaces import (
-    Augment,
+    AdaptiveAugment,
     DataSpec,
-    Discriminator,
-    Generator,
-    Loss,
+    Game,
+    GameParts,
     Network,
     Task,
-    Term,
+    WeightedTerm,
 )
-from vidgan_core.interfaces.augment import AdaptiveAugment
-from vidgan_core.interfaces.game import WeightedTerm
 from vidgan_core.nn.spectral_norm import normalise
-from vidgan_core.plugins.kinds import Kind
-from vidgan_core.plugins.options import typed
 from vidgan_core.plugins.registry import Registry
-from vidgan_core.rng import key, seed_default
+from vidgan_core.rng import key
 from vidgan_core.training.inputs import network_spec, refusal
 from vidgan_core.training.schedule import Schedule
 
-T = TypeVar("T")
+
+def game_class(config: RunConfig, registry: Registry) -> type[Game]:
+    """Return the class of a run's game, which says what players there are."""
+    return cast(type[Game], registry.load("game", config.game.name))
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a run is made of."""
-
-    spec: DataSpec
-    generator: Generator
-    discriminator: Discriminator
-    loss: Loss
-    terms: tuple[WeightedTerm, ...]
-    augments: tuple[AdaptiveAugment, ...] = ()
-
-
-def build(config: RunConfig, registry: Registry, spec: DataSpec, task: Task | None = None) -> Parts:
-    """Make networks, loss and terms; the weights are a function of the seed and the part."""
-    problems: list[Problem] = []
-
-    def attempt(make: Callable[[], T]) -> T | None:
-        try:
-            return make()
-        except ShapeError as error:
-            problems.append(Problem("", str(error)))
-            return None
-
-    generator = attempt(lambda: build_generator(config, registry, spec))
-    discriminator = attempt(
-        lambda: cast(
-            Discriminator,
-            _network("discriminator", config.discriminator, config.seed, registry, spec, task),
-        )
-    )
-    if generator is None or discriminator is None:
-        raise ConfigError(problems)
-    loss = registry.load("loss", config.loss.name)
-    terms = tuple(
-        WeightedTerm(
-            name,
-            _term(name, table.options, config.seed, registry),
-            _weight(table, config),
-            table.every,
-        )
-        for name, table in config.term.items()
-    )
-    return Parts(
-        spec,
-        generator,
-        discriminator,
-        loss(**typed(loss, config.loss.options)),
-        terms,
-        tuple(_augments(config, registry)),
-    )
-
-
-def build_generator(config: RunConfig, registry: Registry, spec: DataSpec) -> Generator:
-    """Make the generator alone, which is all that sampling needs."""
-    network = _network("generator", config.generator, config.seed, registry, spec)
-    return cast(Generator, network)
-
-
-def _network(
-    kind: Kind,
-    table: NetworkTable,
-    seed: int,
+def build_game(
+    config: RunConfig,
     registry: Registry,
     spec: DataSpec,
     task: Task | None = None,
+    autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> Game:
+    """Make networks, loss, terms and the game; weights are a function of the seed and the player.
+
+    Raises ConfigError with what every network says of a clip's shape that it can't do.
+    """
+    parts = GameParts(
+        networks=_networks(config, registry, spec, task),
+        loss=registry.create("loss", config.loss.name, options=config.loss.options),
+        terms=tuple(_terms(config, registry)),
+        augments=tuple(_augments(config, registry)),
+        loss_weight=_loss_weight(config),
+        keep_graphs=config.trainer.accumulate == 1,
+        autocast=autocast,
+    )
+    return cast(Game, registry.create("game", config.game.name, parts, options=config.game.options))
+
+
+def build_network(
+    config: RunConfig, registry: Registry, spec: DataSpec, player: str, task: Task | None = None
 ) -> Network:
-    spec = network_spec(spec, task, kind, table)
-    target = registry.load(kind, table.name)
-    seed_default(key(seed, "weights", kind))
-    try:
-        network = cast(Network, target(spec, **typed(target, table.options)))
-    except ShapeError as error:
-        raise ShapeError(f"{kind} {table.name!r} {error}") from None
+    """Make the network of one player; the generator alone is all that sampling needs."""
+    table, kind = config.networks[player], game_class(config, registry).players[player]
+    spec = network_spec(spec, task, kind, player, table)
+    seed = key(config.seed, "weights", player)
+    network = cast(
+        Network, registry.create(kind, table.name, spec, options=table.options, seed=seed)
+    )
     for field in spec.condition:
         if not network.reads(field):
-            raise refusal(field, kind, table.name)
+            raise refusal(field, kind, table.name, player)
     if table.spectral_norm:
         normalise(network)
     return network
 
 
-def _term(name: str, options: dict[str, Any], seed: int, registry: Registry) -> Term:
-    seed_default(key(seed, "weights", "term", name))
-    target = registry.load("term", name)
-    return cast(Term, target(**typed(target, options)))
+def _networks(
+    config: RunConfig, registry: Registry, spec: DataSpec, task: Task | None
+) -> Mapping[str, Network]:
+    networks: dict[str, Network] = {}
+    problems: list[Problem] = []
+    for player in game_class(config, registry).players:
+        try:
+            networks[player] = build_network(config, registry, spec, player, task)
+        except ShapeError as error:
+            problems.append(Problem("", str(error)))
+    if problems:
+        raise ConfigError(problems)
+    return networks
 
 
-def _weight(table: TermTable, config: RunConfig) -> float | Schedule:
+def _terms(config: RunConfig, registry: Registry) -> Iterator[WeightedTerm]:
+    for name, table in config.term.items():
+        seed = key(config.seed, "weights", "term", name)
+        term = registry.create("term", name, options=table.options, seed=seed)
+        yield WeightedTerm(name, term, _term_weight(table, config), table.every)
+
+
+def _term_weight(table: TermTable, config: RunConfig) -> float | Schedule:
     if isinstance(table.weight, tuple):
         return Schedule(*table.weight, config.horizon)
     return table.weight
 
 
+def _loss_weight(config: RunConfig) -> Callable[[int], float]:
+    weight, start = config.loss.weight, config.loss.start
+    return lambda step: weight if step >= start else 0.0
+
+
 def _augments(config: RunConfig, registry: Registry) -> Iterator[AdaptiveAugment]:
     for name, table in config.augment.items():
-        seed_default(key(config.seed, "weights", "augment", name))
-        target = registry.load("augment", name)
-        augment = cast(Augment, target(**typed(target, table.options)))
-        yield AdaptiveAugment(
-            name,
-            augment,
-            table.p,
-            table.target,
-            ramp=table.ramp / config.data.batch,
-            parts=config.trainer.accumulate,
-        )
+        seed = key(config.seed, "weights", "augment", name)
+        augment = registry.create("augment", name, options=table.options, seed=seed)
+        ramp = table.ramp / config.data.batch
+        shards = config.trainer.accumulate
+        yield AdaptiveAugment(name, augment, table.p, table.target, ramp=ramp, parts=shards)
 
 
 def spec_to_json(spec: DataSpec) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a step changes, kept so that a step that fails leaves no trace."""
+"""A copy of what a step changes, so that a step that fails leaves no trace."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 
 class StepSnapshot:
-    """Copies of buffers, and of the weights and moments of networks, to put back bit for bit.
+    """Copies of buffers, and of the weights and moments of networks, to restore bit for bit.
 
     It takes as much memory as they do, and the time to copy them. Optimizers must change their
     moments in place, as Adam does.
@@ -31,11 +31,11 @@ class StepSnapshot:
 
     @property
     def buffers(self) -> list[Tensor]:
-        """The buffers as they were when they were kept."""
+        """The buffers as they were when they were saved."""
         return self._kept[: len(self._buffers)]
 
     @torch.no_grad()
-    def keep(self) -> None:
+    def save(self) -> None:
         """Copy everything as it is now."""
         # Looking for the moments takes longer than copying small ones: they are looked for when
         # a state was loaded, and when the first update has made some.
@@ -48,8 +48,8 @@ class StepSnapshot:
             torch._foreach_copy_(self._kept, self._live)
 
     @torch.no_grad()
-    def put_back(self) -> None:
-        """Make everything what it was when it was kept."""
+    def restore(self) -> None:
+        """Make everything what it was when it was saved."""
         for optimizer, (_, count) in zip(self._optimizers, self._found, strict=True):
             for parameter in list(optimizer.state)[count:]:  # there were no moments for it
                 del optimizer.state[parameter]

@@ -6,53 +6,84 @@ and every other draw (see `rng`).
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
+from vidgan_core.config.schema import RunConfig
+from vidgan_core.data.batches import Batches
+from vidgan_core.device import Precision
 from vidgan_core.errors import CheckpointError, VidganError
-from vidgan_core.plugins.registry import versions
+from vidgan_core.interfaces import DataSpec, Game
+from vidgan_core.plugins.kinds import KINDS
+from vidgan_core.plugins.registry import Registry, versions
 from vidgan_core.runs.checkpoint import Checkpoint, model_hash
 from vidgan_core.tensors import not_finite
 from vidgan_core.training.distributed.process_group import ProcessGroup
+from vidgan_core.training.ema import EMA
 from vidgan_core.training.finite_check import DivergedError
-from vidgan_core.training.parts import spec_to_json
+from vidgan_core.training.parts import game_class, spec_to_json
+from vidgan_core.training.trainer import Trainer
 
-if TYPE_CHECKING:
-    from vidgan_core.config.schema import RunConfig
-    from vidgan_core.plugins.registry import Registry
-    from vidgan_core.training.run import Run
+logger = logging.getLogger("vidgan.training")
+
+T = TypeVar("T")
+FORMAT = 2  # of checkpoints; 1 was that of vidgan 0.1
 
 
-def gather(run: Run) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:
+class Resumable(Protocol):
+    """The parts of a run that its state is made of."""
+
+    config: RunConfig
+    registry: Registry
+    device: torch.device
+    precision: Precision
+    group: ProcessGroup
+    game: Game
+    batches: Batches
+    trainer: Trainer
+    averages: dict[str, EMA]
+    seconds: float
+
+    @property
+    def step(self) -> int:
+        """How many steps are done."""
+
+    @property
+    def spec(self) -> DataSpec:
+        """The shape of a clip and the fields of its condition."""
+
+
+def collect(run: Resumable) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:
     """Return tensors of the model, tensors of the training, and the rest.
 
     Raises DivergedError if one of them is not finite: such a state is never saved.
     """
     train: dict[str, Tensor] = {}
-    for name, module in _modules(run).items():
+    for name, module in modules(run.game).items():
         train |= prefixed(name, module.state_dict().items())
     plain = {}
     for name, optimizer in run.trainer.optimizers.items():
         tensors, plain[name] = flatten(optimizer.state_dict())
         train |= prefixed(f"optimizer.{name}", tensors.items())
-    model = dict(run.ema.generator.state_dict())
-    if bad := not_finite({**prefixed("ema", model.items()), **train}):
+    model = model_tensors(run.averages)
+    if bad := not_finite({**prefixed("average", model.items()), **train}):
         raise DivergedError(f"step {run.step}: {bad[0]} holds numbers that are not finite")
     state = {
+        "format": FORMAT,
         "step": run.step,
         "skipped": run.trainer.skipped,
         "skipped_in_a_row": run.trainer.skipped_in_a_row,
-        "rollbacks": run.trainer.stream,
-        "ema_updates": run.ema.updates,
+        "rollbacks": run.trainer.noise_stream,
+        "ema_updates": {player: a.updates for player, a in run.averages.items()},
         "seconds": run.seconds,
         "optimizers": plain,
         "data": run.batches.dataset.fingerprint,
-        "spec": spec_to_json(run.parts.spec),
+        "spec": spec_to_json(run.spec),
         "config": run.config.model_dump(mode="json"),
         "components": components(run.config, run.registry),
         "versions": _versions(run),
@@ -70,27 +101,27 @@ class Received:
     state: Mapping[str, Any]
 
 
-def share(run: Run) -> None:
+def share(run: Resumable) -> None:
     """Make every process what the leader is; called by all of them."""
-    model, train, state = gather(run)
+    model, train, state = collect(run)
     received = Received(
         "what the first process has",
-        run.peers.share(model),
-        run.peers.share(train),
-        run.peers.tell(state),
+        run.group.share(model),
+        run.group.share(train),
+        run.group.broadcast(state),
     )
-    if not run.peers.leads:
+    if not run.group.leads:
         restore(run, received)
 
 
-def check_same(peers: ProcessGroup, tensors: Mapping[str, Tensor], step: int) -> None:
+def check_same(group: ProcessGroup, tensors: Mapping[str, Tensor], step: int) -> None:
     """Raise VidganError if the processes do not hold the same numbers; called by all of them."""
-    if peers.size == 1:
+    if group.size == 1:
         return
     mine = {name: model_hash({name: tensor}) for name, tensor in tensors.items()}
-    leaders = peers.tell(mine)
+    leaders = group.broadcast(mine)
     different = [name for name in mine if mine[name] != leaders[name]]
-    for rank, first in enumerate(peers.gather(different[:1])):
+    for rank, first in enumerate(group.gather(different[:1])):
         if first:
             raise VidganError(
                 f"step {step}: {first[0]} of process {rank} is not what it is in the first process",
@@ -98,16 +129,35 @@ def check_same(peers: ProcessGroup, tensors: Mapping[str, Tensor], step: int) ->
             )
 
 
-def restore(run: Run, saved: Checkpoint | Received) -> None:
+def model_tensors(averages: Mapping[str, EMA]) -> dict[str, Tensor]:
+    """Return the tensors of all averages, by their names in model.safetensors."""
+    model: dict[str, Tensor] = {}
+    for player, average in averages.items():
+        model |= prefixed(player, average.network.state_dict().items())
+    return model
+
+
+def check_format(saved: Checkpoint | Received) -> None:
+    """Raise CheckpointError for a checkpoint of another version's layout."""
+    found = saved.state.get("format", 1)
+    if found != FORMAT:
+        when = "before vidgan 0.2" if found == 1 else "by a later version of vidgan"
+        raise CheckpointError(f"{saved.path} was saved {when}: this version can't read it")
+
+
+def restore(run: Resumable, saved: Checkpoint | Received) -> None:
     """Put every tensor and counter back.
 
     Raises CheckpointError if they don't fit or the data are not the same. Says on stderr when
     versions have changed, which may change the numbers.
     """
     state = saved.state
+    check_format(saved)
     try:
-        run.ema.generator.load_state_dict(saved.model)
-        for name, module in _modules(run).items():
+        for player, average in run.averages.items():
+            average.network.load_state_dict(section(saved.model, player))
+            average.updates = state["ema_updates"][player]
+        for name, module in modules(run.game).items():
             module.load_state_dict(section(saved.train, name))
         for name, optimizer in run.trainer.optimizers.items():
             tensors = section(saved.train, f"optimizer.{name}")
@@ -115,8 +165,7 @@ def restore(run: Run, saved: Checkpoint | Received) -> None:
         run.trainer.steps_done = state["step"]
         run.trainer.skipped = state["skipped"]
         run.trainer.skipped_in_a_row = state["skipped_in_a_row"]
-        run.trainer.stream = state["rollbacks"]
-        run.ema.updates = state["ema_updates"]
+        run.trainer.noise_stream = state["rollbacks"]
         run.seconds = state["seconds"]
         if state["data"] != run.batches.dataset.fingerprint:
             raise CheckpointError(f"the data set has changed since {saved.path} was saved")
@@ -127,15 +176,14 @@ def restore(run: Run, saved: Checkpoint | Received) -> None:
 
 def components(config: RunConfig, registry: Registry) -> dict[str, dict[str, str]]:
     """Return what provides each component of a run, by its table in the configuration."""
-    chosen = {
-        "generator": registry.get("generator", config.generator.name),
-        "discriminator": registry.get("discriminator", config.discriminator.name),
-        "loss": registry.get("loss", config.loss.name),
-        "data": registry.get("dataset", config.data.name),
-        "task": registry.get("task", config.task.name),
-        **{f"term.{name}": registry.get("term", name) for name in config.term},
-        **{f"augment.{name}": registry.get("augment", name) for name in config.augment},
-    }
+    players = game_class(config, registry).players
+    chosen = {p: registry.get(kind, config.networks[p].name) for p, kind in players.items()}
+    for kind, info in KINDS.items():
+        table: Any = getattr(config, info.table) if info.table else {}
+        if info.several:
+            chosen |= {f"{kind}.{name}": registry.get(kind, name) for name in table}
+        elif info.table:
+            chosen[info.table] = registry.get(kind, table.name)
     return {
         table: {
             "name": provided.component.name,
@@ -146,12 +194,12 @@ def components(config: RunConfig, registry: Registry) -> dict[str, dict[str, str
     }
 
 
-def _versions(run: Run) -> dict[str, str]:
+def _versions(run: Resumable) -> dict[str, str]:
     """Return what the numbers may depend on that the configuration does not settle."""
     return {
         "torch": str(torch.__version__),
         "device": run.device.type,
-        "processes": str(run.peers.size),
+        "processes": str(run.group.size),
         "precision": run.precision.name,
         **versions(run.registry),
     }
@@ -161,20 +209,20 @@ def _compare(before: Mapping[str, str], now: Mapping[str, str]) -> None:
     for name in sorted(before):
         if now.get(name) != before[name]:
             was, present = ascii(before[name]), ascii(now.get(name))
-            print(
-                f"warning: {name!a} is {present} now and was {was} when the run was saved: "
-                "it may not go on exactly as it would have",
-                file=sys.stderr,
+            logger.warning(
+                "%a is %s now and was %s when the run was saved: it may not go on exactly as it "
+                "would have",
+                *(name, present, was),
             )
 
 
-def _modules(run: Run) -> dict[str, torch.nn.Module]:
+def modules(game: Game) -> dict[str, torch.nn.Module]:
     """Everything that is trained or has a state of its own, by the name in a checkpoint."""
+    parts = game.parts
     return {
-        "generator": run.parts.generator,
-        "discriminator": run.parts.discriminator,
-        **{f"term.{weighted.name}": weighted.term for weighted in run.parts.terms},
-        **{f"augment.{strength.name}": strength for strength in run.parts.augments},
+        **parts.networks,
+        **{f"term.{weighted.name}": weighted.term for weighted in parts.terms},
+        **{f"augment.{augment.name}": augment for augment in parts.augments},
     }
 
 
@@ -213,8 +261,8 @@ def unflatten(tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> dict[s
     return {"state": state, "param_groups": plain["param_groups"]}
 
 
-def section(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the tensors named ``prefix.*``, without the prefix."""
+def section(tensors: Mapping[str, T], prefix: str) -> dict[str, T]:
+    """Return what is named ``prefix.*``, without the prefix."""
     start = f"{prefix}."
     return {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
 

@@ -1,4 +1,4 @@
-"""A discriminator: a video in, scores out."""
+"""A discriminator: maps a video to scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SMALLEST = 8  # pixels: three halvings leave one
 class HelloDiscriminator(Discriminator):
     """C -> width -> 2*width -> 4*width -> scores (B, 1, T, H/8, W/8), one a patch.
 
-    There is no sigmoid at the end: what a score means is the loss's business.
+    There is no sigmoid at the end: the loss defines what a score means.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A generator: noise in, a video out."""
+"""A generator: maps noise to a video."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A loss: real and fake scores in, what each player minimises out."""
+"""A loss: maps real and fake scores to the number that each player minimises."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class HelloLoss(Loss):
     def __init__(
         self,
         *,
-        label: Annotated[float, Gt(0), Le(1), doc("what real clips are labelled with")] = 0.9,
+        label: Annotated[float, Gt(0), Le(1), doc("label of real clips")] = 0.9,
     ) -> None:
         self.label = label
 

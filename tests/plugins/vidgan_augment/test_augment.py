@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import REGISTRY, TINY, Result, small
+from conftest import REGISTRY, SMALL, TINY, Result, small, two_player
 from critics import Quadratic, make
 from torch import Tensor, nn
-from vidgan_games.two_player import TwoPlayerGame
 
 from vidgan_core.interfaces import Augment, DataSpec, Fake, StepContext, Verdict
 from vidgan_core.interfaces.augment import AdaptiveAugment, AugmentedDiscriminator, real_sign
@@ -127,6 +126,7 @@ class Ask(nn.Module):
     """A term that asks the discriminator once more, and notes the network that was updated."""
 
     player, needs, needs_real = "discriminator", frozenset[str](), False
+    reads_critic = True
     updated: nn.Module
 
     def forward(self, play: StepContext) -> Tensor:
@@ -137,17 +137,14 @@ class Ask(nn.Module):
 
 
 def test_whoever_asks_the_discriminator_asks_through_the_augmentation() -> None:
-    parts = Run(small("conv3d"), REGISTRY).parts
     affine, ask, shown = Affine(), Ask(), []
-    parts.discriminator.register_forward_pre_hook(lambda _, given: shown.append(given[0]))
-    game = TwoPlayerGame(
-        parts.generator,
-        parts.discriminator,
-        parts.loss,
-        [WeightedTerm("ask", ask)],  # type: ignore[arg-type]
-        [AdaptiveAugment("affine", affine)],
+    game = two_player(
+        terms=[WeightedTerm("ask", ask)],  # type: ignore[arg-type]
+        augments=[AdaptiveAugment("affine", affine)],
     )
-    video = torch.rand(2, *parts.spec.shape)
+    discriminator = game.parts.networks["discriminator"]
+    discriminator.register_forward_pre_hook(lambda _, given: shown.append(given[0]))
+    video = torch.rand(2, *SMALL.shape)
     critic, generator = game.phases()
     critic.objective(PhaseBatch({"video": video}, 0, 0, 0))
     critic.after_update(0)
@@ -159,8 +156,8 @@ def test_whoever_asks_the_discriminator_asks_through_the_augmentation() -> None:
     torch.testing.assert_close(asked, c * video + 1)
     torch.testing.assert_close((fake - 1) / b, (again - 1) / d)  # the fakes are reused
     assert again.requires_grad
-    assert ask.updated is parts.discriminator
-    assert critic.network is parts.discriminator
+    assert ask.updated is discriminator
+    assert critic.network is discriminator
 
 
 def test_strength_follows_the_sign_of_the_real_scores() -> None:
@@ -234,10 +231,12 @@ def test_the_ramp_is_counted_in_clips_of_the_whole_batch() -> None:
         adaptive = ("augment.diffaugment.target=0.01", "augment.diffaugment.ramp=160")
         run = Run(small("conv3d", "minimax", *adaptive, *settings), REGISTRY)
         with torch.no_grad():
-            list(run.parts.discriminator.parameters())[-1].fill_(9.0)  # all clips look real to it
+            list(run.networks["discriminator"].parameters())[-1].fill_(
+                9.0
+            )  # all clips look real to it
         for _ in range(4):
             scalars = run.trainer.step()
         assert scalars
         assert "discriminator/diffaugment.p" in scalars
-        assert run.parts.augments[0].p.item() == pytest.approx(0.1)
+        assert run.game.parts.augments[0].p.item() == pytest.approx(0.1)
         run.batches.close()

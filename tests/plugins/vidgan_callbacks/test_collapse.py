@@ -28,9 +28,13 @@ def test_a_game_that_stands_still_is_told_once(
             run = SimpleNamespace(
                 step=step,
                 config=SimpleNamespace(data=SimpleNamespace(batch=4)),
-                parts=SimpleNamespace(loss=loss),
+                game=SimpleNamespace(
+                    parts=SimpleNamespace(loss=loss),
+                    accuracy_scalar="discriminator/accuracy",
+                    spread_scalar="generator/spread",
+                ),
             )
-            watch.vidgan_step_end(run, scalars)  # type: ignore[arg-type]
+            watch.step_end(run, scalars)  # type: ignore[arg-type]
         return capsys.readouterr().err
 
     assert not ticks(0, 50, bad)
@@ -43,13 +47,15 @@ def test_a_game_that_stands_still_is_told_once(
 def test_accuracy_and_spread_are_what_they_say() -> None:
     run = Run(small("conv3d", "minimax", "generator.width=1", "discriminator.width=1"), REGISTRY)
     made = []
-    run.parts.generator.register_forward_hook(lambda layer, given, fake: made.append(fake.video))
+    run.networks["generator"].register_forward_hook(
+        lambda layer, given, fake: made.append(fake.video)
+    )
     scalars = run.trainer.step()
     assert scalars
     over_clips = made[-1].detach().std(0, correction=0)
     torch.testing.assert_close(scalars["generator/spread"], over_clips.square().mean().sqrt())
     with torch.no_grad():
-        for parameter in run.parts.generator.parameters():
+        for parameter in run.networks["generator"].parameters():
             parameter.zero_()
     scalars = run.trainer.step()
     assert scalars
@@ -65,5 +71,5 @@ def test_a_critic_that_is_to_be_optimal_is_not_told_of_being_so(
     watch = CollapseWarning(patience=10)
     for step in range(30):
         run.trainer.steps_done = step
-        watch.vidgan_step_end(run, {"discriminator/accuracy": 1.0})
+        watch.step_end(run, {"discriminator/accuracy": 1.0})
     assert bool(capsys.readouterr().err) == (loss == "hinge")

@@ -26,7 +26,7 @@ def test_a_profile_is_a_table_and_a_trace(vidgan: Callable[..., Result], steps: 
     assert table in result.err
     assert f"a step, the mean of {min(5, steps - 3)}: " in table
     rows = {line.split("  ")[0]: line.split() for line in table.splitlines() if line}
-    assert {*PARTS, "data", "keep", "everything else"} <= rows.keys()
+    assert {*PARTS, "data", "snapshot", "everything else"} <= rows.keys()
     assert "aten::convolution_backward" in rows
     assert {rows[part][-1] for part in PARTS} == {"1"}, "each part once a step"
     shares = [float(rows[part][-2].rstrip("%")) for part in (*PARTS, "everything else")]

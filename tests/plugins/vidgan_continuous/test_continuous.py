@@ -15,7 +15,7 @@ from vidgan_continuous.motion import Motion
 
 import vidgan_core
 from vidgan_core.interfaces import Discriminator, Generator
-from vidgan_core.media.read import describe
+from vidgan_core.media.describe import describe
 from vidgan_core.runs.folder import RunDir
 from vidgan_core.training.run import Run
 
@@ -127,11 +127,13 @@ def test_few_frames_are_rendered_where_the_critic_sees_few(critic: str, rendered
     config = small("continuous", "minimax", *settings, data="shapes", discriminator=critic)
     run = Run(config, REGISTRY)
     rows: list[int] = []
-    run.parts.generator.stages[0].register_forward_hook(lambda _, i, out: rows.append(len(out[0])))
-    run.begin(RunDir.create(None, config))
+    run.networks["generator"].stages[0].register_forward_hook(
+        lambda _, i, out: rows.append(len(out[0]))
+    )
+    run.begin(RunDir.create(None, "run"))
     assert run.fit()
     assert set(rows) == {4 * rendered}
-    assert run.ema.generator(noise(run.ema.generator), {}).video.shape[2] == 4
+    assert run.sampled(noise(run.sampled), {}).video.shape[2] == 4
 
 
 def test_samples_at_another_rate(vidgan: Callable[..., Result]) -> None:

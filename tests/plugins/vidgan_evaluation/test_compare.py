@@ -27,7 +27,7 @@ def runs(vidgan: Command) -> list[str]:
     """Two runs of other seeds and rates, with two evaluated checkpoints each."""
     for name, rate in (("slow", 1e-5), ("fast", 1e-2)):
         arguments = (*TINY, "--data", "shapes", "--set", "data.clips=200", "--steps", 2)
-        own = ("--set", f"trainer.lr={rate}", "--set", "checkpoint.every=1", "--out", name)
+        own = ("--set", f"optimizer.lr={rate}", "--set", "checkpoint.every=1", "--out", name)
         assert vidgan("run", *arguments, *own).code == 0
         assert vidgan("eval", name, *GAP, "--checkpoints", "all").code == 0
     return ["slow", "fast"]
@@ -106,7 +106,7 @@ def test_a_page_holds_everything_and_asks_for_nothing(vidgan: Command, runs: lis
     )
     assert page.count("data:image/webp;base64,") == 3  # the real clips too
     assert page.count("data:image/svg+xml;base64,") == 3
-    assert "trainer.lr" in page
+    assert "optimizer.lr" in page
     assert "gap-colours@4f-16px-n20" in page
 
 

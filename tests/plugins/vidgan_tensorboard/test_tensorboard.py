@@ -12,7 +12,15 @@ from conftest import TINY, Result
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 Command = Callable[..., Result]
-RUN = (*TINY, "--set", "log.every=1", "--set", "samples.every=2", "--out", "out")
+RUN = (
+    *TINY,
+    "--set",
+    "trainer.report_every=1",
+    "--set",
+    "callback.pictures.every=2",
+    "--out",
+    "out",
+)
 
 
 def logged() -> EventAccumulator:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import REGISTRY, components, small
+from conftest import REGISTRY, SMALL, components, small, two_player
 from critics import PIXELS, SPEC, Quadratic, make
 from torch import Tensor
-from vidgan_games.two_player import TwoPlayerGame
 
 from vidgan_core.errors import UsageError
 from vidgan_core.interfaces import (
@@ -170,13 +169,9 @@ def test_a_generators_term_that_needs_it_is_given_the_real_verdict_when_it_is_du
 
     verdicts: list[Verdict | None] = []
     judged: list[int] = []
-    run = Run(small("conv3d"), REGISTRY)
-    parts = run.parts
-    game = TwoPlayerGame(
-        parts.generator, parts.discriminator, parts.loss, [WeightedTerm("looks", Looks(), every=2)]
-    )
-    parts.discriminator.register_forward_hook(lambda *_: judged.append(1))
-    video = torch.rand(2, *parts.spec.shape)
+    game = two_player(terms=[WeightedTerm("looks", Looks(), every=2)])
+    game.parts.networks["discriminator"].register_forward_hook(lambda *_: judged.append(1))
+    video = torch.rand(2, *SMALL.shape)
     for step in range(2):
         game.phases()[-1].objective(PhaseBatch({"video": video}, step, 0, 1))
     assert len(verdicts) == 1
@@ -260,10 +255,10 @@ def test_a_terms_state_is_kept_over_a_resume() -> None:
     """The averages of `lecam` are part of a checkpoint."""
     config = small("conv3d", "minimax", "term.lecam.weight=0.1", "steps=1")
     run = Run(config, Registry.discover())
-    run.begin(RunDir.create(Path("out"), config))
+    run.begin(RunDir.create(Path("out"), "run"))
     assert run.fit()
     saved = checkpoint.newest(Path("out/checkpoints"))
     assert saved
-    averages = run.parts.terms[0].term.state_dict()["averages"]
+    averages = run.game.parts.terms[0].term.state_dict()["averages"]
     assert averages.abs().min() > 0
     assert torch.equal(saved.train["term.lecam.averages"], averages)

@@ -14,7 +14,7 @@ from vidgan_core.interfaces import DataSpec, Features
 
 
 class RightFeatures(Features):
-    sees = frozenset({"noise"})
+    sensitive_to = frozenset({"noise"})
 
     def __init__(
         self, spec: DataSpec, *, bins: Annotated[int, doc("of the histogram")] = 4
@@ -85,7 +85,7 @@ class Forgetful(RightFeatures):
 
 
 class Boasting(RightFeatures):
-    sees = frozenset({"everything"})  # type: ignore[arg-type]
+    sensitive_to = frozenset({"everything"})  # type: ignore[arg-type]
 
 
 FEATURES = {

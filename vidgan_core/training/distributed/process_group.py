@@ -18,11 +18,16 @@ from uuid import uuid4
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed import PrefixStore, Store, rendezvous  # type: ignore[attr-defined]
+from torch.distributed import (  # type: ignore[attr-defined]
+    FileStore,
+    PrefixStore,
+    Store,
+    rendezvous,
+)
 
 from vidgan_core.errors import Exit, VidganError
 from vidgan_core.training.distributed.all_reduce import AllReduce
-from vidgan_core.training.distributed.env import LIFELINE, local_rank, processes
+from vidgan_core.training.distributed.env import LIFELINE, MEETING, local_rank, processes
 
 T = TypeVar("T")
 PATIENCE = timedelta(hours=1)  # of the others, while the leader evaluates or waits for its disk
@@ -38,7 +43,7 @@ class ProcessGroup:
     def __init__(self, rank: int = 0, size: int = 1) -> None:
         self.rank = rank
         self.size = size
-        self._exchange = AllReduce(rank, size, self.gather)
+        self._all_reduce = AllReduce(rank, size, self.gather)
         self._wish = False
         self._agreed = False
 
@@ -47,7 +52,7 @@ class ProcessGroup:
         """Is this the process that writes?"""
         return self.rank == 0
 
-    def agree(self, wish: bool) -> bool:
+    def stop_requested(self, wish: bool) -> bool:
         """Does one of them want to stop, as far as all of them know it since the last `reduce`?"""
         self._wish = wish
         return self._agreed if self.size > 1 else wish
@@ -72,7 +77,7 @@ class ProcessGroup:
         had = [p.grad is not None for p in parameters]
         flags = torch.tensor([*had, self._wish])
         few = torch.cat([v.reshape(-1).to(parameters[0]) for v in (*scalars.values(), flags)])
-        self._exchange.average([*gradients, *moves], few)
+        self._all_reduce.average([*gradients, *moves], few)
         *means, flags = torch.split(few, [v.numel() for v in (*scalars.values(), flags)])
         for now, then, move in zip(statistics, before, moves, strict=True):
             # Not as autograd would see it: a graph that is kept until the next phase holds
@@ -86,7 +91,7 @@ class ProcessGroup:
         named = zip(scalars.items(), means, strict=True)
         return {name: mean.view(value.shape) for (name, value), mean in named}
 
-    def tell(self, value: Any, of: int = 0) -> Any:
+    def broadcast(self, value: Any, of: int = 0) -> Any:
         """Return what one process, the leader unless said otherwise, has as `value`: any JSON."""
         if self.size == 1:
             return value
@@ -99,9 +104,9 @@ class ProcessGroup:
 
     def gather(self, value: T) -> list[T]:
         """Return what each process has as `value`: any JSON."""
-        return [self.tell(value, rank) for rank in range(self.size)]
+        return [self.broadcast(value, rank) for rank in range(self.size)]
 
-    def lead(self, work: Callable[[], T]) -> T | None:
+    def run_on_rank0(self, work: Callable[[], T]) -> T | None:
         """Do something in the leader alone, and return its result there, None elsewhere.
 
         If that fails all of them end: the leader with the exception, the others silently.
@@ -113,7 +118,7 @@ class ProcessGroup:
             except Exception as error:
                 failed = error
         code = getattr(failed, "code", Exit.FAILED) if failed else Exit.OK
-        code = self.tell(int(code))
+        code = self.broadcast(int(code))
         if failed:
             raise failed
         if code:
@@ -124,7 +129,7 @@ class ProcessGroup:
         """Return the leader's tensors; what the others give is ignored."""
         named = [(n, list(t.shape), str(t.dtype)[6:]) for n, t in tensors.items()]
         received: dict[str, Tensor] = {}
-        for name, shape, dtype in self.tell(named):
+        for name, shape, dtype in self.broadcast(named):
             content = torch.empty(shape, dtype=getattr(torch, dtype))
             if self.leads:
                 content.copy_(tensors[name])
@@ -136,7 +141,7 @@ class ProcessGroup:
 SINGLE = ProcessGroup()
 
 
-def meet() -> ProcessGroup:
+def init_process_group() -> ProcessGroup:
     """Return the processes that torchrun or --nproc has started, once all of them are there.
 
     They talk over gloo, and over nccl about what lies on a GPU, of which each has its own.
@@ -150,13 +155,26 @@ def meet() -> ProcessGroup:
         torch.cuda.set_device(local_rank())
         backend = "cpu:gloo,cuda:nccl"
     try:
-        store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
-        place = _fresh(store, rank, size)
+        place, rank, size = _place()
         dist.init_process_group(backend, timeout=PATIENCE, store=place, rank=rank, world_size=size)
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise VidganError(f"can't meet the run's other processes: {reason}") from None
     return ProcessGroup(rank, size)
+
+
+def _place() -> tuple[Store, int, int]:
+    """Return where the processes find one another, which of them this is, and how many there are.
+
+    Those of --nproc meet in a file of a folder that is the user's alone; torchrun's as it says.
+    """
+    if meeting := os.environ.get(MEETING):
+        rank, size = int(os.environ["RANK"]), processes()
+        store = FileStore(meeting, size)
+        store.set_timeout(PATIENCE)
+        return store, rank, size
+    store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
+    return _fresh(store, rank, size), rank, size
 
 
 def _fresh(store: Store, rank: int, size: int) -> PrefixStore:

@@ -1,0 +1,143 @@
+"""What components return is checked once, so that a plugin's mistake is told where it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vidgan_core.config.schema import RunConfig
+from vidgan_core.errors import ComponentError, VidganError, explained, one_line
+from vidgan_core.interfaces import (
+    Discriminator,
+    Fake,
+    Field,
+    Game,
+    Generator,
+    Network,
+    Verdict,
+)
+from vidgan_core.plugins.registry import Registry
+from vidgan_core.rng import keyed
+from vidgan_core.tensors import to_like
+
+LARGEST_PIXEL = 100.0  # of a video in [-1, 1], with room for networks that don't squash
+
+
+@contextmanager
+def checked_first_step(
+    game: Game, config: RunConfig, registry: Registry, *, done: bool
+) -> Iterator[None]:
+    """Within the block, check what networks and augmentations return, unless that is `done`.
+
+    Raises ComponentError, which names the component, its distribution and version. Compiled
+    networks are not looked at: a hook that comes and goes would have them compiled twice.
+    """
+    if done or config.trainer.compile:
+        yield
+        return
+    with ExitStack() as hooks:
+        for player, network in game.parts.networks.items():
+            who = registry.describe(game.players[player], config.networks[player].name)
+            hooks.callback(network.register_forward_hook(_network_hook(who)).remove)
+        for augment in game.parts.augments:
+            who = registry.describe("augment", augment.name)
+            hooks.callback(augment.augment.register_forward_hook(_augment_hook(who)).remove)
+        yield
+
+
+def _network_hook(who: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+    def hook(network: nn.Module, given: tuple[Any, ...], output: Any) -> None:
+        assert isinstance(network, Network)
+        try:
+            if isinstance(network, Generator):
+                _check_fake(network, given, output)
+            elif isinstance(network, Discriminator):
+                _check_verdict(network, given[0], output)
+        except ValueError as error:
+            raise ComponentError(f"{who} {error}") from None
+
+    return hook
+
+
+def _augment_hook(who: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+    def hook(augment: nn.Module, given: tuple[Any, ...], output: Any) -> None:
+        if not isinstance(output, Tensor) or output.shape != given[0].shape:
+            raise ComponentError(
+                f"{who} returns {_described(output)} for clips of {list(given[0].shape)}"
+            )
+
+    return hook
+
+
+def _check_fake(network: Generator, given: tuple[Any, ...], output: Any) -> None:
+    noise, condition = given[:2]
+    if not isinstance(output, Fake):
+        raise ValueError(f"returns {_described(output)} instead of a Fake")
+    video, spec = output.video, network.spec
+    frames = condition["time"].shape[1] if "time" in condition else spec.frames
+    rows = len(next(iter(noise.values()))) if noise else len(video)
+    wanted = (rows, spec.channels, frames, spec.height, spec.width)
+    if not isinstance(video, Tensor) or tuple(video.shape) != wanted:
+        raise ValueError(f"returns a video of {_described(video)}, it should be {list(wanted)}")
+    _check_numbers(network, video, "a video")
+    largest = float(video.detach().abs().max())
+    if largest > LARGEST_PIXEL:
+        raise ValueError(f"returns pixels up to {largest:.4g}: videos are in [-1, 1]")
+
+
+def _check_verdict(network: Discriminator, video: Tensor, output: Any) -> None:
+    if not isinstance(output, Verdict):
+        raise ValueError(f"returns {_described(output)} instead of a Verdict")
+    if not output.scores:
+        raise ValueError("returns no scores")
+    for scores in output.scores:
+        if not isinstance(scores, Tensor) or not scores.ndim or len(scores) != len(video):
+            raise ValueError(
+                f"returns scores of {_described(scores)} for {len(video)} clips: the first "
+                "dimension must count them"
+            )
+        _check_numbers(network, scores, "scores")
+
+
+def _check_numbers(network: Network, tensor: Tensor, what: str) -> None:
+    if not tensor.is_floating_point():
+        raise ValueError(f"returns {what} of {tensor.dtype}, not of floating-point numbers")
+    weight = next(network.parameters(), None)
+    if weight is not None and tensor.device != weight.device:
+        raise ValueError(f"returns {what} on {tensor.device}, its weights are on {weight.device}")
+
+
+def _described(value: Any) -> str:
+    return str(list(value.shape)) if isinstance(value, Tensor) else type(value).__name__
+
+
+@torch.no_grad()
+def try_sampling(generator: Generator, seed: int, who: str) -> None:
+    """Make a clip before the first step: what can't be sampled should not be trained for hours.
+
+    Raises ComponentError, which names the generator, its distribution and version.
+    """
+    weight = next(generator.parameters(), torch.zeros(()))
+    try:
+        noise = generator.noise(1, keyed(seed, "try"))
+        condition = {f.name: _placeholder(f) for f in generator.spec.condition}
+        generator(
+            {name: to_like(part, weight) for name, part in noise.items()},
+            {name: to_like(part, weight) for name, part in condition.items()},
+        )
+    except VidganError:
+        raise
+    except Exception as error:
+        if explained(error):
+            raise
+        raise ComponentError(f"{who} can't be sampled: {one_line(error)}") from error
+
+
+def _placeholder(field: Field) -> Tensor:
+    """Return a field's value for one clip: zeros of its dtype."""
+    dtype = torch.int64 if field.classes else torch.float32
+    return torch.zeros((1, *field.shape), dtype=dtype)
