@@ -26,6 +26,7 @@ from vidgan_core.testing import (
     MetricSuite,
     PluginSuite,
     Subject,
+    TaskSuite,
     TermSuite,
 )
 
@@ -52,6 +53,10 @@ class TestTerm(TermSuite):
 
 class TestDataset(DatasetSuite):
     """Every data set."""
+
+
+class TestTask(TaskSuite):
+    """Every task."""
 
 
 class TestFeatures(FeaturesSuite):
