@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import cast
 
 from vidgan_core.config.schema import NetworkTable, RunConfig
-from vidgan_core.data.fields import check_field
+from vidgan_core.data.fields import PICTURES, check_field
 from vidgan_core.data.pairs import PairedDataset, paired_fields
 from vidgan_core.errors import UsageError, did_you_mean
 from vidgan_core.interfaces.dataset import Dataset, DataSpec, Field, Split
@@ -79,7 +79,9 @@ def network_spec(
 
 def refusal(field: Field, kind: Kind, name: str, player: str) -> UsageError:
     """Return the error of a network that can do nothing with a field of its condition."""
+    hint = f"--set '{player}.hidden=[\"{field.name}\"]' keeps it from the {player}"
+    if kind == "discriminator" and field.kind in PICTURES:
+        hint = f"{player}.concat=true joins it with the clip; {hint}"
     return UsageError(
-        f"{kind} {name!r} can't be conditioned on {field.name!r}, a {field.kind}",
-        hint=f"--set '{player}.hidden=[\"{field.name}\"]' keeps it from the {player}",
+        f"{kind} {name!r} can't be conditioned on {field.name!r}, a {field.kind}", hint=hint
     )
