@@ -14,6 +14,7 @@ from vidgan_core.testing import (
     LossSuite,
     MetricSuite,
     PluginSuite,
+    TaskSuite,
     TermSuite,
 )
 
@@ -37,6 +38,10 @@ class TestLosses(LossSuite):
 
 
 class TestTerms(TermSuite):
+    pass
+
+
+class TestTasks(TaskSuite):
     pass
 
 

@@ -15,6 +15,8 @@ from wrong.features import FEATURES, RightFeatures
 from wrong.generators import GENERATORS, RightGenerator
 from wrong.losses import LOSSES, Losses, RightLoss
 from wrong.metrics import METRICS, RightMetric
+from wrong.task_with_torch import WithTorch
+from wrong.tasks import TASKS, RightTask
 from wrong.terms import TERMS, RightTerm, Terms
 
 from vidgan_core.plugins.component import Component
@@ -28,6 +30,7 @@ from vidgan_core.testing import (
     MetricSuite,
     Subject,
     Suite,
+    TaskSuite,
 )
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -41,6 +44,8 @@ CASES: list[tuple[Suite, type, str | None]] = [
     (AugmentSuite(), RightAugment, None),
     (FeaturesSuite(), RightFeatures, None),
     (MetricSuite(), RightMetric, None),
+    (TaskSuite(), RightTask, None),
+    (TaskSuite(), WithTorch, "without_torch"),
     *((GeneratorSuite(), wrong, check) for wrong, check in GENERATORS.items()),
     *((DiscriminatorSuite(), wrong, check) for wrong, check in DISCRIMINATORS.items()),
     *((Losses(), wrong, check) for wrong, check in LOSSES.items()),
@@ -49,6 +54,7 @@ CASES: list[tuple[Suite, type, str | None]] = [
     *((AugmentSuite(), wrong, check) for wrong, check in AUGMENTS.items()),
     *((FeaturesSuite(), wrong, check) for wrong, check in FEATURES.items()),
     *((MetricSuite(), wrong, check) for wrong, check in METRICS.items()),
+    *((TaskSuite(), wrong, check) for wrong, check in TASKS.items()),
 ]
 
 
@@ -69,7 +75,7 @@ def test_exactly_the_check_of_the_broken_property_fails(
     "suite",
     [
         *(GeneratorSuite(), DiscriminatorSuite(), Losses(), Terms(), DatasetSuite()),
-        *(AugmentSuite(), FeaturesSuite(), MetricSuite()),
+        *(AugmentSuite(), FeaturesSuite(), MetricSuite(), TaskSuite()),
     ],
     ids=lambda suite: suite.kind,
 )
@@ -80,7 +86,8 @@ def test_every_check_is_tested(suite: Suite) -> None:
 
 
 def test_a_record_that_recommends_what_is_not_there() -> None:
-    for usual in ({"disc": "none"}, {"loss": "none"}, {"terms": {"none": {}}}, {"discc": "mlp"}):
+    none = {"name": "none"}
+    for usual in ({"discriminator": none}, {"task": none}, {"term": {"none": {}}}, {"disc": none}):
         record = Component("loss", "wrong", "nowhere:Nothing", "", usual)
         with pytest.raises(AssertionError):
             LossSuite().test_usual(Subject(record, lambda: RightLoss))

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     help="Augmentation of the discriminator's input, repeatable; 'none' for none.",
 )
 @click.option("--data", metavar="NAME|PATH", help="Data set, or a folder of clips.")
-@click.option("--task", metavar="NAME", help="What is made of what (default: clips of noise).")
 @click.option("-c", "--config", "file", metavar="FILE|recipe:NAME", help="TOML file or recipe.")
 @settings
 @click.option("--steps", type=int, help="Number of training steps (default: 300).")
@@ -72,6 +71,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="Add a callback, such as tensorboard; repeatable.",
 )
+@click.option("--task", metavar="NAME", help="Task: what is generated from what.")
 @click.option("--game", metavar="NAME", help="Game: which networks train against one another.")
 @click.option("--optimizer", metavar="NAME", help="Optimizer of all networks.")
 @click.option("--profile", is_flag=True, help="Profile a few steps: a table and a trace.")

@@ -13,7 +13,7 @@ import pytest
 
 MODULES = (
     *("augment", "dataset", "discriminator", "features", "generator", "loss", "metric", "network"),
-    *("plugin", "suite", "term"),
+    *("plugin", "suite", "task", "term"),
 )
 pytest.register_assert_rewrite(*(f"vidgan_core.testing.{module}" for module in MODULES))
 
@@ -26,6 +26,7 @@ from vidgan_core.testing.loss import LossSuite  # noqa: E402
 from vidgan_core.testing.metric import MetricSuite  # noqa: E402
 from vidgan_core.testing.plugin import PluginSuite  # noqa: E402
 from vidgan_core.testing.suite import Subject, Suite  # noqa: E402
+from vidgan_core.testing.task import TaskSuite  # noqa: E402
 from vidgan_core.testing.term import TermSuite  # noqa: E402
 
 __all__ = [
@@ -39,5 +40,6 @@ __all__ = [
     "PluginSuite",
     "Subject",
     "Suite",
+    "TaskSuite",
     "TermSuite",
 ]

@@ -25,6 +25,7 @@ from vidgan_core.testing import (
     MetricSuite,
     PluginSuite,
     Subject,
+    TaskSuite,
     TermSuite,
 )
 
@@ -51,6 +52,10 @@ class TestTerm(TermSuite):
 
 class TestDataset(DatasetSuite):
     """Every data set."""
+
+
+class TestTask(TaskSuite):
+    """Every task."""
 
 
 class TestFeatures(FeaturesSuite):

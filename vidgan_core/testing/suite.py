@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
+from vidgan_core.config.schema import RunConfig
 from vidgan_core.plugins.component import Component
 from vidgan_core.plugins.discovery import canonical
-from vidgan_core.plugins.kinds import Kind
+from vidgan_core.plugins.kinds import KINDS, Kind
 from vidgan_core.plugins.options import describe_options, options_model
 from vidgan_core.plugins.registry import Provided, Registry
 
@@ -85,10 +86,11 @@ class Suite:
 
     def test_usual(self, subject: Subject) -> None:
         """What the record calls usual is there."""
-        usual = dict(subject.component.usual)
-        known: dict[str, Kind] = {"disc": "discriminator", "loss": "loss"}
-        assert usual.keys() <= {*known, "terms", "data", "task"}
-        for key, kind in known.items():
-            assert key not in usual or usual[key] in registry().names(kind)
-        assert "task" not in usual or usual["task"]["name"] in registry().names("task")
-        assert set(usual.get("terms", ())) <= set(registry().names("term"))
+        kinds = {info.table: kind for kind, info in KINDS.items() if info.table}
+        for table, keys in subject.component.usual.items():
+            kind = kinds.get(table, table)
+            if kind not in KINDS:
+                assert table in RunConfig.model_fields, f"there is no table {table!r}"
+                continue
+            names = keys if KINDS[kind].several else [keys["name"]] if "name" in keys else []
+            assert set(names) <= set(registry().names(kind)), f"{table}: {list(names)}"
