@@ -9,16 +9,16 @@ import pytest
 import torch
 from conftest import GENERATORS, REGISTRY, Ratio, configured
 from torch import Tensor, nn
+from vidgan_cpu import convolution
 from vidgan_cpu import kernels as ways
 from vidgan_cpu.convolution import tune_convolutions
 
 from vidgan_core.device import channels_last, choose_precision
-from vidgan_core.training import run
 from vidgan_core.training.run import Run
 
 VIDEO = (8, 16, 32, 32)  # clips, and the grid inside of 32x64x64 pixels
 FRAMES = (128, 32, 32)
-DTYPE = choose_precision("auto", torch.device("cpu")).compute
+DTYPE = choose_precision("auto", torch.device("cpu"), corrected=True).compute
 
 
 def pair(layer: nn.Module, *size: int) -> tuple[nn.Module, nn.Module, Tensor]:
@@ -114,7 +114,7 @@ def test_innermost_by_the_weights_ratio(faster: Ratio, player: str, width: int) 
 def test_step_ratio(faster: Ratio, monkeypatch: pytest.MonkeyPatch, generator: str) -> None:
     """A step of each generator with its usual discriminator."""
     tuned = Run(configured(generator), REGISTRY)
-    monkeypatch.setattr(run, "tune_convolutions", channels_last)
+    monkeypatch.setattr(convolution, "tune_convolutions", channels_last)
     plain = Run(configured(generator), REGISTRY)
     faster(tuned.trainer.step, plain.trainer.step, rounds=8)
     for each in (tuned, plain):
@@ -128,7 +128,7 @@ def test_penalties_in_a_step_ratio(
     """A step with R1 and R2."""
     settings = [f"term.{name}.every=1" for name in ("r1", "r2")]
     tuned = Run(configured(generator, *settings), REGISTRY)
-    monkeypatch.setattr(run, "tune_convolutions", channels_last)
+    monkeypatch.setattr(convolution, "tune_convolutions", channels_last)
     plain = Run(configured(generator, *settings), REGISTRY)
     faster(tuned.trainer.step, plain.trainer.step, rounds=4)
     for each in (tuned, plain):

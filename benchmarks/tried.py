@@ -107,15 +107,6 @@ def compiled() -> None:
     compare("torch.compile", run.trainer.step, other.trainer.step)
 
 
-def emulated_bf16() -> None:
-    run, other = (
-        Run(configured("conv3d", f"trainer.precision={name}"), REGISTRY)
-        for name in ("fp32", "bf16")
-    )
-    if other.precision.emulated:
-        compare("emulated bf16", run.trainer.step, other.trainer.step)
-
-
 if __name__ == "__main__":
     for attempt in (
         inference_mode,
@@ -125,6 +116,5 @@ if __name__ == "__main__":
         pixel_shuffle,
         malloc,
         compiled,
-        emulated_bf16,
     ):
         attempt()

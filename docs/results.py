@@ -28,8 +28,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 import vidgan_core
+from vidgan_core.media.frames import Frames
 from vidgan_core.media.pictures import contact_sheet, to_frames
-from vidgan_core.media.read import Frames
 from vidgan_core.media.write import write_png
 from vidgan_core.plugins.recipes import recipes
 from vidgan_core.plugins.registry import Registry

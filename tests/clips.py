@@ -1,4 +1,4 @@
-"""Films for tests: made in memory, written in many containers."""
+"""Synthetic videos for tests: drawn in memory, written in many containers."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ CODECS = {
 }
 
 
-def film(frames: int = 24, height: int = 48, width: int = 64, seed: int = 0) -> Frames:
+def moving_block(frames: int = 24, height: int = 48, width: int = 64, seed: int = 0) -> Frames:
     """Moving gradients under a block that wanders: no two frames alike."""
     rng = np.random.default_rng(seed)
     colour, speed = rng.integers(0, 255, 3), rng.integers(2, 7, 3)
     y, x = np.mgrid[:height, :width]
-    made = np.empty((frames, height, width, 3), np.uint8)
+    drawn = np.empty((frames, height, width, 3), np.uint8)
     for t in range(frames):
         waves = np.stack([y * 2 + t * speed[0], x * 3 - t * speed[1], x + y + t * speed[2]], -1)
-        made[t] = 64 + (colour + waves) % 128
+        drawn[t] = 64 + (colour + waves) % 128
         left = 2 * t % max(1, width - 8)
-        made[t, height // 4 : height // 2, left : left + 8] = 255 - colour
-    return made
+        drawn[t, height // 4 : height // 2, left : left + 8] = 255 - colour
+    return drawn
 
 
 def counting(frames: int, size: int = 32) -> Frames:
@@ -117,5 +117,5 @@ SPEC = DataSpec(frames=4, height=16, width=16)
 def folder(path: Path | str = "clips", split: Split = "train", **options: object) -> Dataset:
     spec = options.pop("spec", SPEC)
     options.setdefault("held_out", 0.0)
-    made: Dataset = REGISTRY.load("dataset", "folder")(spec, split, path=str(path), **options)
-    return made
+    dataset: Dataset = REGISTRY.load("dataset", "folder")(spec, split, path=str(path), **options)
+    return dataset

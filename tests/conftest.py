@@ -19,6 +19,7 @@ from vidgan_core.cli import main
 from vidgan_core.config.resolve import resolve
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.config.sources import ConfigSources
+from vidgan_core.device import fast_bf16
 from vidgan_core.interfaces import AdaptiveAugment, DataSpec, WeightedTerm
 from vidgan_core.plugins.kinds import Kind
 from vidgan_core.plugins.options import options_model
@@ -29,6 +30,11 @@ from vidgan_core.training.parts import build_game
 # Small enough that a step takes milliseconds; every architecture can do this shape.
 SMALL = DataSpec(frames=8, height=32, width=32)
 REGISTRY = Registry.discover()
+
+needs_bf16 = pytest.mark.skipif(
+    not fast_bf16(torch.device("cpu")), reason="this processor has no bf16 instructions"
+)
+BF16_TOO = ["fp32", pytest.param("bf16", marks=needs_bf16)]  # precisions to test
 
 
 def components(kind: Kind) -> list[object]:

@@ -34,17 +34,24 @@ FP64 = Precision("fp64", torch.float64, torch.float64)
 BF16 = Precision("bf16", torch.float32, torch.bfloat16)
 
 
-def choose_precision(name: PrecisionName, device: torch.device) -> Precision:
-    """Resolve `auto`: bf16 where the hardware multiplies it, else fp32.
+def choose_precision(name: PrecisionName, device: torch.device, *, corrected: bool) -> Precision:
+    """Resolve `auto`: bf16 where the hardware multiplies it and gradients are right, else fp32.
 
-    Raises UsageError for bf16 on a processor that does not multiply it.
+    `corrected`: a plugin corrects the gradients that torch's own kernels for CPUs get wrong in
+    bf16. Raises UsageError for bf16 on a CPU without such a plugin or without bf16 instructions.
     """
+    trusted = corrected or device.type != "cpu"
     if name == "auto":
-        return BF16 if fast_bf16(device) else FP32
+        return BF16 if fast_bf16(device) and trusted else FP32
     if name == "bf16" and device.type == "cpu" and not fast_bf16(device):
         raise UsageError(
             "trainer.precision: this processor has no bf16 instructions",
             hint="--precision fp32, or auto, which takes bf16 where it is fast",
+        )
+    if name == "bf16" and not trusted:
+        raise UsageError(
+            "trainer.precision: on a CPU torch gets some gradients wrong in bf16",
+            hint="--precision fp32, or a plugin that corrects them: vidgan's own is vidgan_cpu",
         )
     return {"fp32": FP32, "fp64": FP64, "bf16": BF16}[name]
 

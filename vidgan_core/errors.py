@@ -15,6 +15,7 @@ class Exit(IntEnum):
     USAGE = 2
     COMPONENT = 3
     CHECK = 4
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -52,6 +53,10 @@ class CheckError(VidganError):
     """A check that was asked for has failed."""
 
     code = Exit.CHECK
+
+
+class StalledError(VidganError):
+    """The data did not come while the process was asked to stop."""
 
 
 class ClipError(VidganError):
@@ -98,6 +103,10 @@ _EXPLAINED = {
         "trainer.compile: a compiled network has no second derivative, which gradient penalties "
         "need; try trainer.compile=false"
     ),
+    "surrogates not allowed": "a path or a name that is written down must be UTF-8",
+    "embedded null": "a path or a name holds a null character",
+    "Storage size calculation overflowed": "a size is too large",
+    "numel: integer multiplication overflow": "a size is too large",
     "Expected more than 1 value per channel": (
         "data.batch: BatchNorm needs more than one value a channel; try 2 or more clips a batch"
     ),

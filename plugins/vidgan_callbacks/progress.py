@@ -18,6 +18,8 @@ from rich.progress import (
 from rich.table import Column
 from torch import nn
 
+from vidgan_core.cli.streams import drawing
+from vidgan_core.errors import printable
 from vidgan_core.interfaces import Callback, TrainingRun
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -29,7 +31,7 @@ class ProgressReport(Callback):
     order = 60  # after what adds scalars
 
     def __init__(self) -> None:
-        console = Console(stderr=True)
+        console = Console(file=drawing())
         self._view: Bar | Lines = Bar(console) if console.is_terminal else Lines()
 
     def fit_start(self, run: TrainingRun) -> None:
@@ -55,8 +57,9 @@ def introduction(run: TrainingRun) -> str:
     )
     where = f"step {run.step} to" if run.step else "for"
     processes = f", {run.group.size} processes" * (run.group.size > 1)
+    folder, clips = printable(str(run.folder.path)), len(run.batches.dataset)
     return (
-        f"{run.folder.path}: {networks}, {config.loss.name}, {len(run.batches.dataset)} clips of "
+        f"{folder}: {networks}, {config.loss.name}, {clips} clips of "
         f"{run.spec} from {config.data.name}, {where} {config.steps} steps of "
         f"{config.data.batch} on {run.device.type} in {run.precision.name}{processes}"
     )

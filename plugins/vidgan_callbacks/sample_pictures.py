@@ -8,8 +8,9 @@ from typing import Annotated
 from annotated_types import Ge, Le, doc
 from torch import Tensor
 
-from vidgan_core.inference.sampler import sample
-from vidgan_core.interfaces import Callback, TrainingRun
+from vidgan_core.inference.conditions import fixed
+from vidgan_core.inference.sampler import SampleOptions, sample
+from vidgan_core.interfaces import Callback, Tensors, TrainingRun
 from vidgan_core.media.pictures import contact_sheet, grid, to_frames
 from vidgan_core.media.provenance import Mark, make_mark
 from vidgan_core.media.write import write_gif, write_mp4, write_png
@@ -33,9 +34,14 @@ class SamplePictures(Callback):
         self.count = count
         self.fps = fps
         self._written = -1
+        self._condition: Tensors | None = None
 
     def fit_start(self, run: TrainingRun) -> None:
-        """Make up for the picture of a step that was saved before its picture was written."""
+        """Take the conditions that all pictures show, where they can't be drawn.
+
+        Then make up for the picture of a step that was saved before its picture was written.
+        """
+        self._condition = fixed(run.config, run.registry, run.spec, self.count)
         due = run.step and run.step % self.every == 0
         if due and not self._stem(run).with_suffix(".png").exists():
             self._write(run)
@@ -56,10 +62,13 @@ class SamplePictures(Callback):
     def _write(self, run: TrainingRun) -> None:
         if run.step == self._written:
             return
-        generator, seed = run.sampled, run.config.seed
-        every_class = range(count_classes(generator.spec))  # one a row of the contact sheet
-        clips = sample(generator, self.count, seed=seed, classes=every_class)
-        mark = make_mark(checkpoint.model_hash(run.model_tensors()), seed)
+        options = SampleOptions(seed=run.config.seed)
+        if self._condition is None:  # one class a row of the contact sheet
+            options["classes"] = range(count_classes(run.spec))
+        else:
+            options["condition"] = self._condition
+        clips = sample(run.sampled, self.count, **options)
+        mark = make_mark(checkpoint.model_hash(run.model_tensors()), run.config.seed)
         paths = write_samples(self._stem(run), clips, self.fps, mark)
         self._written = run.step
         run.report("samples_written", paths=paths)

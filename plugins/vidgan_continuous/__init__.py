@@ -15,6 +15,7 @@ def vidgan_components() -> Iterator[Component]:
         "style-based image generator, motion codes in continuous time (Skorokhodov et al. 2022)",
         usual={
             "discriminator": {"name": "continuous"},
+            "task": {"name": "sparse-frames", "frames": 3},
             "term": {"r1": {"weight": 1.0, "every": 8}},
         },
     )

@@ -42,11 +42,13 @@ class Down(nn.Module):
 
 
 class ContinuousDiscriminator(Discriminator):
-    """One score (B, 1) of few frames a clip, which it picks itself unless it is told the times."""
+    """One score (B, 1) of few frames a clip, which it picks itself unless it is told the times.
+
+    A field "time" of its condition says how many frames there are; without one it is the option.
+    """
 
     takes = frozenset({"class", "time"})
     gives = frozenset({"features"})
-    few: int
 
     def __init__(
         self,
@@ -54,13 +56,14 @@ class ContinuousDiscriminator(Discriminator):
         *,
         width: Width = 16,
         frames_a_clip: Annotated[
-            int, Ge(1), doc("frames that are looked at, all of a shorter clip")
+            int, Ge(1), doc("frames that are picked of a whole clip, all of a shorter one")
         ] = 3,
     ) -> None:
         super().__init__(spec)
         channels, grids = plan(spec, width)
         channels, alone = channels[::-1], max(1, len(grids) - 3)  # blocks that see one frame
-        self.few = min(frames_a_clip, spec.frames)
+        times = [field.shape[0] for field in spec.condition if field.kind == "time"]
+        self.few = times[0] if times else min(frames_a_clip, spec.frames)
         features = channels[-1]
         beside = max(1, channels[alone] // 2)  # channels of a frame among the others
         self.from_pixels = started(nn.Conv2d(spec.channels, channels[0], 1))

@@ -1,35 +1,43 @@
-"""Your own videos: any folder of films, whatever their containers, sizes, rates and lengths."""
+"""Your own videos: any folder of them, whatever their containers, sizes, rates and lengths."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import av
 import numpy as np
-from annotated_types import Ge, Gt, Lt, doc
+from annotated_types import Ge, Gt, Le, Lt, doc
 from numpy.typing import NDArray
+from PIL import ImageColor
 
 from vidgan_core.data.cache import cache_folder, digest
 from vidgan_core.errors import ClipError, UsageError, printable
 from vidgan_core.interfaces.dataset import Dataset, DataSpec, Field, Split
-from vidgan_core.media.read import Fit, Geometry, Picture, words
+from vidgan_core.media.fit import Fit, Geometry
+from vidgan_core.media.frames import Frames
+from vidgan_core.media.open import reason
+from vidgan_core.media.video_source import DECODER
+from vidgan_datasets.balance import Balance, shares, window_of
 from vidgan_datasets.folder_index import Record, counts, refresh
-from vidgan_datasets.folder_walk import Layout, stamp_of
+from vidgan_datasets.folder_report import counted, honoured
+from vidgan_datasets.folder_split import Parts, by_content, by_lists, class_of
+from vidgan_datasets.folder_walk import stats_of
 from vidgan_datasets.frame_cache import FrameCache
+from vidgan_datasets.picture_kind import Layout
 from vidgan_datasets.probe_limits import Limits
-from vidgan_datasets.windows import Short, Windows
+from vidgan_datasets.windows import Short, Timeline, Windows
 
 
 class Folder(Dataset):
-    """Windows of T frames of every healthy film below a folder.
+    """Windows of T frames of every healthy video below a folder.
 
-    A film is a video file, a folder of pictures in natural order, or a strip of square frames in
+    A video is a video file, a folder of pictures in natural order, or a strip of square frames in
     one picture, told apart by content; `layout` settles what is ambiguous. Every window of every
-    film is an item; a film is wholly in the train or the test split, by its content's hash.
+    video is an item; a video is wholly in the train or the test split, by its content's hash.
     """
 
     def __init__(
@@ -41,23 +49,42 @@ class Folder(Dataset):
         classes: Annotated[
             Literal["none", "folders"], doc("folders: each sub-folder of the root is a class")
         ] = "none",
+        only: Annotated[tuple[str, ...], doc("use these sub-folders of the root alone")] = (),
         layout: Annotated[
-            Layout, doc("what pictures are: frames of one film, or strips of frames; auto: look")
+            Layout, doc("what pictures are: frames of one video, or strips of frames; auto: look")
         ] = "auto",
-        stride: Annotated[int, Ge(1), doc("take every k-th frame")] = 1,
-        fps: Annotated[float, Ge(0), doc("bring films to this rate by their times; 0: don't")] = 0,
+        stride: Annotated[int, Ge(1), Le(100_000), doc("take every k-th frame")] = 1,
+        fps: Annotated[
+            float, Ge(0), Le(1000), doc("bring videos to this rate by their times; 0: don't")
+        ] = 0,
         hop: Annotated[int, Ge(1), doc("frames from one window's start to the next's")] = 1,
-        short: Annotated[Short, doc("films shorter than a window: skip or lengthen")] = "skip",
+        short: Annotated[Short, doc("videos shorter than a window: skip or lengthen")] = "skip",
+        cuts: Annotated[
+            Literal["drop", "keep"], doc("drop: no clip reaches over a scene cut")
+        ] = "drop",
+        balance: Annotated[
+            Balance, doc("let every video, or every class, come equally often; none: every window")
+        ] = "none",
         fit: Annotated[
-            Fit, doc("crop the centre, pad with black, or stretch to the frame size")
+            Fit, doc("crop the centre, pad with the background, or stretch to the frame size")
         ] = "crop",
+        crop: Annotated[
+            Literal["centre", "random"],
+            doc("random: cut anywhere, at the resolution that the video has"),
+        ] = "centre",
+        background: Annotated[str, doc("what shows behind alpha and around padding")] = "black",
         flip: Annotated[bool, doc("mirror half of the clips, drawn anew each epoch")] = False,
-        held_out: Annotated[float, Ge(0), Lt(1), doc("fraction of films in the test split")] = 0.1,
+        held_out: Annotated[float, Ge(0), Lt(1), doc("fraction of videos in the test split")] = 0.1,
+        train_list: Annotated[str, doc("a file that names the training videos, one a line")] = "",
+        test_list: Annotated[str, doc("a file that names the test videos, one a line")] = "",
+        follow_links: Annotated[bool, doc("read what links lead to, outside the folder too")] = (
+            False
+        ),
         cache_gb: Annotated[float, Ge(0), doc("decoded frames kept on disk; 0: none")] = 4.0,
-        max_seconds: Annotated[float, Gt(0), doc("to look into one file")] = 120.0,
+        max_seconds: Annotated[float, Gt(0), doc("without progress on one file")] = 120.0,
         max_gigabytes: Annotated[float, Gt(0), doc("of memory to look into one file")] = 2.0,
         max_megapixels: Annotated[float, Gt(0), doc("of a frame")] = 17.0,
-        max_frames: Annotated[int, Ge(1), doc("of a film")] = 50_000,
+        max_frames: Annotated[int, Ge(1), doc("of a video")] = 1_000_000,
     ) -> None:
         super().__init__(spec, split)
         if not path:
@@ -65,17 +92,22 @@ class Folder(Dataset):
         if not Path(path).exists():
             raise UsageError(f"data.path: {printable(path)} does not exist")
         self.root = Path(path).resolve()
-        self.layout = layout
+        self.layout, self.follow = layout, follow_links
         self.limits = Limits(max_seconds, max_gigabytes, max_megapixels, max_frames)
         self.windows = Windows(spec.frames, stride, fps, hop, short)
-        self.flip, self.held_out, self.by_folder = flip, held_out, classes == "folders"
-        self.geometry = Geometry(spec.height, spec.width, fit)
-        self._cache = FrameCache(cache_gb)
+        self.only, self.by_folder = only, classes == "folders"
+        self.drop_cuts, self.balance = cuts == "drop", balance
+        self.flip, self.held_out, self.lists = flip, held_out, (train_list, test_list)
+        self.geometry = Geometry(spec.height, spec.width, fit, spec.channels, _colour(background))
+        self.anywhere = crop == "random"
+        if self.anywhere and fit != "crop":
+            raise UsageError("data.crop: 'random' goes with data.fit='crop'")
+        self._cache = FrameCache(0 if self.anywhere else cache_gb)
 
     @property
     def fields(self) -> tuple[Field, ...]:  # type: ignore[override]
         """The class, if sub-folders are classes."""
-        return (Field("class", classes=len(self.classes)),) if self.by_folder else ()
+        return (Field("class", classes=len(self.class_names)),) if self.by_folder else ()
 
     @cached_property
     def records(self) -> list[Record]:
@@ -83,49 +115,52 @@ class Folder(Dataset):
         return self._refresh()
 
     @cached_property
-    def classes(self) -> list[str]:
+    def class_names(self) -> list[str]:
         """The names of the classes, in both splits."""
-        return sorted({_class_of(r) for r in self._healthy})
+        return sorted({class_of(r) for r in self._healthy}) if self.by_folder else []
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of the films' content and of every option that changes the clips."""
-        films = [(r.name, r.sha256) for r in self._films]
+        """A hash of the videos' content and of every option that changes the clips."""
+        videos = [(r.name, r.sha256) for r in self._videos]
         options = (asdict(self.windows), asdict(self.geometry), self.flip, self.by_folder)
-        return digest(films, self.spec.shape, *options)
+        more = (self.drop_cuts, self.balance, self.anywhere)
+        return digest(videos, self.spec.shape, *options, *more)
 
     @property
     def slow(self) -> bool:  # type: ignore[override]
-        """Are there films beyond what the cache holds?"""
-        return self._cached < len(self._films)
+        """Are there videos beyond what the cache holds?"""
+        return self._cached < len(self._videos)
 
     @property
     def sources(self) -> int:
-        """How many films the clips are from."""
-        return len(self._films)
+        """How many videos the clips are from."""
+        return len(self._videos)
 
     def __len__(self) -> int:
-        return int(self._ends[-1]) if self._films else self._refuse()
+        return int(self._ends[-1]) if self._videos else self._refuse()
 
     def item(self, index: int) -> Mapping[str, Any]:
         """Return the window and, if sub-folders are classes, its class."""
         number, window = self._locate(index)
-        record = self._films[number]
+        record = self._videos[number]
         try:
-            self._refuse_changed(record)
-            frames = self._frames(number, self.windows.numbers(window, record.frames, record.times))
+            wanted = self.windows.numbers(window, self._timeline(record))
+            self._refuse_changed(record, wanted)
+            frames = self._frames(number, wanted, self._geometry_of(record, index))
         except (OSError, ValueError, IndexError, av.FFmpegError) as error:
-            raise ClipError(record.name, f"can't be read any more: {words(error)}") from None
+            raise ClipError(record.name, f"can't be read any more: {reason(error)}") from None
         # (T, H, W, C) -> (C, T, H, W)
         clip: dict[str, Any] = {"video": np.ascontiguousarray(frames.transpose(3, 0, 1, 2))}
         if self.by_folder:
-            clip["class"] = np.int64(self.classes.index(_class_of(record)))
+            clip["class"] = np.int64(self.class_names.index(class_of(record)))
         return clip
 
     def span(self, index: int) -> tuple[int, int, int]:
-        """Return the film's number and the window's first and last frame, at the wanted rate."""
+        """Return the video's number and the window's first and last frame, at the wanted rate."""
         number, window = self._locate(index)
-        return number, (first := window * self.windows.hop), first + self.windows.span - 1
+        first = self.windows.start(window, self._timeline(self._videos[number]))
+        return number, first, first + self.windows.span - 1
 
     def augment(self, item: Mapping[str, Any], key: int) -> Mapping[str, Any]:
         """Mirror the whole clip or don't."""
@@ -136,47 +171,47 @@ class Folder(Dataset):
     def check(self, *, again: bool = False) -> Sequence[Mapping[str, Any]]:
         """Look into every new or changed file; return all records."""
         self.records = self._refresh(again=again)
-        return [asdict(r) | {"files": r.files} for r in self.records]
+        return [
+            asdict(r) | {"files": r.files, "size": r.size, "mtime": r.mtime} for r in self.records
+        ]
 
     def summary(self) -> str:
-        """Say how many files were found, and what became of them."""
+        """Say how many files were found, what became of them, and what they needed."""
         total = counts(self.records)
         parts = {
-            "used": sum(r.files for r in self._films),
+            "used": sum(r.files for r in self._videos),
             "held out": sum(r.files for r in self._held_back),
             "too short": sum(r.files for r in self._healthy if not self._windows_of(r)),
-            "without a class": total["ok"] - sum(r.files for r in self._healthy),
+            "in no list": sum(r.files for r in self._usable) - sum(map(_files, self._split)),
+            "not chosen": total["ok"] - sum(r.files for r in self._healthy),
             "damaged": total["damaged"],
             "refused": total["refused"],
-            "no film": total["other"],
+            "no video": total["other"],
         }
-        said = ", ".join(f"{n} {what}" for what, n in parts.items() if n or what == "used")
-        return f"{total.total()} file{'s' * (total.total() != 1)}: {said}"
+        return counted(parts, total.total()) + honoured([*self._videos, *self._held_back])
 
     @cached_property
     def _healthy(self) -> list[Record]:
-        """The films that can be read, and have a class if they need one."""
-        return [
-            r for r in self.records if r.status == "ok" and (not self.by_folder or _class_of(r))
-        ]
+        """The videos that can be read, and are in a sub-folder that is asked for, if any is."""
+        return [r for r in self.records if r.status == "ok" and self._is_chosen(r)]
 
-    @cached_property
-    def _split(self) -> tuple[list[Record], list[Record]]:
-        """Films of the train and of the test split.
-
-        By content, so that copies of a film are on one side and new films move no other. Where
-        that leaves a side without any, the nearest film (with its copies) goes there.
-        """
-        films = [r for r in self._healthy if self._windows_of(r)]
-        places = sorted({_place(r) for r in films})
-        border = self.held_out if len(places) > 1 else 0.0  # a lone film is for training
-        if border:
-            border = min(max(border, float(np.nextafter(places[0], 1))), places[-1])
-        test = [r for r in films if _place(r) < border]
-        return [r for r in films if _place(r) >= border], test
+    def _is_chosen(self, record: Record) -> bool:
+        name = class_of(record)
+        return name in self.only if self.only else bool(name) or not self.by_folder
 
     @property
-    def _films(self) -> list[Record]:
+    def _usable(self) -> list[Record]:
+        return [r for r in self._healthy if self._windows_of(r)]
+
+    @cached_property
+    def _split(self) -> Parts:
+        """Videos of the train and of the test split."""
+        if any(self.lists):
+            return by_lists(self._usable, *self.lists)
+        return by_content(self._usable, self.held_out)
+
+    @property
+    def _videos(self) -> list[Record]:
         return self._split[self.split == "test"]
 
     @property
@@ -184,42 +219,70 @@ class Folder(Dataset):
         return self._split[self.split == "train"]
 
     @cached_property
+    def _shares(self) -> NDArray[np.int64]:
+        """How many items are from each video."""
+        windows = [self._windows_of(r) for r in self._videos]
+        return shares(windows, [class_of(r) for r in self._videos], self.balance)
+
+    @cached_property
     def _ends(self) -> NDArray[np.int64]:
-        """How many windows there are up to the end of each film."""
-        return np.cumsum([self._windows_of(r) for r in self._films], dtype=np.int64)
+        """How many items there are up to the end of each video."""
+        return np.cumsum(self._shares, dtype=np.int64)
 
     @cached_property
     def _cached(self) -> int:
-        """How many films, the first ones, the cache has room for."""
-        pixels = self.spec.height * self.spec.width * 3
-        ends = np.cumsum([r.frames * pixels for r in self._films], dtype=np.int64)
+        """How many videos, the first ones, the cache has room for."""
+        pixels = self.spec.height * self.spec.width * self.spec.channels
+        ends = np.cumsum([r.frames * pixels for r in self._videos], dtype=np.int64)
         return int(np.searchsorted(ends, self._cache.bound, side="right"))
 
     def _locate(self, index: int) -> tuple[int, int]:
+        """Return which video and which of its windows an item is."""
         number = int(np.searchsorted(self._ends, index, side="right"))
-        return number, index - (int(self._ends[number - 1]) if number else 0)
+        slot = index - (int(self._ends[number - 1]) if number else 0)
+        return number, window_of(
+            slot, int(self._shares[number]), self._windows_of(self._videos[number])
+        )
+
+    def _timeline(self, record: Record) -> Timeline:
+        cuts = record.cuts if self.drop_cuts else ()
+        breaks = tuple(sorted({*record.gaps, *cuts})) if record.gaps else cuts
+        return Timeline(record.frames, record.times, breaks)
 
     def _windows_of(self, record: Record) -> int:
-        return self.windows.count(record.frames, record.times)
+        return self.windows.count(self._timeline(record))
 
-    def _frames(self, number: int, wanted: NDArray[np.int64]) -> Picture:
-        """Return frames (T, H, W, 3) of a film, from the cache or else decoded."""
-        record = self._films[number]
-        film = record.film(self._base)
+    def _geometry_of(self, record: Record, index: int) -> Geometry:
+        """Return the frames that are wanted of an item: where they are cut depends on it alone."""
+        if not self.anywhere:
+            return self.geometry
+        drawn = int(digest(record.sha256, index)[:16], 16)
+        return replace(self.geometry, place=(drawn % 2**32 / 2**32, (drawn >> 32) / 2**32))
+
+    def _frames(self, number: int, wanted: NDArray[np.int64], geometry: Geometry) -> Frames:
+        """Return frames (T, H, W, C) of a video, from the cache or else decoded."""
+        record = self._videos[number]
+        source = record.source(self._base)
         if number < self._cached:
-            shape = (record.frames, self.spec.height, self.spec.width, 3)
-            key = digest(record.sha256, record.kind, asdict(self.geometry))
-            kept = self._cache.get(key, shape, lambda: film.read(range(film.count), self.geometry))
+            shape = (record.frames, self.spec.height, self.spec.width, self.spec.channels)
+            settings = (DECODER, record.kind, record.interlaced, record.depth, asdict(geometry))
+            key = digest(record.sha256, *settings)
+            kept = self._cache.get(key, shape, lambda: source.read(range(source.count), geometry))
             if kept is not None:
                 return kept[wanted]
         numbers, places = np.unique(wanted, return_inverse=True)
-        return np.stack(list(film.read(numbers.tolist(), self.geometry)))[places]
+        return np.stack(list(source.read(numbers.tolist(), geometry)))[places]
 
-    def _refuse_changed(self, record: Record) -> None:
-        """Raise ValueError if a film is not the one that was looked into."""
-        names = record.pictures or [Path(record.name).name]
-        folder = self._base / record.name
-        if stamp_of(folder if record.pictures else folder.parent, names)[2] != record.stamp:
+    def _refuse_changed(self, record: Record, wanted: NDArray[np.int64]) -> None:
+        """Raise ValueError if the files of a clip are not those that were looked into."""
+        if record.kind == "frames":
+            known = dict(zip(record.pictures, record.stats, strict=True))
+            names = [record.used[number] for number in np.unique(wanted)]
+            folder, expected = self._base / record.folder, tuple(known[name] for name in names)
+        else:
+            path = self._base / record.name
+            folder, names, expected = path.parent, [path.name], record.stats
+        if stats_of(folder, names, follow=self.follow) != expected:
             raise ValueError("it has changed since it was checked")
 
     @cached_property
@@ -228,7 +291,8 @@ class Folder(Dataset):
 
     def _refresh(self, *, again: bool = False) -> list[Record]:
         store = cache_folder() / "index" / f"{digest(str(self.root))[:32]}.jsonl"
-        return refresh(self.root, store, self.layout, self.limits, again=again)
+        follow = self.follow
+        return refresh(self.root, store, self.layout, self.limits, follow=follow, again=again)
 
     def _refuse(self) -> int:
         """Raise UsageError: there is not one clip; say why of the first three files."""
@@ -244,18 +308,25 @@ class Folder(Dataset):
         if record.status != "ok":
             return record.reason
         if record not in self._healthy:
-            return "not in a sub-folder, so without a class"
-        length = self.windows.length(record.frames, record.times)
+            return "not in data.only" if self.only else "not in a sub-folder, so without a class"
+        timeline = self._timeline(record)
         if not self._windows_of(record):
-            return f"has {length} of the {self.windows.span} frames of a window"
+            length, span = self.windows.length(timeline), self.windows.span
+            where = " without a cut or gap between" if timeline.breaks and length >= span else ""
+            return f"has {length} of the {span} frames of a window{where}"
         return "in the other split"
 
 
-def _class_of(record: Record) -> str:
-    """Return the name of the top folder that a film is in, nothing for one in the root itself."""
-    return record.name.partition("/")[0] if "/" in record.name else ""
+def _colour(name: str) -> tuple[int, int, int]:
+    """Return a colour's red, green and blue. Raises UsageError for an unknown one."""
+    try:
+        red, green, blue, *_ = ImageColor.getrgb(name)
+    except ValueError:
+        raise UsageError(
+            f"data.background: {printable(name)} is no colour", hint="'white' or '#rrggbb'"
+        ) from None
+    return red, green, blue
 
 
-def _place(record: Record) -> float:
-    """Return where in [0, 1) the content of a film puts it."""
-    return int(record.sha256[:12], 16) / 16**12
+def _files(videos: Sequence[Record]) -> int:
+    return sum(r.files for r in videos)

@@ -1,28 +1,30 @@
-"""What lies in a folder: films to look into, and what is not touched. Free of torch.
+"""What lies in a folder: videos to look into, and what is not touched. Free of torch.
 
 Regular files inside the root only. Nothing is opened but these, and of those only the first bytes
-of what looks like a picture: everything else is for the processes with limits (`scan.py`).
+of what looks like a picture: everything else is for the processes with limits (`probe.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
+from vidgan_core.media.video_source import Kind
+from vidgan_datasets.picture_kind import Layout, kind_of
+from vidgan_datasets.sequences import natural, split_sequences
 
-from vidgan_core.media.read import LEAST_STRIP, Kind, strip_length
+Links = Literal["refuse", "follow"]
+Stat = tuple[int, int]  # size, and time of change in nanoseconds
+# Of an earlier look, by name: kind, stamp, folder, and the names of the pictures
+Known = Mapping[str, tuple[str, str, str, tuple[str, ...]]]
 
-Layout = Literal["auto", "video", "frames", "strips"]
-# Of an earlier look, by name: kind, stamp, and the names of the pictures
-Known = Mapping[str, tuple[str, str, tuple[str, ...]]]
-
+# What systems leave behind, and nobody means.
+_LITTER = {"Thumbs.db", "desktop.ini", ".DS_Store", "__MACOSX"}
 _SPECIAL = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -33,30 +35,33 @@ _SPECIAL = {
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One film-to-be, or one file that is not read (`refused` says why).
+    """One candidate for a video, or one file that is not read (`refused` says why).
 
-    `name` is the path below the root. `stamp` changes when size or time of a file does.
+    `name` is the path below the root. `stamp` changes when size or time of a file does. Pictures
+    lie in `folder`, each with its own size and time.
     """
 
     name: str
     kind: Kind = "video"
-    size: int = 0
-    mtime: int = 0  # nanoseconds, the newest
+    stats: tuple[Stat, ...] = ()
     stamp: str = ""
+    folder: str = ""
     pictures: tuple[str, ...] = ()
     refused: str = ""
 
 
-def walk(root: Path, layout: Layout = "auto", known: Known | None = None) -> Iterator[Found]:
+def walk(
+    root: Path, layout: Layout = "auto", known: Known | None = None, *, follow: bool = False
+) -> Iterator[Found]:
     """Yield everything below a folder, or the one file that `root` is, in a stable order.
 
-    `known` spares files that have not changed since from being opened. Raises OSError if the root
-    itself can't be read.
+    `known` spares files that have not changed since from being opened. With `follow` links are
+    taken for what they lead to, a folder once. Raises OSError if the root itself can't be read.
     """
     if not root.is_dir():
-        yield from _sorted_out(root.parent, "", [root.name], layout, known or {})
+        yield from _sorted_out(root.parent, "", [root.name], layout, known or {}, follow)
         return
-    folders = [""]
+    folders, entered = [""], {os.path.realpath(root)}
     while folders:
         folder = folders.pop()
         try:
@@ -67,47 +72,64 @@ def walk(root: Path, layout: Layout = "auto", known: Known | None = None) -> Ite
                 raise
             yield Found(folder, refused=f"can't be listed: {error.strerror}")
             continue
-        inner = [e.name for e in listed if e.is_dir(follow_symlinks=False)]
-        files = [e.name for e in listed if not e.is_dir(follow_symlinks=False)]
-        folders += [os.path.join(folder, name) for name in reversed(inner)]
-        yield from _sorted_out(root, folder, files, layout, known or {})
+        listed = [e for e in listed if e.name not in _LITTER and not e.name.startswith("._")]
+        inner = [e.name for e in listed if _is_folder(e, follow)]
+        files = [e.name for e in listed if not _is_folder(e, follow)]
+        paths = [os.path.join(folder, name) for name in reversed(inner)]
+        folders += _not_yet(root, paths, entered) if follow else paths
+        yield from _sorted_out(root, folder, files, layout, known or {}, follow)
 
 
-def stamp_of(folder: Path, names: Sequence[str]) -> tuple[int, int, str]:
-    """Return size, newest time and stamp of some files. Raises OSError if one is gone."""
-    facts = [(name, os.lstat(folder / name)) for name in names]
-    lines = repr([(name, s.st_size, s.st_mtime_ns) for name, s in facts])
-    return (
-        sum(s.st_size for _, s in facts),
-        max(s.st_mtime_ns for _, s in facts),
-        hashlib.sha256(lines.encode("utf-8", "surrogatepass")).hexdigest()[:16],
-    )
+def stats_of(folder: Path, names: Sequence[str], *, follow: bool = False) -> tuple[Stat, ...]:
+    """Return size and time of some files. Raises OSError if one is gone."""
+    look = os.stat if follow else os.lstat
+    return tuple((s.st_size, s.st_mtime_ns) for s in (look(folder / name) for name in names))
 
 
-def natural(name: str) -> list[tuple[int, str]]:
-    """Sort key by which frame 9 comes before frame 10."""
-    return [(int(d), "") if d else (-1, t) for d, t in re.findall(r"([0-9]+)|([^0-9]+)", name)]
+def stamp_of(names: Sequence[str], stats: Sequence[Stat]) -> str:
+    """Return a hash of names, sizes and times."""
+    lines = repr(list(zip(names, stats, strict=True)))
+    return hashlib.sha256(lines.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _is_folder(entry: os.DirEntry[str], follow: bool) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=follow)
+    except OSError:  # a link in a circle
+        return False
+
+
+def _not_yet(root: Path, paths: Sequence[str], entered: set[str]) -> list[str]:
+    """Return the folders that no other path has led to before."""
+    fresh = []
+    for path in paths:
+        real = os.path.realpath(root / path)
+        if real not in entered:
+            entered.add(real)
+            fresh.append(path)
+    return fresh
 
 
 def _sorted_out(
-    root: Path, folder: str, files: Sequence[str], layout: Layout, known: Known
+    root: Path, folder: str, files: Sequence[str], layout: Layout, known: Known, follow: bool
 ) -> Iterator[Found]:
-    """Yield the films among the files of one folder; its loose pictures are one film."""
+    """Yield the videos among the files of one folder; its loose pictures are frames."""
     frames: list[str] = []
-    unchanged = _unchanged_frames(root, folder, files, known)
+    unchanged = _unchanged_frames(root, folder, files, known, follow)
     for name in files:
         path = os.path.join(folder, name)
-        if reason := _refusal(root, root / path):
+        if reason := _refusal(root, root / path, follow):
             yield Found(path, refused=reason)
             continue
         try:
-            size, mtime, stamp = stamp_of(root / folder, [name])
+            stats = stats_of(root / folder, [name], follow=follow)
+            stamp = stamp_of([name], stats)
             if name in unchanged:
-                kind = "frames"
+                kind: str = "frames"
             elif path in known and known[path][1] == stamp:
                 kind = known[path][0]
             else:
-                kind = _kind(root / path, layout)
+                kind = kind_of(root / path, layout, follow=follow)
         except OSError as error:
             yield Found(path, refused=f"can't be read: {error.strerror}")
             continue
@@ -116,28 +138,46 @@ def _sorted_out(
         elif kind == "":
             yield Found(path, refused="a picture, and data.layout is 'video'")
         else:
-            yield Found(path, "strip" if kind == "strip" else "video", size, mtime, stamp)
-    if frames:
-        yield Found(
-            folder or ".", "frames", *stamp_of(root / folder, frames), pictures=tuple(frames)
-        )
+            yield Found(path, kind, stats, stamp)  # type: ignore[arg-type]
+    yield from _sequences(root, folder, frames, follow)
 
 
-def _unchanged_frames(root: Path, folder: str, files: Sequence[str], known: Known) -> set[str]:
-    """Return the pictures of a folder that are known to be one film, if all are what they were."""
-    kind, stamp, pictures = known.get(folder or ".", ("", "", ()))
-    if kind != "frames" or not set(pictures) <= set(files):
-        return set()
-    try:
-        return set(pictures) if stamp_of(root / folder, pictures)[2] == stamp else set()
-    except OSError:
-        return set()
+def _sequences(root: Path, folder: str, frames: Sequence[str], follow: bool) -> Iterator[Found]:
+    """Yield the videos that the pictures of a folder are, and the pictures that are none."""
+    if not frames:
+        return
+    found, odd = split_sequences(frames)
+    for pattern, names in found.items():
+        stats = stats_of(root / folder, names, follow=follow)
+        name = os.path.join(folder, pattern) if pattern else folder or "."
+        yield Found(name, "frames", stats, stamp_of(names, stats), folder, tuple(names))
+    for name in odd:
+        reason = "left out: its name is not one of a numbered sequence"
+        yield Found(os.path.join(folder, name), refused=reason)
 
 
-def _refusal(root: Path, path: Path) -> str:
+def _unchanged_frames(
+    root: Path, folder: str, files: Sequence[str], known: Known, follow: bool
+) -> set[str]:
+    """Return the pictures of a folder that are known to be frames, as far as nothing changed."""
+    unchanged: set[str] = set()
+    there = set(files)
+    for kind, stamp, where, pictures in known.values():
+        if kind != "frames" or where != folder or not there.issuperset(pictures):
+            continue
+        try:
+            stats = stats_of(root / folder, pictures, follow=follow)
+        except OSError:
+            continue
+        if stamp_of(pictures, stats) == stamp:
+            unchanged.update(pictures)
+    return unchanged
+
+
+def _refusal(root: Path, path: Path, follow: bool) -> str:
     """Return why a file is not opened at all, nothing if it is."""
     try:
-        mode = os.lstat(path).st_mode
+        mode = (os.stat if follow else os.lstat)(path).st_mode
         if not stat.S_ISLNK(mode):
             return "" if stat.S_ISREG(mode) else _SPECIAL.get(stat.S_IFMT(mode), "no file")
         target = Path(os.path.realpath(path, strict=True))
@@ -145,27 +185,4 @@ def _refusal(root: Path, path: Path) -> str:
         return f"can't be read: {error.strerror}"
     if target.is_relative_to(root.resolve()):
         return "a link to something in the same folder, which is read there"
-    return "a link that leaves the folder"
-
-
-def _kind(path: Path, layout: Layout) -> str:
-    """Tell by its first bytes what a file is: nothing for a picture that is not asked for."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-    with os.fdopen(descriptor, "rb") as file:
-        head = file.read(64)
-        if not is_picture(head):
-            return "video"
-        if layout != "auto":
-            return {"video": "", "frames": "frames", "strips": "strip"}[layout]
-        try:
-            with Image.open(file, formats=("PNG", "JPEG", "WEBP")) as image:  # its header only
-                return "strip" if strip_length(*image.size) >= LEAST_STRIP else "frames"
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            return "frames"
-
-
-def is_picture(head: bytes) -> bool:
-    """Do these bytes begin a still picture? An animated PNG is a film."""
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return b"acTL" not in head
-    return head.startswith(b"\xff\xd8\xff") or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+    return "a link that leaves the folder; data.follow_links=true takes it in"

@@ -1,31 +1,34 @@
-"""Decoded films in the user's cache folder, bounded, oldest out first."""
+"""Decoded videos in the user's cache folder, bounded, oldest out first."""
 
 from __future__ import annotations
 
 import math
 import os
-import tempfile
+import re
+import stat
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.lib.format import open_memmap
 
+from vidgan_core.data.array_file import read_array, write_rows
 from vidgan_core.data.cache import cache_folder
-from vidgan_core.media.read import Picture
+from vidgan_core.media.frames import Frames, Picture
 
 AN_HOUR = 3600.0
 ABANDONED = 24 * AN_HOUR  # a file half written for a day belongs to a run that was killed
+MARK = ".vidgan-frames"  # in a folder that vidgan created for frames
+_OURS = re.compile(r"[0-9a-f]{64}(\.npy|\.\w+\.tmp)")  # names that vidgan gives, and nobody else
 
 
 class FrameCache:
-    """Arrays (N, H, W, 3) by key, each a file that is mapped, not read.
+    """Arrays (N, H, W, C) by key, a sha256 in hex, each a file that is mapped, not read.
 
-    Several processes may share it: a file appears at once or not at all, and one that is gone is
-    made again. `gigabytes` bounds the folder, whoever has filled it.
+    Several processes may share it: a file appears at once or not at all, and one that is gone or
+    not as it was written is decoded again. `gigabytes` bounds what vidgan has written there.
+    Nothing else in the folder is ever touched, and no link is followed.
     """
 
     def __init__(self, gigabytes: float) -> None:
@@ -38,70 +41,86 @@ class FrameCache:
         return cache_folder() / "frames"
 
     def get(
-        self, key: str, shape: tuple[int, ...], make: Callable[[], Iterable[Picture]]
-    ) -> Picture | None:
-        """Return the array kept under `key`; make and keep it if there is none.
+        self, key: str, shape: tuple[int, ...], decode: Callable[[], Iterable[Picture]]
+    ) -> Frames | None:
+        """Return the array kept under `key`; decode and keep it if there is none.
 
         None if it can't be kept: then it is for the caller to do without.
         """
         path = self.folder / f"{key}.npy"
-        if (array := _mapped(path, shape)) is not None:
+        if (array := _kept(path, shape)) is not None:
             _touch(path)
             return array
+        if not _prepared(self.folder):
+            return None
         try:
-            self._write(path, shape, make())
+            write_rows(path, shape, np.uint8, decode())
         except OSError:
             return None
         self._written += math.prod(shape)
         if self._written > self.bound / 20:
             self.trim()
-        return _mapped(path, shape)
+        return _kept(path, shape)
 
     def trim(self) -> None:
         """Remove the files that were unused for longest until the rest fits the bound."""
         self._written = 0
         files = []
-        with suppress(OSError), os.scandir(self.folder) as entries:
-            for entry in entries:
-                facts = entry.stat()
-                files.append((facts.st_mtime, facts.st_size, entry.path))
+        with suppress(OSError):
+            if not _is_marked(self.folder):
+                return
+            for name in os.listdir(self.folder):
+                facts = os.lstat(self.folder / name)
+                if _OURS.fullmatch(name) and _is_own_file(facts):
+                    files.append((facts.st_atime, facts.st_size, name))
         total = sum(size for _, size, _ in files)
-        for mtime, size, path in sorted(files):
-            half_written = path.endswith(".tmp") and mtime > time.time() - ABANDONED
+        for used, size, name in sorted(files):
+            half_written = name.endswith(".tmp") and used > time.time() - ABANDONED
             if total <= self.bound:
                 return
             if not half_written:
                 with suppress(OSError):
-                    os.unlink(path)
+                    os.unlink(self.folder / name)
                     total -= size
 
-    def _write(self, path: Path, shape: tuple[int, ...], frames: Iterable[Picture]) -> None:
-        """Write frame after frame, so that a long film needs no memory."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        os.close(descriptor)
-        try:
-            array: Any = open_memmap(name, "w+", np.uint8, shape)
-            for number, frame in enumerate(frames):
-                array[number] = frame
-            array.flush()
-            Path(name).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(name)
-            raise
+
+def _kept(path: Path, shape: tuple[int, ...]) -> Frames | None:
+    array = read_array(path)
+    fits = array is not None and array.shape == shape and array.dtype == np.uint8
+    return array if fits else None
 
 
-def _mapped(path: Path, shape: tuple[int, ...]) -> Picture | None:
+def _prepared(folder: Path) -> bool:
+    """Create and mark the folder. False for one of somebody else, or with other files in it."""
     try:
-        array: Picture = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return array if array.shape == shape and array.dtype == np.uint8 else None
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if _is_marked(folder):
+            return True
+        names = os.listdir(folder)
+        if not _is_own_folder(os.lstat(folder)) or not all(map(_OURS.fullmatch, names)):
+            return False
+        (folder / MARK).touch()
+    except OSError:
+        return False
+    return True
+
+
+def _is_marked(folder: Path) -> bool:
+    return _is_own_folder(os.lstat(folder)) and (folder / MARK).is_file()
+
+
+def _is_own_folder(facts: os.stat_result) -> bool:
+    own = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid()
+    return own and not facts.st_mode & 0o002
+
+
+def _is_own_file(facts: os.stat_result) -> bool:
+    return stat.S_ISREG(facts.st_mode) and facts.st_uid == os.getuid()
 
 
 def _touch(path: Path) -> None:
-    """Remember the use of a file, at most once an hour."""
+    """Remember the use of a file, at most once an hour; its time of change stays what it was."""
     with suppress(OSError):
-        if time.time() - path.stat().st_mtime > AN_HOUR:
-            os.utime(path)
+        facts = path.stat()
+        if time.time() - facts.st_atime > AN_HOUR:
+            os.utime(path, ns=(time.time_ns(), facts.st_mtime_ns))

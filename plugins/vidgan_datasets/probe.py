@@ -1,6 +1,6 @@
-"""Look into many films at once, each in a process that may hang, crash or eat memory.
+"""Look into many videos at once, each in a process that may hang, crash or eat memory.
 
-Free of torch. A film that kills its process becomes an answer like any other.
+Free of torch. A video that kills its process becomes an answer like any other.
 """
 
 from __future__ import annotations
@@ -11,35 +11,41 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from vidgan_core.media.read import Film
+from vidgan_core.media.video_source import VideoSource
 from vidgan_datasets.probe_limits import Limits
 
 MOST_PROCESSES = 8
 DYING = 2.0  # seconds from a process's last word to its end
+LOOK_EVERY = 0.25  # seconds
+Progress = Callable[[VideoSource, int], None]  # is told how many frames have been read
 
 
-def look_into(films: Iterable[Film], limits: Limits) -> Iterator[dict[str, Any]]:
-    """Yield for each film, in order, what `strict.look` says of it, or what became of it."""
+def look_into(
+    videos: Iterable[VideoSource], limits: Limits, progress: Progress
+) -> Iterator[dict[str, Any]]:
+    """Yield for each video, in order, what `probe_worker.look` found, or what became of it."""
     count = min(MOST_PROCESSES, os.cpu_count() or 1)
-    readers = [Reader(limits) for _ in range(count)]
+    readers = [Reader(limits, progress) for _ in range(count)]
     idle = list(readers)
 
-    def ask(film: Film) -> dict[str, Any]:
+    def ask(video: VideoSource) -> dict[str, Any]:
         reader = idle.pop()  # there are as many readers as threads
         try:
-            return reader.ask(film)
+            return reader.ask(video)
         finally:
             idle.append(reader)
 
-    pool = ThreadPoolExecutor(count, thread_name_prefix="scan")
+    pool = ThreadPoolExecutor(count, thread_name_prefix="probe")
     try:
-        yield from pool.map(ask, films)
+        yield from pool.map(ask, videos)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         for reader in readers:
@@ -47,42 +53,41 @@ def look_into(films: Iterable[Film], limits: Limits) -> Iterator[dict[str, Any]]
 
 
 class Reader:
-    """A process that reads one film after another; a new one takes over when it dies."""
+    """A process that reads one video after another; a new one takes over when it dies."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, limits: Limits, progress: Progress) -> None:
+        self._limits, self._progress = limits, progress
         self._process: subprocess.Popen[str] | None = None
 
-    def ask(self, film: Film) -> dict[str, Any]:
+    def ask(self, video: VideoSource) -> dict[str, Any]:
         """Return the process's answer, or a record that says how it ended."""
         process = self._process or self._start()
-        late = threading.Event()
+        with Watch(process, self._limits.seconds) as watch:
+            try:
+                return self._answer(process, video, watch)
+            except (OSError, ValueError):  # it has died before or while it answered
+                if not watch.killed:
+                    with suppress(subprocess.TimeoutExpired):
+                        process.wait(DYING)  # so that it is not this that ends it
+                self.stop()
+        if watch.killed:
+            reason = f"no progress within data.max_seconds = {self._limits.seconds:g}"
+            return {"status": "refused", "reason": reason}
+        return {"status": "damaged", "reason": f"killed its reader: {_death(process)}"}
 
-        def kill() -> None:
-            late.set()
-            process.kill()
-
-        timer = threading.Timer(self._limits.seconds, kill)
-        timer.start()
-        try:
-            assert process.stdin
-            assert process.stdout
-            job = {"kind": film.kind, "path": str(film.path), "pictures": film.pictures}
-            process.stdin.write(json.dumps(job) + "\n")
-            process.stdin.flush()
-            answer: dict[str, Any] = json.loads(process.stdout.readline())
-            return answer
-        except (OSError, ValueError):  # it has died before or while it answered
-            if not late.is_set():
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(DYING)  # so that it is not this that ends it
-            self.stop()
-            if late.is_set():
-                reason = f"took longer than data.max_seconds = {self._limits.seconds:g}"
-                return {"status": "refused", "reason": reason}
-            return {"status": "damaged", "reason": f"killed its reader: {_death(process)}"}
-        finally:
-            timer.cancel()
+    def _answer(
+        self, process: subprocess.Popen[str], video: VideoSource, watch: Watch
+    ) -> dict[str, Any]:
+        assert process.stdin
+        assert process.stdout
+        job = {"kind": video.kind, "path": str(video.path), "pictures": video.pictures}
+        process.stdin.write(json.dumps(job) + "\n")
+        process.stdin.flush()
+        while "read" in (answer := json.loads(process.stdout.readline())):
+            watch.restart()
+            self._progress(video, int(answer["read"]))
+        found: dict[str, Any] = answer
+        return found
 
     def stop(self) -> None:
         """End the process."""
@@ -96,13 +101,9 @@ class Reader:
                         pipe.close()
 
     def _start(self) -> subprocess.Popen[str]:
+        program = [sys.executable, "-m", "vidgan_datasets.probe_worker"]
         self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "vidgan_datasets.probe_worker",
-                json.dumps(asdict(self._limits)),
-            ],
+            [*program, json.dumps(asdict(self._limits))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -111,6 +112,55 @@ class Reader:
             start_new_session=True,  # Ctrl-C is for the process that asks
         )
         return self._process
+
+
+class Watch:
+    """Kills a process that works or sleeps for too long without progress.
+
+    Waiting for a processor or a disk does not count: what is in a data set must not depend on how
+    busy the machine was. Where the system doesn't tell, all time counts.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], seconds: float) -> None:
+        self._process, self._seconds = process, seconds
+        self._asleep = 0.0
+        self._worked_before = _activity(process.pid)[0]
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self.killed = False
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def restart(self) -> None:
+        """Begin anew: there was progress."""
+        self._asleep, self._worked_before = 0.0, _activity(self._process.pid)[0]
+
+    def _look(self) -> None:
+        before = time.monotonic()
+        while not self._over.wait(min(LOOK_EVERY, self._seconds)):
+            now = time.monotonic()
+            worked, asleep = _activity(self._process.pid)
+            self._asleep += (now - before) * asleep
+            before = now
+            if max(self._asleep, worked - self._worked_before) > self._seconds:
+                self.killed = True
+                self._process.kill()
+                return
+
+
+def _activity(pid: int) -> tuple[float, bool]:
+    """Return the processor time of a process in seconds, and whether it sleeps by itself."""
+    try:
+        state, *rest = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return (int(rest[10]) + int(rest[11])) / os.sysconf("SC_CLK_TCK"), state == "S"
+    except (OSError, ValueError, IndexError):
+        return 0.0, True
 
 
 def _death(process: subprocess.Popen[str]) -> str:

@@ -1,4 +1,4 @@
-"""What a file may cost, and the ways in which it can be found wanting. Free of torch."""
+"""What a file may cost, and the reasons for which it is not used. Free of torch."""
 
 from __future__ import annotations
 
@@ -7,27 +7,33 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one file may cost. `seconds` is kept by the process that asks."""
+    """What one file may cost. `seconds` without progress; the process that asks keeps them."""
 
     seconds: float = 120.0
     gigabytes: float = 2.0
     megapixels: float = 17.0
-    frames: int = 50_000
+    frames: int = 1_000_000
 
 
 class Damaged(Exception):
-    """A film that can't be used, and why."""
+    """A video that can't be used, and why."""
 
 
-class NoFilm(Exception):
-    """A healthy file that holds no film."""
+class NotVideo(Exception):
+    """A healthy file that holds no video."""
 
 
-class TooMuch(Exception):
-    """A film beyond a limit, and which."""
+class OverLimit(Exception):
+    """A video beyond a limit, and which."""
 
 
 def bound_pixels(height: int, width: int, limits: Limits) -> None:
-    """Raise TooMuch for a frame that is too large. Called before anything is decoded."""
+    """Raise OverLimit for a frame that is too large. Called before anything is decoded."""
     if height * width > limits.megapixels * 1e6:
-        raise TooMuch(f"{width}x{height} is beyond data.max_megapixels = {limits.megapixels:g}")
+        raise OverLimit(f"{width}x{height} is beyond data.max_megapixels = {limits.megapixels:g}")
+
+
+def bound_frames(count: int, limits: Limits) -> None:
+    """Raise OverLimit for a video of too many frames."""
+    if count > limits.frames:
+        raise OverLimit(f"more than data.max_frames = {limits.frames} frames")

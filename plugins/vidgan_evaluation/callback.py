@@ -101,7 +101,7 @@ class EvaluationCallback(Callback):
         if run.step == self._evaluated:
             return
         generator = run.sampled
-        clips = fake(generator, n, run.config.seed, f"step {run.step}'s")
+        clips = fake(generator, n, run.config.seed, f"step {run.step}'s", evaluator.reference)
         try:
             with torch.random.fork_rng():
                 results = evaluator.measure(clips, generator)

@@ -22,8 +22,9 @@ from vidgan_evaluation.results_store import Evaluation
 
 Points = list[tuple[float, float]]
 Curves = Mapping[str, Mapping[int, Result]]  # by run and step
+MOST_DIGITS = 12  # after the point
 AXES = ("steps", "clips", "time")
-UNTOLD = ("data.workers", "eval.", "samples.", "log.", "checkpoint.")  # no part of the model
+UNTOLD = ("data.workers", "callback", "trainer.report_every", "checkpoint.")  # no part of the model
 
 
 @dataclass(frozen=True)
@@ -205,5 +206,7 @@ def figure(number: Result) -> str:
     """Return value and error, to as many digits as the error leaves."""
     if not number.error or not math.isfinite(number.error):
         return f"{number.value:.4g}"
-    digits = max(0, 1 - math.floor(math.log10(number.error)))
+    digits = max(0, 1 - math.floor(math.log10(abs(number.error))))
+    if digits > MOST_DIGITS:
+        return f"{number.value:.4g} ± {number.error:.2g}"
     return f"{number.value:.{digits}f} ± {number.error:.{digits}f}"

@@ -14,9 +14,9 @@ from vidgan_core.config.sources import ConfigSources
 from vidgan_core.errors import UsageError, printable
 from vidgan_core.interfaces import Metric
 from vidgan_core.plugins.registry import Registry
-from vidgan_core.training.parts import build_dataset
+from vidgan_core.training.inputs import build_dataset
 from vidgan_evaluation.clip_source import plain, real
-from vidgan_evaluation.disjoint_splits import split_scenes, spread
+from vidgan_evaluation.disjoint_splits import by_source, split_scenes, spread
 from vidgan_evaluation.evaluator import Evaluator, RealClips
 from vidgan_evaluation.metric_selection import GROUPS, MetricSelector
 from vidgan_evaluation.options import Request
@@ -46,8 +46,9 @@ def evaluate_folders(
             f"pairs need equally many clips: {printable(str(folder))} has {len(made)}, "
             f"{printable(str(against))} has {len(truth)}"
         )
-    sides = [list(range(len(truth)))] if paired else split_scenes(truth, 2)
-    judged = list(range(len(made)))
+    everything = by_source(truth, range(len(truth)))
+    sides = [everything] if paired else split_scenes(truth, 2)
+    judged = by_source(made, range(len(made)))
     for dataset in (made, truth):
         request.say(dataset.summary())
     n = clips_each(request, [*sides, judged], "the smaller folder")
@@ -55,10 +56,10 @@ def evaluate_folders(
     if made.fields and truth.fields:
         have.add("class")
     selection = select(MetricSelector(registry, configs[1], plain(truth.spec), have), request, n)
-    reference, *other = (real(truth, spread(side, n)) for side in sides)
+    reference, *other = (real(truth, spread(list(side), n), part=side) for side in sides)
     measured = RealClips(truth.fingerprint, "all", reference, other[0] if other else None)
     evaluator = Evaluator(selection, measured, request)
-    clips = replace(real(made, spread(judged, n)), what=folder.name, key="")
+    clips = replace(real(made, spread(list(judged), n), part=judged), what=folder.name, key="")
     return Evaluation(None, made.fingerprint, tuple(evaluator.measure(clips)))
 
 

@@ -11,7 +11,7 @@ from vidgan_core.config.resolve import resolve
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.config.sources import ConfigSources
 from vidgan_core.errors import CheckpointError, UsageError, printable
-from vidgan_core.inference.load_generator import load_generator
+from vidgan_core.inference.load_generator import load_ready
 from vidgan_core.inference.sampler import find_checkpoint
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.runs import checkpoint
@@ -45,13 +45,13 @@ def evaluate_run(
     prepared: tuple[Evaluator, int] | None = None
     for find in _checkpoints(path, checkpoints):
         saved = find()
-        generator, config = load_generator(saved, registry)
+        generator, config = load_ready(saved, registry, request.device)
         if prepared is None:
             config = with_settings(config, settings, registry)
             prepared = prepare(config, registry, generator.spec, request)
         evaluator, n = prepared
-        generator.to(request.device)
-        clips = fake(generator, n, request.seed, f"step {saved.state['step']}'s")
+        what = f"step {saved.state['step']}'s"
+        clips = fake(generator, n, request.seed, what, evaluator.reference)
         step = training_step(config, registry, request)
         started = time.perf_counter()
         numbers = tuple(evaluator.measure(clips, generator, step))

@@ -8,7 +8,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidgan_core.errors import ComponentError
+from vidgan_core.errors import ComponentError, printable
 from vidgan_evaluation.comparison import AXES, Comparison, Entry
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 INK, GRID = "#222222", "#dddddd"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
+LONGEST = 60  # characters of a name
 TITLES = {"steps": "steps", "clips": "real clips seen"}
 STYLE: Any = {  # after Okabe & Ito's colours, which all eyes tell apart
     "font.size": 9,
@@ -47,6 +48,12 @@ def pyplot() -> Any:
 
     plt.rcParams.update(STYLE)
     return plt
+
+
+def _label(name: str) -> str:
+    """Return a name as it is drawn: no formula in it, of sensible length, printable."""
+    short = name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+    return printable(short).replace("$", r"\$")
 
 
 def sanity_chart(check: Check, path: Path) -> None:
@@ -94,9 +101,9 @@ def curves_chart(comparison: Comparison, names: Sequence[str]) -> str:
                 _curve(axis, comparison, entry, name, along, shade)
             axis.set_xlabel(TITLES.get(along) or f"{_unit(comparison)[0]} of training")
             axis.margins(x=0.03)
-        line[0].set_ylabel(name)
+        line[0].set_ylabel(_label(name))
     handles = [
-        plt.Line2D([], [], color=shade, label=entry.label)
+        plt.Line2D([], [], color=shade, label=_label(entry.label))
         for entry, shade in zip(comparison.entries, cycle(COLOURS), strict=False)
     ]
     figure.legend(handles=handles, loc="outside upper left", ncols=5)
@@ -157,12 +164,14 @@ def bars_chart(comparison: Comparison) -> str:
         if floor is not None:
             axis.axhline(floor, color=INK, linewidth=1, linestyle=":")
         better = next(iter(numbers.values())).better
-        axis.set_title(f"{name} {'↓' if better == 'lower' else '↑'}")
+        axis.set_title(f"{_label(name)} {'↓' if better == 'lower' else '↑'}")
         axis.set_xticks([])
         axis.grid(visible=False, axis="x")
     for axis in axes.flat[len(names) :]:
         axis.set_axis_off()
-    handles = [plt.Rectangle((0, 0), 1, 1, color=shade, label=la) for la, shade in shades.items()]
+    handles = [
+        plt.Rectangle((0, 0), 1, 1, color=shade, label=_label(la)) for la, shade in shades.items()
+    ]
     handles.append(plt.Line2D([], [], color=INK, linewidth=1, linestyle=":", label="floor"))
     figure.legend(handles=handles, loc="outside lower left", ncols=5)
     return _svg(figure)

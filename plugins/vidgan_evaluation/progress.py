@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from vidgan_core.cli.streams import drawing
 from vidgan_core.errors import printable
 from vidgan_evaluation.collect import Watch
 
@@ -23,7 +24,7 @@ class Stopped(Exception):
 @contextmanager
 def watching(stop: Callable[[], bool] = lambda: False) -> Iterator[Watch]:
     """Within the block, show what the evaluation says it is doing; raise Stopped on `stop()`."""
-    console = Console(stderr=True)
+    console = Console(file=drawing())
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),

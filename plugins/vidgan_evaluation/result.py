@@ -1,4 +1,4 @@
-"""A number with everything without which it says nothing."""
+"""A number with everything that one needs to read it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from vidgan_core.errors import printable
 from vidgan_core.interfaces.dataset import DataSpec
 from vidgan_core.runs.bookkeeping import count, number, text
 
 WORDS = ("name", "protocol", "features", "data", "split", "version")
+FIGURES = ("value", "error", "floor", "train", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One number, its protocol, its standard error and its floor.
+    """One number, its protocol, its standard error and what real clips score in its place.
 
-    `floor` is what the other half of the real clips scores in the place of generated ones, at the
-    same n. Error and floor are None where there is no such thing.
+    `floor` is that of the other half of the held-out clips, `train` that of training clips: the
+    level that a perfect generator of the training data reaches, both at the same n. Error, floor
+    and train are None where there is no such thing.
     """
 
     name: str  # fd-lite0
@@ -32,6 +35,7 @@ class Result:
     seed: int
     version: str  # of vidgan
     seconds: float
+    train: float | None = None
 
     def __str__(self) -> str:
         floor = "" if self.floor is None else f" (floor {self.floor:.3g})"
@@ -50,10 +54,10 @@ class Result:
     def parse(cls, values: Mapping[str, Any]) -> Result | None:
         """Return it from plain values that nobody vouches for; None if they are no number's.
 
-        An error or a floor that is not finite counts as none.
+        An error, a floor or a level that is not finite counts as none.
         """
-        words = {key: text(values.get(key)) for key in WORDS}
-        figures = {key: number(values.get(key)) for key in ("value", "error", "floor", "seconds")}
+        words = {key: _word(values.get(key)) for key in WORDS}
+        figures = {key: number(values.get(key)) for key in FIGURES}
         better, seed = values.get("better"), count(values.get("seed"))
         whole = None not in (*words.values(), figures["value"], figures["seconds"], seed)
         if not whole or better not in ("lower", "higher"):
@@ -79,6 +83,12 @@ def headline(results: Sequence[Result], also: str = "") -> list[Result]:
     return [r for r in ordered if r in first[:LINE] or r.name == also]
 
 
+def _word(value: Any) -> str | None:
+    """Return a text that a terminal, a chart or a page can show."""
+    found = text(value)
+    return None if found is None else printable(found)
+
+
 def protocol(name: str, spec: DataSpec, n: int, changed: Mapping[str, Any]) -> str:
     """Return how a number was found, such as ``fd-lite0@16f-64px-n2048``."""
     size = f"{spec.height}" if spec.height == spec.width else f"{spec.height}x{spec.width}"
@@ -87,6 +97,7 @@ def protocol(name: str, spec: DataSpec, n: int, changed: Mapping[str, Any]) -> s
 
 
 DIFFERENCES = ("protocol", "features", "data", "split", "version")
+FIGURES = ("value", "error", "floor", "train", "seconds")
 
 
 def differences(one: Result, other: Result) -> str:

@@ -9,11 +9,11 @@ import torch
 
 from vidgan_core.errors import VidganError, printable
 from vidgan_core.inference.sampler import Sampler, frame_rate
+from vidgan_core.media.frames import Frames
 from vidgan_core.media.pictures import to_frames
 from vidgan_core.media.pixels import to_float
-from vidgan_core.media.read import Frames
 from vidgan_core.plugins.registry import Registry
-from vidgan_core.training.parts import build_dataset
+from vidgan_core.training.inputs import build_measured
 from vidgan_evaluation.comparison import Comparison, Entry
 from vidgan_evaluation.disjoint_splits import spread
 
@@ -56,7 +56,7 @@ def _generated(entry: Entry, registry: Registry, seed: int) -> ClipSample:
 
 
 def _real(entry: Entry, registry: Registry) -> ClipSample:
-    dataset = build_dataset(entry.config, registry, "test")
+    dataset = build_measured(entry.config, registry, "test")
     numbers: Sequence[int] = spread(range(len(dataset)), min(CLIPS, len(dataset)))
     items = [torch.from_numpy(dataset.item(number)["video"].copy()) for number in numbers]
     clips = to_frames(to_float(torch.stack(items)))

@@ -8,7 +8,7 @@ from typing import Any
 
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.plugins.registry import Registry
-from vidgan_core.training.parts import build_dataset
+from vidgan_core.training.inputs import build_dataset
 from vidgan_evaluation.degradation_study import DegradationStudy
 from vidgan_evaluation.degradations import DEGRADATIONS, LONGER
 from vidgan_evaluation.disjoint_splits import split_scenes
@@ -80,7 +80,7 @@ def check_metrics(config: RunConfig, registry: Registry, request: Request) -> Ch
     study = DegradationStudy(dataset, parts, n, request.seed)
     have = {"train", *(field.name for field in dataset.fields)}
     selection = select(MetricSelector(registry, config, study.spec, have), request, n)
-    real = RealClips(dataset.fingerprint, request.split, study.reference, None, study.train)
+    real = RealClips(dataset.fingerprint, request.split, study.reference, train=study.train)
     evaluator = Evaluator(selection, real, request)
     clean = {number.name: number for number in evaluator.measure(study.clean)}
     rows = list(_rows(study, evaluator))

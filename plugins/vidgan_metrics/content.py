@@ -33,10 +33,11 @@ class ColourDistance(Metric):
     def measure(self, evidence: Evidence) -> Mapping[str, float]:
         """Return the mean over clips. UsageError where no clip shows anything in two frames."""
         found = torch.stack([average_distance(colours(clip)) for clip in evidence.fake.video])
-        values = found[found.isfinite()]
+        usable = found.isfinite()
+        values, group = found[usable], evidence.fake.group
         if not len(values):
             raise UsageError("acd: no generated clip shows anything but black in two frames")
-        return averaged("acd", values)
+        return averaged("acd", values, None if group is None else group[usable])
 
 
 class ContentDistance(Metric):
@@ -57,7 +58,7 @@ class ContentDistance(Metric):
         if rows is None or not rows.isfinite().all():
             raise UsageError("the features of the generated frames are missing or not finite")
         values = torch.stack([average_distance(clip.double()) for clip in rows])
-        return averaged("acd-features", values)
+        return averaged("acd-features", values, evidence.fake.group)
 
 
 def colours(clip: Tensor) -> Tensor:

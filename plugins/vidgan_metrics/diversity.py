@@ -25,7 +25,7 @@ class Diversity(Metric):
 
     better: ClassVar[Mapping[str, Better]] = {"diversity": "higher"}
     needs = frozenset({"features"})
-    least = 3
+    least = 16
     error = "own"
     sensitive_to: ClassVar[frozenset[Degradation]] = frozenset({"duplicates"})
 

@@ -35,7 +35,7 @@ class Coverage(Metric):
     }
     needs = frozenset({"features"})
     error = "halves"
-    least = 10
+    least = 16
     sensitive_to: ClassVar[frozenset[Degradation]] = frozenset()
 
     def __init__(self, *, k: Annotated[int, Ge(1), doc("neighbours within a ball")] = 5) -> None:

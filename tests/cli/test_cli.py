@@ -12,7 +12,7 @@ import pytest
 import torch
 from conftest import REGISTRY, TINY, Result
 
-from vidgan_core.media.read import describe
+from vidgan_core.media.describe import describe
 from vidgan_core.plugins.recipes import recipes
 
 Command = Callable[..., Result]

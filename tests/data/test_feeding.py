@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from clips import film, folder, save, save_frames, save_strip
+from clips import folder, moving_block, save, save_frames, save_strip
 from conftest import TINY, Command, assert_same, last_weights, spawn, wait_for
 
 from vidgan_core.data.batch_loader import shuffled
@@ -22,10 +22,10 @@ from vidgan_core.runs.checkpoint import available
 
 
 def clips() -> None:
-    save("clips/a.mp4", film(40, seed=1), g="12", bf="2")
-    save("clips/b.webm", film(20, seed=2))
-    save_frames("clips/c", film(9, seed=3))
-    save_strip("clips/d.png", film(8, 24, 24, seed=4))
+    save("clips/a.mp4", moving_block(40, seed=1), g="12", bf="2")
+    save("clips/b.webm", moving_block(20, seed=2))
+    save_frames("clips/c", moving_block(9, seed=3))
+    save_strip("clips/d.png", moving_block(8, 24, 24, seed=4))
 
 
 def taken(positions: list[int], *, workers: int, cache_gb: float) -> list[bytes]:
@@ -48,7 +48,7 @@ def test_any_number_of_workers_and_any_cache_give_the_same_bytes(
     assert taken(list(range(12)), workers=4, cache_gb=0.0) == expected  # streaming
     shutil.rmtree("cache")
     assert taken(list(range(7, 12)), workers=4, cache_gb=1.0) == expected[7:]  # cold, resumed
-    half = 20 * 16 * 16 * 3 * 3 / 2**30  # room for some films and not for others
+    half = 20 * 16 * 16 * 3 * 3 / 2**30  # room for some videos and not for others
     assert taken(list(range(12)), workers=0, cache_gb=half) == expected
 
 

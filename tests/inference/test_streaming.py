@@ -14,8 +14,9 @@ from conftest import Result
 
 import vidgan_core
 from vidgan_core.inference import sampler as sampling
+from vidgan_core.media.describe import read_mark
 from vidgan_core.media.pictures import grid, to_frames
-from vidgan_core.media.read import decode, read_mark
+from vidgan_core.media.video_source import read_video
 from vidgan_core.media.write import write_mp4
 
 Command = Callable[..., Result]
@@ -46,7 +47,7 @@ def test_a_film_in_windows_is_the_film_in_one_piece(
     clips = sampler.sample(3, seed=5, frames=40)
     torch.testing.assert_close(torch.cat(windows, dim=2), clips, rtol=1e-4, atol=1e-5)
     write_mp4(Path("whole.mp4"), grid(to_frames(clips)), fps=12.5, mark=sampler.mark(5))
-    film, whole = (decode(Path(name), 32, 32) for name in ("film.mp4", "whole.mp4"))
+    film, whole = (read_video(Path(name), 32, 32) for name in ("film.mp4", "whole.mp4"))
     assert film.shape == whole.shape
     assert np.abs(film.astype(int) - whole).mean() < 0.5
     assert read_mark(Path("film.mp4")) == sampler.mark(5)

@@ -11,28 +11,30 @@ import torch
 from PIL import Image
 
 from vidgan_core.errors import UsageError, VidganError
+from vidgan_core.media.describe import describe, read_mark
+from vidgan_core.media.frames import Frames
 from vidgan_core.media.pictures import contact_sheet, curves, grid, to_frames
 from vidgan_core.media.pixels import to_float, to_uint8
 from vidgan_core.media.provenance import make_mark
-from vidgan_core.media.read import Frames, decode, describe, read_mark
+from vidgan_core.media.video_source import read_video
 from vidgan_core.media.write import write_mp4, write_png, writer
 
 MARK = make_mark("abc123", 4)
 
 
 def moving_square(frames: int = 10, height: int = 32, width: int = 48) -> Frames:
-    film = np.full((frames, height, width, 3), (20, 60, 120), np.uint8)
+    video = np.full((frames, height, width, 3), (20, 60, 120), np.uint8)
     for t in range(frames):
-        film[t, 8:24, 2 * t : 2 * t + 16] = (220, 200, 40)
-    return film
+        video[t, 8:24, 2 * t : 2 * t + 16] = (220, 200, 40)
+    return video
 
 
 @pytest.mark.parametrize("size", [(32, 48), (33, 47)], ids=["even", "odd"])
 @pytest.mark.parametrize("suffix", [".mp4", ".gif"])
-def test_a_film_reads_back_as_it_was_written(suffix: str, size: tuple[int, int]) -> None:
-    film = moving_square(10, *size)
-    path = Path(f"film{suffix}")
-    writer(path)(path, film, fps=12.5, mark=MARK)
+def test_a_video_reads_back_as_it_was_written(suffix: str, size: tuple[int, int]) -> None:
+    video = moving_square(10, *size)
+    path = Path(f"video{suffix}")
+    writer(path)(path, video, fps=12.5, mark=MARK)
     facts = describe(path)
     assert facts["frames"] == 10
     assert facts["fps"] == pytest.approx(12.5)
@@ -41,7 +43,7 @@ def test_a_film_reads_back_as_it_was_written(suffix: str, size: tuple[int, int])
         read = np.stack([f.to_ndarray(format="rgb24") for f in container.decode(video=0)])
     assert read.shape[0] == 10
     read = read[:, : size[0], : size[1]].astype(int)
-    assert np.abs(read - film).mean() < 6
+    assert np.abs(read - video).mean() < 6
     assert np.abs(read[0] - read[9]).mean() > 10, "the square moves"
 
 
@@ -62,23 +64,23 @@ def test_a_picture_is_marked_and_an_unmarked_one_is_told_apart() -> None:
     assert read_mark(Path("other.gif")) is None
 
 
-def test_decode_scales_to_cover_and_crops_the_centre() -> None:
-    film = np.zeros((3, 40, 80, 3), np.uint8)
-    film[:, :, :20], film[:, :, 60:] = (255, 0, 0), (0, 0, 255)  # cropped away
-    film[:, :, 20:60] = (0, 200, 0)
-    write_mp4(Path("a.mp4"), film, fps=25, mark={})
-    frames = decode(Path("a.mp4"), 16, 16)
+def test_read_video_scales_to_cover_and_crops_the_centre() -> None:
+    video = np.zeros((3, 40, 80, 3), np.uint8)
+    video[:, :, :20], video[:, :, 60:] = (255, 0, 0), (0, 0, 255)  # cropped away
+    video[:, :, 20:60] = (0, 200, 0)
+    write_mp4(Path("a.mp4"), video, fps=25, mark={})
+    frames = read_video(Path("a.mp4"), 16, 16)
     assert frames.shape == (3, 16, 16, 3)
     assert np.abs(frames[:, :, 2:14].astype(int) - (0, 200, 0)).mean() < 8
-    assert decode(Path("a.mp4"), 20, 10).shape == (3, 20, 10, 3)
+    assert read_video(Path("a.mp4"), 20, 10).shape == (3, 20, 10, 3)
 
 
 def test_what_is_no_video_is_refused_by_name() -> None:
     Path("text.mp4").write_text("no video at all")
     with pytest.raises(VidganError, match=r"text\.mp4"):
-        decode(Path("text.mp4"), 8, 8)
+        read_video(Path("text.mp4"), 8, 8)
     with pytest.raises(VidganError, match=r"none\.mp4"):
-        decode(Path("none.mp4"), 8, 8)
+        read_video(Path("none.mp4"), 8, 8)
     with pytest.raises(UsageError, match=r"can't write '\.wmv'"):
         writer(Path("a.wmv"))
 
@@ -94,9 +96,9 @@ def test_pixels_survive_the_way_to_floats_and_back() -> None:
 
 def test_a_grid_holds_every_clip_in_its_place() -> None:
     clips = torch.linspace(-1, 1, 5)[:, None, None, None, None].expand(5, 3, 2, 8, 8)
-    film = grid(to_frames(clips), longest=8)
-    assert film.shape == (2, 16, 24, 3)
-    corners = [film[0, 8 * (i // 3), 8 * (i % 3), 0] for i in range(6)]
+    video = grid(to_frames(clips), longest=8)
+    assert video.shape == (2, 16, 24, 3)
+    corners = [video[0, 8 * (i // 3), 8 * (i % 3), 0] for i in range(6)]
     assert corners == [0, 64, 128, 191, 255, 0]
     assert grid(to_frames(clips), longest=50).shape == (2, 32, 48, 3)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from clips import film, save
+from clips import moving_block, save
 
 from vidgan_core.testing import (
     AugmentSuite,
@@ -74,5 +74,5 @@ class TestDatasets(DatasetSuite):
         """`folder` needs one."""
         folder = tmp_path_factory.mktemp("clips")
         for seed in range(8):
-            save(str(folder / f"{seed}.mp4"), film(24, seed=seed))
+            save(str(folder / f"{seed}.mp4"), moving_block(24, seed=seed))
         cls.options = {"path": str(folder), "held_out": 0.5}

@@ -6,6 +6,7 @@ Each wrong component breaks one property: exactly the check of that property mus
 from __future__ import annotations
 
 import pytest
+from conftest import needs_bf16
 from suite_checks import checks, failing
 from wrong.augments import AUGMENTS, RightAugment
 from wrong.callbacks import CALLBACKS, RightCallback
@@ -60,7 +61,11 @@ CASES: list[tuple[Suite, type, str | None]] = [
 
 
 @pytest.mark.parametrize(
-    ("suite", "component", "check"), CASES, ids=[component.__name__ for _, component, _ in CASES]
+    ("suite", "component", "check"),
+    [
+        pytest.param(*case, id=case[1].__name__, marks=[needs_bf16] * (case[2] == "bf16"))
+        for case in CASES
+    ],
 )
 def test_exactly_the_check_of_the_broken_property_fails(
     suite: Suite, component: type, check: str | None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import REGISTRY, small
+from conftest import BF16_TOO, REGISTRY, small
 from torch import Tensor, nn
 
 from vidgan_core.config.schema import RunConfig
@@ -119,7 +119,7 @@ def everything(run: Run) -> Iterator[tuple[str, Tensor]]:
         yield from ((f"{path.name}.{n}", t) for n, t in {**saved.model, **saved.train}.items())
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", BF16_TOO)
 @pytest.mark.parametrize("loss", REGISTRY.names("loss"))
 def test_no_place_lets_a_number_through_that_is_not_finite(
     loss: str, precision: str, record_property: Callable[[str, object], None]

@@ -95,3 +95,50 @@ def test_a_limited_run_saves_and_goes_on_from_there(vidgan: Command) -> None:
     assert checkpoint.step_of(checkpoint.available(folder.checkpoints)[-1]) == step
     assert vidgan(*arguments, "--steps", step + 1, "--minutes", 1).code == 0
     assert checkpoint.step_of(checkpoint.available(folder.checkpoints)[-1]) == step + 1
+
+
+EDITS = {
+    "optimizer.lr": ("lr = 0.0002\n", "lr = 0.5\n"),
+    "seed": ("seed = 0\n", "seed = 1\n"),
+    "game.d_steps": ("d_steps = 1\n", "d_steps = 2\n"),
+    "data.batch": ("batch = 2\n", "batch = 4\n"),
+    "trainer.ema": ("ema = 0.995\n", "ema = 0.5\n"),
+    "trainer.precision": ('precision = "fp32"\n', 'precision = "fp64"\n'),
+    "callback.pictures.count": ("count = 2\n", "count = 3\n"),
+    "checkpoint.every": ("every = 1\nkeep", "every = 2\nkeep"),
+    "generator.width": ("width = 2\n", "width = 3\n"),
+}
+
+
+@pytest.mark.parametrize("key", EDITS)
+@pytest.mark.parametrize("auto", [False, True])
+def test_an_edited_config_is_refused_by_name(key: str, auto: bool, vidgan: Command) -> None:
+    """What was trained is in the checkpoint: config.toml is but its copy."""
+    folder, *_ = saved_run(vidgan, 1)
+    before = folder.config_file.read_text()
+    assert before.count(EDITS[key][0]) >= 1
+    folder.config_file.write_text(before.replace(*EDITS[key]))
+    again = ("-c", "out/config.toml", "--out", "out", "--resume", "auto")
+    result = vidgan("run", *(again if auto else ("--resume", "out")), "--steps", 2)
+    assert result.code == 2, result.err
+    assert "can't resume with another configuration" in result.err
+    assert f"{key} from " in result.err
+    assert checkpoint.step_of(checkpoint.available(folder.checkpoints)[-1]) == 1
+
+
+def test_what_is_free_may_be_edited(vidgan: Command) -> None:
+    folder, *_ = saved_run(vidgan, 1)
+    text = folder.config_file.read_text().replace('workers = "auto"', "workers = 0")
+    folder.config_file.write_text(text.replace("steps = 1\ncondition", "steps = 2\ncondition"))
+    assert vidgan("run", "--resume", "out").code == 0
+    assert checkpoint.step_of(checkpoint.available(folder.checkpoints)[-1]) == 2
+
+
+def test_a_config_that_was_edited_back_is_no_change(vidgan: Command) -> None:
+    """The flags say what the checkpoint says: then an edited file does no harm."""
+    folder, *_ = saved_run(vidgan, 1)
+    text = folder.config_file.read_text()
+    folder.config_file.write_text(text.replace("lr = 0.0002\n", "lr = 0.5\n"))
+    result = vidgan("run", "--resume", "out", "--set", "optimizer.lr=0.0002", "--steps", 2)
+    assert result.code == 0, result.err
+    assert "lr = 0.0002\n" in folder.config_file.read_text()

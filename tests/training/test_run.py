@@ -15,7 +15,7 @@ from conftest import REGISTRY, TINY, Result, assert_same, last_weights, small, s
 
 import vidgan_core
 from vidgan_core.errors import CheckpointError, UsageError
-from vidgan_core.media.read import read_mark
+from vidgan_core.media.describe import read_mark
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.runs import checkpoint
 from vidgan_core.runs.folder import RunDir

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from conftest import REGISTRY, small, two_player
+from conftest import REGISTRY, needs_bf16, small, two_player
 from torch import Tensor, nn
 from torch.nn.functional import relu, softplus
 from torch.optim import Optimizer
@@ -183,13 +184,18 @@ def test_the_trainer_is_the_bare_loop_bit_for_bit(
 def test_bf16_needs_a_processor_that_multiplies_it(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    assert choose_precision("auto", cpu) == choose_precision("bf16", cpu) == BF16
+    able = partial(choose_precision, corrected=True)
+    assert able("auto", cpu) == able("bf16", cpu) == BF16
+    assert choose_precision("auto", cpu, corrected=False) == FP32
+    with pytest.raises(UsageError, match="torch gets some gradients wrong in bf16; --precision"):
+        choose_precision("bf16", cpu, corrected=False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False})
-    assert choose_precision("auto", cpu) == FP32
+    assert able("auto", cpu) == FP32
     with pytest.raises(UsageError, match="no bf16 instructions; --precision fp32"):
-        choose_precision("bf16", cpu)
+        able("bf16", cpu)
 
 
+@needs_bf16
 @pytest.mark.parametrize("architecture", REGISTRY.names("generator"))
 def test_bf16_trains_with_weights_and_losses_in_fp32(architecture: str) -> None:
     """The step follows the fp32 one to bf16's precision, and is not the same."""
@@ -219,6 +225,7 @@ def first_gradient(run: Run) -> Tensor:
     return found[0]
 
 
+@needs_bf16
 @pytest.mark.parametrize("architecture", REGISTRY.names("generator"))
 def test_a_gradient_in_bf16_is_close_to_the_one_in_fp32(architecture: str) -> None:
     """On clips so small that kernels have more taps than there are pixels."""

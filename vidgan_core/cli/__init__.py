@@ -17,7 +17,16 @@ import click
 
 from vidgan_core import __version__
 from vidgan_core.cli.shared import NO_PLUGINS, no_plugins
-from vidgan_core.errors import ConfigError, Exit, VidganError, did_you_mean, explained
+from vidgan_core.cli.streams import safe_streams, to_nowhere
+from vidgan_core.errors import (
+    ConfigError,
+    Exit,
+    UsageError,
+    VidganError,
+    did_you_mean,
+    explained,
+    printable,
+)
 from vidgan_core.plugins.commands import PluggedCommand, commands
 from vidgan_core.training.distributed.env import local_rank, processes
 
@@ -98,15 +107,31 @@ def cli(no_plugins: bool) -> None:
 
 def main() -> None:
     """Run the command line; a user's mistake gets a line and an exit code, not a traceback."""
+    with safe_streams():
+        try:
+            _main()
+        except SystemExit as end:
+            if not (_several() or _stuck()):
+                raise
+            # The threads by which processes talk may abort an interpreter that winds itself up,
+            # and it would wait for ever for one that reads data which do not come.
+            for stream in filter(None, (sys.stdout, sys.stderr)):
+                stream.flush()
+            os._exit(end.code if isinstance(end.code, int) else Exit.FAILED)
+
+
+def _several() -> bool:
+    """Do several processes train one run, this one among them?"""
     try:
-        _main()
-    except SystemExit as end:
-        if processes() == 1:
-            raise
-        # The threads by which processes talk may abort an interpreter that winds itself up.
-        for stream in filter(None, (sys.stdout, sys.stderr)):
-            stream.flush()
-        os._exit(end.code if isinstance(end.code, int) else Exit.FAILED)
+        return processes() > 1
+    except UsageError:  # which was said already
+        return False
+
+
+def _stuck() -> bool:
+    """Is a thread left that reads data and does not end?"""
+    prefetch = sys.modules.get("vidgan_core.data.prefetch")
+    return bool(prefetch and prefetch.stuck)
 
 
 def _main() -> None:
@@ -127,7 +152,10 @@ def _main() -> None:
     except (KeyboardInterrupt, click.Abort):
         sys.exit(Exit.INTERRUPTED)
     except BrokenPipeError:  # of `vidgan plugins | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        to_nowhere(sys.stdout)
+        sys.exit(Exit.FAILED)
+    except (MemoryError, RecursionError, OverflowError) as error:
+        _complain(f"a value is too large for this machine: {type(error).__name__}: {error}")
         sys.exit(Exit.FAILED)
     except (RuntimeError, ValueError) as error:
         if not (explanation := explained(error)):
@@ -141,4 +169,4 @@ def _main() -> None:
 
 def _complain(*messages: str) -> None:
     for message in messages:
-        click.echo(f"error: {message}", err=True)
+        click.echo(f"error: {printable(message)}", err=True)  # a line each, whatever they quote

@@ -36,7 +36,8 @@ def check(
 ) -> None:
     """Read every file of a data set strictly, and list the files that training will not use.
 
-    Exit status 4 if a file is damaged. Results are remembered; only new and changed files are read.
+    Exit status 4 if a file is damaged or none can be used. Results are remembered; only new and
+    changed files are read.
     """
     from vidgan_core.errors import CheckError, printable
 
@@ -52,6 +53,8 @@ def check(
     click.echo(said or "no files to check", err=True)
     if found["damaged"]:
         raise CheckError(f"{found['damaged']} damaged", hint="training leaves them out")
+    if records and not found["ok"]:
+        raise CheckError("no file can be used")
 
 
 @command.command()
@@ -68,7 +71,7 @@ def show(
 ) -> None:
     """Draw the first clips of training, one per row, first frame to last."""
     from vidgan_core.data.batches import Batches
-    from vidgan_core.errors import UsageError
+    from vidgan_core.errors import UsageError, printable
     from vidgan_core.media.pictures import contact_sheet, to_frames
     from vidgan_core.media.write import write_png
 
@@ -81,13 +84,13 @@ def show(
     out.parent.mkdir(parents=True, exist_ok=True)
     write_png(out, contact_sheet(clips), mark={})
     click.echo(dataset.summary(), err=True)
-    click.echo(out)
+    click.echo(printable(str(out)))
 
 
 def _build(data: str, settings: tuple[str, ...], no_plugins: bool) -> Dataset:
     from vidgan_core.config.resolve import resolve
     from vidgan_core.config.sources import ConfigSources
-    from vidgan_core.training.parts import build_dataset
+    from vidgan_core.training.inputs import build_dataset
 
     registry = discover(no_plugins)
     layers = ConfigSources()

@@ -12,6 +12,8 @@ from vidgan_core.errors import CheckError, ComponentError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vidgan_core.plugins.registry import Registry
+
     Check = Callable[[], str]
 
 
@@ -44,7 +46,7 @@ def command(as_json: bool, no_plugins: bool) -> None:
     checks: dict[str, Check] = {
         "versions": _versions,
         "device": _device,
-        "precision": _precision,
+        "precision": lambda: _precision(registry),
         "codecs": _codecs,
         "data": data,
         "cache": _cache,
@@ -88,10 +90,11 @@ def _device() -> str:
     return f"cpu, {torch.get_num_threads()} threads"
 
 
-def _precision() -> str:
-    from vidgan_core.device import choose_device, choose_precision
+def _precision(registry: Registry) -> str:
+    from vidgan_core.device import choose_device
+    from vidgan_core.training.prepare import precision_of
 
-    return f"auto is {choose_precision('auto', choose_device('auto')).name} here"
+    return f"auto is {precision_of('auto', choose_device('auto'), registry).name} here"
 
 
 def _codecs() -> str:

@@ -42,7 +42,7 @@ def _facts(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise UsageError(f"{path} does not exist")
     if path.is_file():
-        from vidgan_core.media.read import describe
+        from vidgan_core.media.describe import describe
 
         return describe(path)
     return _checkpoint(path) if (path / checkpoint.MANIFEST).exists() else _run(path)

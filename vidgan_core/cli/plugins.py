@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidgan_core.cli.shared import as_json, discover, no_plugins, print_json, print_table
+from vidgan_core.cli.streams import unescaped
+from vidgan_core.errors import printable
 
 if TYPE_CHECKING:
     from vidgan_core.plugins.discovery import Provider
@@ -94,7 +96,9 @@ def check(names: tuple[str, ...]) -> None:
         from vidgan_core.testing.check import check_plugins
     except ModuleNotFoundError as error:
         raise ComponentError(f"checks need {error.name}: pip install 'vidgan[test]'") from None
-    if not check_plugins(registry, names):
+    with unescaped():  # pytest's colours
+        passed = check_plugins(registry, names)
+    if not passed:
         raise CheckError("not every check passed")
 
 
@@ -176,11 +180,11 @@ def _describe(registry: Registry, provided: Provided) -> dict[str, Any]:
 
 
 def _show(record: dict[str, Any]) -> None:
-    click.echo(f"{record['kind']} {record['name']}: {_said(record)}")
-    click.echo(f"from {record['distribution']} {record['version']}")
+    click.echo(printable(f"{record['kind']} {record['name']}: {_said(record)}"))
+    click.echo(printable(f"from {record['distribution']} {record['version']}"))
     if record["usual"]:
         usual = ", ".join(f"{key} {value}" for key, value in record["usual"].items())
-        click.echo(f"usually with {usual}")
+        click.echo(printable(f"usually with {usual}"))
     kind = record["kind"]
     table = f"{kind}.{record['name']}" if kind in SEVERAL else {"dataset": "data"}.get(kind, kind)
     if not record["options"]:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     help="Augmentation of the discriminator's input, repeatable; 'none' for none.",
 )
 @click.option("--data", metavar="NAME|PATH", help="Data set, or a folder of clips.")
+@click.option("--task", metavar="NAME", help="What is made of what (default: clips of noise).")
 @click.option("-c", "--config", "file", metavar="FILE|recipe:NAME", help="TOML file or recipe.")
 @settings
 @click.option("--steps", type=int, help="Number of training steps (default: 300).")
@@ -100,6 +101,7 @@ def command(
     if nproc and nproc > 1 and not dry_run and processes() == 1:
         from vidgan_core.training.distributed.launch import launch
 
+        _check_nproc(nproc, file, resume, data, settings, flags, no_plugins)
         return launch(nproc, sys.argv[1:])  # this command once more, in each of them
     registry = discover(no_plugins)
     sources = read_sources(file, resume, registry)
@@ -119,19 +121,40 @@ def command(
     return _train(config, registry, out, resume, minutes)
 
 
+def _check_nproc(
+    size: int,
+    file: str | None,
+    resume: str | None,
+    data: str | None,
+    settings: tuple[str, ...],
+    flags: dict[str, Any],
+    no_plugins: bool,
+) -> None:
+    """Refuse more processes than a batch has clips, before they are started."""
+    from vidgan_core.config.resolve import batch_size
+    from vidgan_core.plugins.registry import Registry
+
+    registry = Registry.discover(third_party=not no_plugins)  # the processes say what is broken
+    sources = read_sources(file, resume, registry)
+    add_flags(sources, {}, data, settings, flags)
+    if (batch := batch_size(sources, registry)) is not None and size > batch:
+        check_shards(batch, size, 1)
+
+
 def _try_out(config: RunConfig, registry: Registry) -> None:
     """Build everything, the networks without memory, so that --dry-run finds what won't fit."""
-    import torch
-
     from vidgan_core.data.batches import Batches
     from vidgan_core.device import choose_device
-    from vidgan_core.training.parts import build_dataset, build_game, spec_with_condition
+    from vidgan_core.tensors import without_memory
+    from vidgan_core.training.inputs import build_dataset, build_task, conditioned
+    from vidgan_core.training.parts import build_game
 
     choose_device(config.trainer.device)
     dataset = build_dataset(config, registry)
-    Batches(dataset, config.data.batch, seed=config.seed).close()
-    with torch.device("meta"):
-        build_game(config, registry, spec_with_condition(dataset, config))
+    task = build_task(config, registry)
+    Batches(dataset, config.data.batch, seed=config.seed, task=task).close()
+    with without_memory():
+        build_game(config, registry, conditioned(dataset, task, config), task)
 
 
 def _train(
@@ -143,6 +166,7 @@ def _train(
 ) -> int:
     """Train, and print where the pictures are."""
     from vidgan_core.cli.signals import interruptible
+    from vidgan_core.cli.streams import finish
     from vidgan_core.training.distributed.process_group import init_process_group
     from vidgan_core.training.train import train
 
@@ -160,15 +184,14 @@ def _train(
         )
     if not group.leads:
         return interruption.code
-    for line in _results(run.folder, run.step):
-        click.echo(line)
+    finish(_results(run.folder, run.step))
     # Where another process was told to stop, this one was not.
     return interruption.code or (Exit.OK if run.finished else Exit.TERMINATED)
 
 
-def _results(folder: RunDir, step: int) -> list[str]:
+def _results(folder: RunDir, step: int) -> str:
     """Return where the samples and the curves of a run are, if it has some."""
     stem = folder.samples / f"step-{step:06d}"
     curves = f", {folder.curves_file}" if folder.curves_file.exists() else ""
     there = stem.with_suffix(".mp4").exists()
-    return [f"{stem}.mp4 (and .gif, .png){curves}"] if there else [str(folder.path)]
+    return f"{stem}.mp4 (and .gif, .png){curves}" if there else str(folder.path)

@@ -15,6 +15,7 @@ from vidgan_core.cli.shared import device, discover, no_plugins
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from vidgan_core.interfaces import Split
     from vidgan_core.media.provenance import Mark
 
 PART = 16  # frames of a film to enlarge at a time: as pictures they take many times the memory
@@ -22,7 +23,7 @@ PART = 16  # frames of a film to enlarge at a time: as pictures they take many t
 
 @click.command("sample")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("-n", "count", type=click.IntRange(1), default=16, help="Number of clips.")
+@click.option("-n", "count", type=click.IntRange(1, 1_000_000), default=16, help="Number of clips.")
 @click.option(
     "-o",
     "--out",
@@ -31,8 +32,10 @@ PART = 16  # frames of a film to enlarge at a time: as pictures they take many t
     help="File: .mp4 or .gif (a grid that plays), .png (a contact sheet); "
     "without a suffix: a folder of single clips.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the noise.")
-@click.option("--frames", type=click.IntRange(1), help="Another length, if the generator can.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="Seed of the noise.")
+@click.option(
+    "--frames", type=click.IntRange(1, 10_000_000), help="Another length, if the generator can."
+)
 @click.option(
     "--hold",
     multiple=True,
@@ -42,21 +45,38 @@ PART = 16  # frames of a film to enlarge at a time: as pictures they take many t
 @click.option(
     "--class",
     "classes",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 2**31 - 1),
     multiple=True,
     metavar="N",
     help="A class, for class-conditional runs; repeatable: clips alternate between the classes.",
 )
 @click.option("--walk", is_flag=True, help="Interpolate from one noise to another.")
 @click.option(
+    "--condition-from",
+    metavar="NAME|PATH",
+    help="Data whose clips give the condition, row by row: a data set or a folder of clips.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["test", "train"]),
+    default="test",
+    help="Which of its clips (default: the held-out ones).",
+)
+@click.option(
     "--rate",
     type=click.FloatRange(0.01, 100),
     default=1.0,
     help="Frames for each frame of the data, if the generator takes times.",
 )
-@click.option("--step", type=int, help="Step of the checkpoint (default: the newest).")
+@click.option(
+    "--step",
+    type=click.IntRange(0, 2**63 - 1),
+    help="Step of the checkpoint (default: the newest).",
+)
 @click.option("--fps", type=click.FloatRange(1, 1000), help="Frames per second.")
-@click.option("--batch", type=click.IntRange(1), default=16, help="Clips generated at a time.")
+@click.option(
+    "--batch", type=click.IntRange(1, 1_000_000), default=16, help="Clips generated at a time."
+)
 @device
 @no_plugins
 def command(
@@ -67,6 +87,8 @@ def command(
     frames: int | None,
     hold: tuple[str, ...],
     classes: tuple[int, ...],
+    condition_from: str | None,
+    split: Split,
     walk: bool,
     rate: float,
     step: int | None,
@@ -76,22 +98,32 @@ def command(
     no_plugins: bool,
 ) -> None:
     """Generate clips with the EMA generator of RUN (a run's folder or a checkpoint)."""
-    from vidgan_core.errors import UsageError
-    from vidgan_core.inference.sampler import SampleOptions, Sampler
+    from vidgan_core.errors import UsageError, printable
+    from vidgan_core.inference.request_memory import check_request
+    from vidgan_core.inference.sampler import RunSampleOptions, Sampler
 
     if math.isnan(rate) or (fps is not None and math.isnan(fps)):  # which no range excludes
         raise UsageError("--fps and --rate must be numbers")
     write = _writer(out)  # refuses a format that it doesn't know before any work is done
     sampler = Sampler.load(run, step=step, device=device or "auto", registry=discover(no_plugins))
-    wishes = SampleOptions(
-        seed=seed, frames=frames, hold=hold, classes=classes, walk=walk, rate=rate
+    wishes = RunSampleOptions(
+        seed=seed,
+        frames=frames,
+        hold=hold,
+        classes=classes,
+        walk=walk,
+        rate=rate,
+        condition_from=condition_from,
+        split=split,
     )
     fps, mark = fps or sampler.fps * rate, sampler.mark(seed)
     if (frames or rate > 1) and out.suffix.lower() == ".mp4":
         _write_film(out, sampler.in_windows(count, **wishes), fps, mark)
     else:
+        if out.suffix:  # one file: all clips are kept until it is written, as bytes
+            check_request(sampler.generator, count, frames=frames, rate=rate, bytes_kept=3)
         write(sampler.in_batches(count, batch=batch, **wishes), fps, mark)
-    click.echo(out)
+    click.echo(printable(str(out)))
 
 
 def _write_film(out: Path, windows: Iterable[Tensor], fps: float, mark: Mark) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidgan_core.errors import printable
 from vidgan_core.training.distributed.env import local_rank
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ device = click.option("--device", help="Device: auto, cpu, cuda or cuda:1.")
 
 
 def discover(no_plugins: bool) -> Registry:
-    """Find the plugins; say on stderr which are broken."""
+    """Find the plugins, say on stderr which are broken, and let them prepare this process."""
     from vidgan_core.plugins.registry import Registry
 
     context = click.get_current_context(silent=True)
@@ -37,6 +38,7 @@ def discover(no_plugins: bool) -> Registry:
     registry = Registry.discover(third_party=not hidden)
     for complaint in registry.complaints() if local_rank() == 0 else ():
         click.echo(f"warning: {complaint}", err=True)
+    registry.announce("vidgan_prepare_process")
     return registry
 
 
@@ -53,7 +55,8 @@ def print_facts(facts: Iterable[tuple[str, object]]) -> None:
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Print rows in aligned columns."""
+    """Print rows in aligned columns; a row is a line, whatever is in its cells."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))

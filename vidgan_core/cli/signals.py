@@ -1,16 +1,25 @@
-"""Ctrl-C and SIGTERM end a run in order: the step is finished and saved first."""
+"""Ctrl-C, SIGTERM and a lost terminal end a run in order: the step is finished and saved first."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from vidgan_core.errors import Exit
 from vidgan_core.training.distributed.env import local_rank
+
+
+def codes() -> Mapping[signal.Signals, Exit]:
+    """Return the signals that end a run in order, with the exit code of each.
+
+    Not one that is ignored already, as under nohup or in the background of a script.
+    """
+    known = {"SIGINT": Exit.INTERRUPTED, "SIGTERM": Exit.TERMINATED, "SIGHUP": Exit.HUNG_UP}
+    there = {getattr(signal, n): code for n, code in known.items() if hasattr(signal, n)}
+    return {n: code for n, code in there.items() if signal.getsignal(n) is not signal.SIG_IGN}
 
 
 class Interruption:
@@ -31,20 +40,21 @@ def interruptible() -> Iterator[Interruption]:
     That is left to the system: a handler in Python would wait for a layer that is being computed.
     """
     interruption = Interruption()
-    codes = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
+    of = codes()
 
     def remember(number: int, frame: FrameType | None) -> None:
         """Note the signal, and leave the next one to the system."""
-        interruption.code = codes[signal.Signals(number)]
-        for each in codes:
-            signal.signal(each, signal.SIG_DFL)
+        interruption.code = of[signal.Signals(number)]
+        for each in of:
+            # A terminal that is lost says so more than once: the kernel does, and the shell.
+            lost = each.name == "SIGHUP"
+            signal.signal(each, signal.SIG_IGN if lost else signal.SIG_DFL)
         if local_rank() == 0:
             # print may be in the middle of something, and is not made to be entered twice.
-            os.write(
-                sys.stderr.fileno(), b"\nstopping after this step; once more to stop at once\n"
-            )
+            with suppress(OSError):  # of a terminal that is gone
+                os.write(2, b"\nstopping after this step; once more to stop at once\n")
 
-    before = {number: signal.signal(number, remember) for number in codes}
+    before = {number: signal.signal(number, remember) for number in of}
     try:
         yield interruption
     finally:

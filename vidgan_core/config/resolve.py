@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from vidgan_core.config.schema import NetworkTable, OptimizerTable, RunConfig, core_table
+from vidgan_core.config.schema import DataTable, NetworkTable, OptimizerTable, RunConfig, core_table
 from vidgan_core.config.sources import ConfigSources, KeyPath
 from vidgan_core.errors import ComponentError, ConfigError, Problem, UsageError, did_you_mean
 from vidgan_core.plugins.kinds import KINDS, Kind
@@ -88,6 +88,14 @@ def _game(sources: ConfigSources, registry: Registry) -> type[Game]:
         raise ConfigError([Problem("", str(error), source=source)]) from None
 
 
+def batch_size(sources: ConfigSources, registry: Registry) -> int | None:
+    """Return how many clips a batch has; None where that is wrong."""
+    table = _with_defaults(sources, registry, _game(sources, registry))["data"]
+    usual = DataTable.model_fields["batch"].default
+    batch = table.get("batch", usual) if isinstance(table, dict) else None
+    return batch if type(batch) is int and batch >= 1 else None
+
+
 def _with_defaults(sources: ConfigSources, registry: Registry, game: type[Game]) -> dict[str, Any]:
     """Return the user's values over names and usual settings of the chosen components."""
     values: dict[str, Any] = json.loads(json.dumps(sources.values, default=str))
@@ -109,9 +117,21 @@ def _with_defaults(sources: ConfigSources, registry: Registry, game: type[Game])
     def lay_under(settings: Mapping[str, Any]) -> None:
         for table, keys in settings.items():
             inner = values.setdefault(table, {})
-            if isinstance(inner, dict):
-                for key, value in keys.items():
-                    inner.setdefault(key, value)
+            if not isinstance(inner, dict) or inner.get("name", keys.get("name")) != keys.get(
+                "name", inner.get("name")
+            ):
+                continue  # options of one component are none of another's
+            for key, value in keys.items():
+                inner.setdefault(key, value)
+
+    def with_partners(settings: Mapping[str, Any]) -> bool:
+        """Are the networks that it names the chosen ones?"""
+        for player in game.players.keys() & settings.keys():
+            chosen = values.get(player)
+            named = chosen.get("name") if isinstance(chosen, dict) else None
+            if named != settings[player].get("name"):
+                return False
+        return True
 
     tables = {"game": "game", **game.players}
     tables |= {info.table: kind for kind, info in KINDS.items() if info.table and not info.several}
@@ -122,7 +142,10 @@ def _with_defaults(sources: ConfigSources, registry: Registry, game: type[Game])
         settings = usual(kind, name)
         loss = settings.get("loss", {}).get("name", "")
         terms.append((table, name if kind == "loss" else loss, settings.pop("term", {})))
+        task = settings.pop("task", None)
         lay_under(settings)
+        if task and with_partners(settings):
+            lay_under({"task": task})
     if not asked_terms:
         values["term"] = _usual_terms(terms, values["loss"])
     values.setdefault("augment", {})

@@ -18,6 +18,7 @@ SHORT: Mapping[str, KeyPath] = {  # flags of the command line and keywords of `v
     "loss": ("loss", "name"),
     "game": ("game", "name"),
     "optimizer": ("optimizer", "name"),
+    "task": ("task", "name"),
     "steps": ("steps",),
     "batch": ("data", "batch"),
     "seed": ("seed",),
@@ -60,6 +61,9 @@ class ConfigSources:
 
     def add(self, place: KeyPath, value: Any, source: str) -> None:
         """Set one value, over what earlier sources gave."""
+        if not (_is_utf8(value) and all(map(_is_utf8, place))):
+            self.problems.append(Problem(".".join(place), "must be UTF-8 text", source=source))
+            return
         table = self.values
         for depth, name in enumerate(place[:-1], 1):
             table = table.setdefault(name, {})
@@ -88,11 +92,9 @@ class ConfigSources:
 
     def add_data(self, data: str) -> None:
         """Take a word as a data set's name, and what looks like a path as a folder of videos."""
-        if data.startswith(".") or "/" in data or "\\" in data:
-            self.add(("data", "name"), "folder", f"--data {data}")
-            self.add(("data", "path"), data, f"--data {data}")
-        else:
-            self.add(("data", "name"), data, "--data")
+        settings = data_settings(data)
+        for key, value in settings.items():
+            self.add(("data", key), value, f"--data {data}" if "path" in settings else "--data")
 
     def source(self, place: KeyPath) -> str:
         """Return where a value, the table around it, or the first value inside it came from."""
@@ -110,6 +112,11 @@ class ConfigSources:
         return value
 
 
+def _is_utf8(value: Any) -> bool:
+    """Is it anything but a text with bytes that are no UTF-8, as Python keeps them of a path?"""
+    return not isinstance(value, str) or not any("\ud800" <= c <= "\udfff" for c in value)
+
+
 def _leaves(tables: Mapping[str, Any], place: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
     """Yield every value of nested tables with its place; an empty table is a value."""
     for name, value in tables.items():
@@ -117,6 +124,13 @@ def _leaves(tables: Mapping[str, Any], place: KeyPath = ()) -> Iterator[tuple[Ke
             yield from _leaves(value, (*place, name))
         else:
             yield (*place, name), value
+
+
+def data_settings(data: str) -> dict[str, str]:
+    """Take a word as a data set's name, and what looks like a path as a folder of videos."""
+    if data.startswith(".") or "/" in data or "\\" in data:
+        return {"name": "folder", "path": data}
+    return {"name": data}
 
 
 def flat(tables: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from vidgan_core.data.fields import check_item, collate
+from vidgan_core.data.pairs import paired_fields
 from vidgan_core.errors import ClipError, VidganError
-from vidgan_core.interfaces.dataset import Dataset
+from vidgan_core.interfaces.dataset import Dataset, Field
+from vidgan_core.interfaces.task import Task
 from vidgan_core.rng import key
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 ATTEMPTS = 100  # at another clip, in the place of one that can't be read
+PAIR = "time"  # the purpose of a task's draws, which once were times only: old runs go on the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +25,8 @@ class BatchLoader:
     """Makes batches: number k is a pure function of the data set, the seed and k.
 
     The data set is gone through in a new random order each epoch; a batch may straddle two
-    epochs, so every clip is seen equally often whatever the batch size. With `few`, only so many
-    frames of each clip are kept, and "time" says which.
+    epochs, so every clip is seen equally often whatever the batch size. What the task makes of
+    a clip is made after the data set's own augmentation.
     """
 
     dataset: Dataset
@@ -30,7 +34,12 @@ class BatchLoader:
     seed: int
     shard: int = 0  # of `shards` equal ones of each batch, the one that is made
     shards: int = 1
-    few: int | None = None
+    task: Task | None = None
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The fields of an item, the clip first."""
+        return paired_fields(self.dataset, self.task)
 
     def indices(self, position: int) -> list[int]:
         """Return which items make up batch number `position`."""
@@ -40,7 +49,7 @@ class BatchLoader:
         """Return batch number `position`, and what could not be read on the way."""
         lost: list[ClipError] = []
         items = [self._item(place, lost) for place in self._places(position)]
-        return {name: np.stack([item[name] for item in items]) for name in items[0]}, lost
+        return collate(items), lost
 
     def _places(self, position: int) -> range:
         """Return where in the endless row of shuffled epochs the clips of a batch stand."""
@@ -52,19 +61,19 @@ class BatchLoader:
         """Return the item of a place, or the next best if its file is lost."""
         for attempt in range(ATTEMPTS):
             try:
-                item = self.dataset.item(self._index(place, attempt))
+                return self._drawn(self._index(place, attempt), place)
             except ClipError as error:
                 lost.append(error)
-            else:
-                item = self.dataset.augment(item, key(self.seed, "augment", place))
-                return self._few_frames(item, place) if self.few else item
         raise VidganError(f"no clip can be read any more; the last was {lost[-1]}")
 
-    def _few_frames(self, item: Mapping[str, Any], place: int) -> Mapping[str, Any]:
-        """Draw frames of an item, in order, and add their numbers (few,) as "time"."""
-        rng = np.random.default_rng(key(self.seed, "time", place))
-        times = np.sort(rng.choice(item["video"].shape[1], self.few, replace=False))
-        return {**item, "video": item["video"][:, times], "time": times.astype(np.float32)}
+    def _drawn(self, index: int, place: int) -> Mapping[str, Any]:
+        """Return an item as training sees it in a place. Raises ComponentError if it is wrong."""
+        item = self.dataset.item(index)
+        item = self.dataset.augment(item, key(self.seed, "augment", place))
+        if self.task:
+            item = self.task.pair(item, key(self.seed, PAIR, place))
+        check_item(item, self.fields, f"clip {index}")
+        return item
 
     def _index(self, place: int, attempt: int = 0) -> int:
         epoch, number = divmod(place, len(self.dataset))

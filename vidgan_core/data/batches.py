@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import torch
 
-from vidgan_core.data.batch_loader import Arrays, BatchLoader
+from vidgan_core.data.batch_loader import BatchLoader
+from vidgan_core.data.conversion import on_device
 from vidgan_core.data.prefetch import Prefetcher
 from vidgan_core.errors import ClipError, UsageError, VidganError
 from vidgan_core.interfaces import Tensors
 from vidgan_core.interfaces.dataset import Dataset
-from vidgan_core.media.pixels import to_float
+from vidgan_core.interfaces.task import Task
 
 
 class Batches:
     """The batches that a run sees, fetched ahead of it.
 
-    Calling it with k returns batch number k on the device, video as floats in [-1, 1], and starts
-    to fetch what follows: in a thread, or with `workers` in as many processes. A file that can't
-    be read is replaced and remembered in `lost`; when more than the fraction `max_lost` of the
-    data set's files are, that is an error. Of each batch, number `shard` of `shards` equal parts
-    is returned; of each clip, with `few`, only so many frames.
+    Calling it with k returns batch number k on the device, each field as its kind says (see
+    `fields`), and starts to fetch what follows: in a thread, or with `workers` in as many
+    processes. A file that can't be read is replaced and remembered in `lost`; when more than the
+    fraction `max_lost` of the data set's files are, that is an error. Of each batch, number `shard`
+    of `shards` equal parts is returned. The `task` makes of each clip what is trained on.
     """
 
     def __init__(
@@ -36,14 +38,15 @@ class Batches:
         max_lost: float = 0.05,
         shard: int = 0,
         shards: int = 1,
-        few: int | None = None,
+        task: Task | None = None,
     ) -> None:
         if not len(dataset):
             raise UsageError(f"the data set holds no clip of {dataset.spec}")
         self.dataset = dataset
         self.batch = batch
         self.lost: dict[str, str] = {}
-        self._fetch = BatchLoader(dataset, batch, seed, shard, shards, few)
+        self._fetch = BatchLoader(dataset, batch, seed, shard, shards, task)
+        self._fields = self._fetch.fields
         self._device = torch.device(device)
         self._dtype = dtype
         self._max_lost = max_lost * dataset.sources
@@ -53,22 +56,19 @@ class Batches:
         """Return batch number `position`."""
         arrays, lost = self._ahead(position)
         self._note(lost)
-        return self._on_device(arrays)
+        return on_device(arrays, self._fields, self._device, self._dtype)
 
     def indices(self, position: int) -> list[int]:
         """Return which items make up batch number `position`."""
         return self._fetch.indices(position)
 
+    def stop_waiting(self, give_up: Callable[[], bool]) -> None:
+        """Say when the process is asked to stop: a batch that does not come is given up then."""
+        self._ahead.give_up = give_up
+
     def close(self) -> None:
         """Stop fetching ahead."""
         self._ahead.close()
-
-    def _on_device(self, arrays: Arrays) -> Tensors:
-        batch = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        if self._device.type == "cuda":
-            batch = {name: t.pin_memory() for name, t in batch.items()}
-        moved = {name: t.to(self._device, non_blocking=True) for name, t in batch.items()}
-        return moved | {"video": to_float(moved["video"], self._dtype)}
 
     def _note(self, lost: list[ClipError]) -> None:
         for error in lost:

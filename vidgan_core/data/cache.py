@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from vidgan_core.data.array_file import read_array, write_array
+
 
 def digest(*parts: object) -> str:
     """Return a hash of settings, for fingerprints and cache keys."""
@@ -30,7 +32,7 @@ def cache_folder() -> Path:
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "vidgan"
     except RuntimeError:  # a user without a home
-        return Path(tempfile.gettempdir()) / "vidgan"
+        return Path(tempfile.gettempdir()) / f"vidgan-{os.getuid()}"
 
 
 def cached(key: str, make: Callable[[], np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
@@ -40,25 +42,30 @@ def cached(key: str, make: Callable[[], np.ndarray[Any, Any]]) -> np.ndarray[Any
 
 
 def recall(key: str) -> np.ndarray[Any, Any] | None:
-    """Return the array kept under `key`, memory-mapped; None if there is none, or a damaged one."""
-    try:
-        return np.load(_path(key), mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
-    except (OSError, ValueError, EOFError):
-        return None
+    """Return the array kept under `key`, memory-mapped; None without one that is as written."""
+    return read_array(_path(key)) if is_private(cache_folder()) else None
 
 
 def keep(key: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Keep an array and return it, memory-mapped. A cache that can't be written costs time only."""
     path = _path(key)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            np.save(file, array, allow_pickle=False)
-        Path(file.name).replace(path)  # another run sees all of it or nothing
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if is_private(path.parent):
+            write_array(path, array)
     except OSError:
         return array
     kept = recall(key)
     return array if kept is None else kept
+
+
+def is_private(folder: Path) -> bool:
+    """Is it this user's own folder, which not everybody can write to?"""
+    try:
+        facts = folder.stat()
+    except OSError:
+        return False
+    return facts.st_uid == os.getuid() and not facts.st_mode & 0o002
 
 
 def _path(key: str) -> Path:

@@ -9,16 +9,15 @@ from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor
-from vidgan_cpu.convolution import tune_convolutions
-from vidgan_cpu.malloc import keep_freed_memory
 
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.device import choose_device
 from vidgan_core.errors import CheckpointError, UsageError, did_you_mean
-from vidgan_core.inference.load_generator import load_generator
-from vidgan_core.interfaces import DataSpec, Generator, Tensors
+from vidgan_core.inference.conditions import draw_condition, held_out, with_data
+from vidgan_core.inference.load_generator import load_ready
+from vidgan_core.inference.request_memory import check_request
+from vidgan_core.interfaces import Field, Generator, Split, Tensors
 from vidgan_core.media.provenance import Mark, make_mark
-from vidgan_core.nn.conditioning import CLASS, count_classes
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.rng import keyed
 from vidgan_core.runs import checkpoint
@@ -36,15 +35,30 @@ class SampleOptions(TypedDict, total=False):
     `frames` asks for another length, and `rate` for so many frames where the data have one, where
     the generator can; `hold` names parts of the noise (such as "content") that all clips share;
     `classes` are given to the clips by turns, at random without them; with `walk` the clips lie on
-    the way from the first one's noise to the last one's.
+    the way from the first one's noise to the last one's. `condition` holds the fields themselves, a
+    row a clip. Clip k of a seed is the same however many there are; `first` is the number of the
+    first one.
     """
 
     seed: int
+    first: int
     frames: int | None
     hold: Collection[str]
     classes: Sequence[int]
     walk: bool
     rate: float
+    condition: Tensors
+
+
+class RunSampleOptions(SampleOptions, total=False):
+    """What else the clips of a run can be asked to be.
+
+    `condition_from` names data, as --data does: the fields are those of its clips, held-out ones
+    unless `split` says "train".
+    """
+
+    condition_from: str | None
+    split: Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,7 @@ class Sampler:
     config: RunConfig
     step: int
     model_hash: str
+    registry: Registry
 
     @classmethod
     def load(
@@ -70,14 +85,10 @@ class Sampler:
 
         `player` chooses among the networks of which the run's game keeps an average.
         """
-        keep_freed_memory()
         registry = registry or Registry.discover()
         saved = find_checkpoint(Path(run), step)
-        generator, config = load_generator(saved, registry, player)
-        generator.to(choose_device(device))
-        if config.trainer.channels_last:
-            tune_convolutions(generator)
-        return cls(generator, config, saved.state["step"], saved.model_hash)
+        generator, config = load_ready(saved, registry, choose_device(device), player)
+        return cls(generator, config, saved.state["step"], saved.model_hash, registry)
 
     @property
     def fps(self) -> float:
@@ -88,27 +99,39 @@ class Sampler:
         """Return what files made with this seed say of themselves."""
         return make_mark(self.model_hash, seed)
 
-    def sample(self, n: int, *, batch: int = 16, **wishes: Unpack[SampleOptions]) -> Tensor:
+    def sample(self, n: int, *, batch: int = 16, **wishes: Unpack[RunSampleOptions]) -> Tensor:
         """Return `n` clips (n, C, T, H, W) in [-1, 1] on the CPU, made `batch` at a time."""
+        frames, rate = wishes.get("frames"), wishes.get("rate", 1.0)
+        check_request(self.generator, n, frames=frames, rate=rate, batch=batch, bytes_kept=8)
         return torch.cat(list(self.in_batches(n, batch=batch, **wishes)))
 
     def in_batches(
-        self, n: int, *, batch: int = 16, **wishes: Unpack[SampleOptions]
+        self, n: int, *, batch: int = 16, **wishes: Unpack[RunSampleOptions]
     ) -> Iterator[Tensor]:
         """Yield the clips of `sample` in parts of `batch`."""
-        return in_batches(self.generator, n, batch=batch, **wishes)
+        return in_batches(self.generator, n, batch=batch, **self._with_condition(n, wishes))
 
     @torch.no_grad()
-    def in_windows(self, n: int, **wishes: Unpack[SampleOptions]) -> Iterator[Tensor]:
+    def in_windows(self, n: int, **wishes: Unpack[RunSampleOptions]) -> Iterator[Tensor]:
         """Yield the clips of `sample` in windows (n, C, t, H, W) of time, for films of any length.
 
         A generator that makes its frames one after another takes the memory of one window.
         """
-        noise, condition = draw(self.generator, n, **wishes)
+        noise, condition = draw(self.generator, n, **self._with_condition(n, wishes))
         spec, frames = self.generator.spec, wishes.get("frames")
         size = max(1, WINDOW // (n * spec.channels * spec.height * spec.width))
         for video in self.generator.windows(noise, condition, size=size, frames=frames):
             yield video.float().cpu()
+
+    def _with_condition(self, n: int, wishes: RunSampleOptions) -> SampleOptions:
+        """Return the wishes with the condition itself in place of where it is from."""
+        data, split = wishes.pop("condition_from", None), wishes.pop("split", "test")
+        if data is not None:
+            config = with_data(self.config, data, self.registry)
+            spec, rows = self.generator.spec, wishes.get("first", 0) + n
+            found = held_out(config, self.registry, spec, rows, split)
+            wishes["condition"] = {name: field[-n:] for name, field in found.items()}
+        return wishes
 
 
 def sample(
@@ -123,6 +146,8 @@ def in_batches(
     generator: Generator, n: int, *, batch: int = 16, **wishes: Unpack[SampleOptions]
 ) -> Iterator[Tensor]:
     """Yield the clips of `sample` in parts, so that any number of them fits the memory."""
+    frames, rate = wishes.get("frames"), wishes.get("rate", 1.0)
+    check_request(generator, n, frames=frames, rate=rate, batch=batch)
     drawn = draw(generator, n, **wishes)
     for start in range(0, n, batch):
         noise, condition = (
@@ -136,24 +161,32 @@ def draw(
     n: int,
     *,
     seed: int = 0,
+    first: int = 0,
     frames: int | None = None,
     hold: Collection[str] = (),
     classes: Sequence[int] = (),
     walk: bool = False,
     rate: float = 1.0,
+    condition: Tensors | None = None,
 ) -> tuple[Tensors, Tensors]:
     """Return noise and condition of `n` clips, where and as the generator's weights are."""
-    noise = dict(generator.noise(n, keyed(seed, "sample"), frames=frames))
-    condition = draw_condition(generator.spec, n, keyed(seed, "sample", "condition"), classes)
+    noise = draw_noise(generator, n, seed, first=first, frames=frames)
+    if condition is None:
+        condition = draw_condition(generator.spec, n, seed, classes, first=first)
+    elif classes:
+        raise UsageError("the classes are part of the condition that is given")
+    condition = dict(condition)
     if walk:
-        first, last = ({name: part[[row]] for name, part in noise.items()} for row in (0, -1))
-        noise = dict(generator.between(first, last, torch.linspace(0, 1, n)))
+        start, end = ({name: part[[row]] for name, part in noise.items()} for row in (0, -1))
+        noise = dict(generator.between(start, end, torch.linspace(0, 1, n)))
         if not classes:  # what changes is the noise
             condition = {name: part[:1].expand_as(part) for name, part in condition.items()}
+    if hold:
+        held = draw_noise(generator, 1, seed, frames=frames)
     for name in hold:
         if name not in noise:
             raise UsageError(f"there is no noise {name!r} to hold", hint=did_you_mean(name, noise))
-        noise[name] = noise[name][:1].expand_as(noise[name])
+        noise[name] = held[name].expand_as(noise[name])
     if rate != 1:
         condition["time"] = times(generator, frames, rate).expand(n, -1)
     weight = next(generator.parameters())
@@ -163,35 +196,26 @@ def draw(
     )
 
 
+def draw_noise(
+    generator: Generator, n: int, seed: int, *, first: int = 0, frames: int | None = None
+) -> dict[str, Tensor]:
+    """Return the noise (n, ...) of the clips `first` to `first + n` of a seed, each drawn apart.
+
+    So clip k is the same clip whichever others are made.
+    """
+    rows = [
+        generator.noise(1, keyed(seed, "sample", clip), frames=frames)
+        for clip in range(first, first + n)
+    ]
+    return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
+
+
 def times(generator: Generator, frames: int | None, rate: float) -> Tensor:
     """Return the numbers (T,) of a clip's frames at `rate` times the data's. Raises UsageError."""
-    if "time" not in generator.takes:
+    if not generator.reads(Field("time", "time")):
         raise UsageError("another frame rate needs a generator that takes times")
     length = generator.spec.frames if frames is None else frames
     return torch.arange(max(1, round(length * rate))) / rate
-
-
-def draw_condition(
-    spec: DataSpec, n: int, rng: torch.Generator, classes: Sequence[int] = ()
-) -> dict[str, Tensor]:
-    """Return labels for the fields of a condition: random, or the classes that are named by turns.
-
-    Raises UsageError for a field that is no label, and for a class that there is not.
-    """
-    known = count_classes(spec)
-    if unknown := [c for c in classes if not 0 <= c < known]:
-        hint = f"there are {known}, from 0" if known else "the generator was trained without any"
-        raise UsageError(f"there is no class {unknown[0]}", hint=hint)
-    for field in spec.condition:
-        if field.classes is None:
-            raise UsageError(f"can't make up the condition {field.name!r}: it is no class")
-    drawn = {
-        field.name: torch.randint(field.classes or 1, (n, *field.shape), generator=rng)
-        for field in spec.condition
-    }
-    if classes:
-        drawn[CLASS] = torch.tensor([classes[i % len(classes)] for i in range(n)])
-    return drawn
 
 
 def frame_rate(config: RunConfig) -> float:

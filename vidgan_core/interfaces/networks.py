@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from vidgan_core.errors import ShapeError
-from vidgan_core.interfaces.dataset import DataSpec
+from vidgan_core.interfaces.dataset import DataSpec, Field
 
 PARALLEL = 1e-4  # radians: where the sines' quotient would be one of two zeros
 
@@ -43,10 +43,11 @@ class Verdict:
 class Network(nn.Module):
     """What generators and discriminators share."""
 
-    # The condition's fields that it can use. "time" (B, T) is one that no data set gives: the
-    # frames' numbers, whole or not. Without it they are 0, 1, 2 ... up to the clip's length.
-    takes: ClassVar[frozenset[str]] = frozenset()
-    gives: ClassVar[frozenset[str]] = frozenset()  # the extras (and "features") that it returns
+    # The condition's fields that it can use, by name ("class") or by kind ("label": of any name).
+    # A field "time" (B, T) holds the frames' numbers, whole or not; it may be left out where whole
+    # clips are made or judged: then they are 0, 1, 2 ... up to the clip's length.
+    takes: frozenset[str] = frozenset()
+    gives: frozenset[str] = frozenset()  # the extras (and "features") that it returns
 
     def __init__(self, spec: DataSpec) -> None:
         super().__init__()
@@ -58,6 +59,15 @@ class Network(nn.Module):
         A group's "lr_scale" multiplies the learning rate at every step.
         """
         return [{"params": list(self.parameters())}]
+
+    def reads(self, field: Field) -> bool:
+        """Say whether it can use a field of a condition."""
+        return field.name in self.takes or field.kind in self.takes
+
+    def condition_from(self, batch: Tensors) -> dict[str, Tensor]:
+        """Return those fields of a batch, or of a wider condition, that it was built to read."""
+        names = [field.name for field in self.spec.condition if field.name in batch]
+        return {name: batch[name] for name in names}
 
 
 class Generator(Network, ABC):
@@ -105,14 +115,7 @@ class Generator(Network, ABC):
 
 
 class Discriminator(Network, ABC):
-    """Video and condition to scores. No sigmoid: what a score means belongs to the loss.
-
-    One that looks at a few frames of a clip sets `few` to how many, takes "time", and is given
-    either whole clips or, together with a generator that takes "time" as well, so many frames at
-    random times: see `Network.takes`.
-    """
-
-    few: int | None = None
+    """Video and condition to scores. No sigmoid: what a score means belongs to the loss."""
 
     @abstractmethod
     def forward(self, video: Tensor, condition: Tensors) -> Verdict:

@@ -43,9 +43,10 @@ class Loss(ABC):
 class StepContext:
     """One player's move as its terms see it.
 
-    `batch` holds the real clips, `fake` the generated ones (detached in the discriminator's
-    move), the verdicts are the discriminator's on both; the real one is None in a generator's move
-    where neither the loss nor a term reads it.
+    `batch` holds the real clips and all fields, `condition` those that the discriminator is given,
+    `fake` the generated clips (detached in the discriminator's move), the verdicts are the
+    discriminator's on both; the real one is None in a generator's move where neither the loss nor
+    a term reads it.
     """
 
     generator: Generator

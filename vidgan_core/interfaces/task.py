@@ -18,6 +18,9 @@ class Task(ABC):
 
     fields: tuple[Field, ...] = ()  # what it adds to the data set's fields
     hidden: ClassVar[frozenset[str]] = frozenset()  # fields that a discriminator is not shown
+    # Are clips measured, and conditions for samples taken, as `pair` makes them? Otherwise as the
+    # data set has them, without the task's fields: where training sees a part of a clip.
+    measured: ClassVar[bool] = True
 
     def __init__(self, spec: DataSpec) -> None:
         self.spec = spec

@@ -1,16 +1,20 @@
 """Frames to files and back. Frames are uint8 arrays (T, H, W, 3).
 
 Everything that is written carries a mark that says it is generated, in the format's own comment:
-`read_mark` finds it again.
+`read_mark` finds it again. A file has its name once it is complete, and never before.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -18,9 +22,9 @@ from av.video.frame import PictureType
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from vidgan_core.errors import UsageError, VidganError
+from vidgan_core.errors import UsageError, VidganError, printable
+from vidgan_core.media.frames import Frames
 from vidgan_core.media.provenance import Mark
-from vidgan_core.media.read import Frames
 
 
 def writer(path: Path) -> Callable[..., None]:
@@ -39,14 +43,33 @@ def write_mp4(path: Path, frames: Frames, *, fps: float, mark: Mark) -> None:
 
 
 def write_long_mp4(path: Path, windows: Iterable[Frames], *, fps: float, mark: Mark) -> int:
-    """Write windows of one film as `write_mp4` does, each as it comes; return how many frames."""
+    """Write windows of one video as `write_mp4` does, each as it comes; return how many frames."""
     even = map(_even, windows)
     first = next(even)
     height, width = first.shape[1:3]
+    with _appearing(path) as file:
+        try:
+            return _encode(file, chain([first], even), (height, width), fps, mark)
+        except av.FFmpegError as error:
+            raise VidganError(f"{path}: can't write a film of {width}x{height}: {error}") from None
+
+
+@contextmanager
+def _appearing(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file that gets the name `path` by one rename at the end, or is gone.
+
+    Raises VidganError, which names the file, where the system can't write it.
+    """
+    unfinished = path.with_name(f".tmp-{os.getpid()}-{threading.get_ident()}")
     try:
-        return _encode(path, chain([first], even), (height, width), fps, mark)
-    except av.FFmpegError as error:
-        raise VidganError(f"{path}: can't write a film of {width}x{height}: {error}") from None
+        with unfinished.open("wb") as file:
+            yield file
+        unfinished.replace(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise VidganError(f"can't write {printable(str(path))}: {reason}") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _even(frames: Frames) -> Frames:
@@ -56,10 +79,10 @@ def _even(frames: Frames) -> Frames:
 
 
 def _encode(
-    path: Path, windows: Iterable[Frames], size: tuple[int, int], fps: float, mark: Mark
+    file: BinaryIO, windows: Iterable[Frames], size: tuple[int, int], fps: float, mark: Mark
 ) -> int:
     count = 0
-    with av.open(f"file:{path}", "w", format="mp4") as container:
+    with av.open(file, "w", format="mp4") as container:
         container.metadata["comment"] = json.dumps(dict(mark))
         rate = Fraction(fps).limit_denominator(1000)
         stream = container.add_stream("libx264", rate=rate, options={"crf": "17"})
@@ -79,14 +102,16 @@ def write_gif(path: Path, frames: Frames, *, fps: float, mark: Mark) -> None:
     palette = Image.fromarray(np.concatenate(list(frames[:: max(1, len(frames) // 8)])))
     palette = palette.quantize(256, method=Image.Quantize.MEDIANCUT)
     images = [Image.fromarray(f).quantize(palette=palette) for f in frames]
-    images[0].save(
-        path,
-        save_all=True,
-        append_images=images[1:],
-        duration=round(1000 / fps),
-        loop=0,
-        comment=json.dumps(dict(mark)).encode(),
-    )
+    with _appearing(path) as file:
+        images[0].save(
+            file,
+            "GIF",
+            save_all=True,
+            append_images=images[1:],
+            duration=round(1000 / fps),
+            loop=0,
+            comment=json.dumps(dict(mark)).encode(),
+        )
 
 
 def write_png(path: Path, image: NDArray[np.uint8], *, mark: Mark | None = None) -> None:
@@ -94,4 +119,5 @@ def write_png(path: Path, image: NDArray[np.uint8], *, mark: Mark | None = None)
     info = PngImagePlugin.PngInfo()
     if mark:
         info.add_text("Comment", json.dumps(dict(mark)))
-    Image.fromarray(image).save(path, pnginfo=info)
+    with _appearing(path) as file:
+        Image.fromarray(image).save(file, "PNG", pnginfo=info)

@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from vidgan_core.device import Precision
     from vidgan_core.interfaces.callback import TrainingRun
     from vidgan_core.plugins.component import Component
 
@@ -30,6 +34,40 @@ def vidgan_components() -> Iterable[Component]:  # type: ignore[empty-body]
 
     Called whenever vidgan lists or looks up components, so it must be quick and must not import
     torch: the records name their targets, which are imported only when used.
+    """
+
+
+@hookspec
+def vidgan_prepare_process() -> None:
+    """Change settings of the whole process, such as those of malloc.
+
+    Called by the `vidgan` command in its own process, before training, sampling or measuring
+    begins. A program that uses `vidgan_core` as a library is left as it is.
+    """
+
+
+@hookspec
+def vidgan_prepare_module(
+    module: nn.Module, device: torch.device, precision: Precision, channels_last: bool
+) -> None:
+    """Change the layers of a module so that they suit a device, in place.
+
+    Called for each network, term and augmentation after it was moved to `device` and before it is
+    trained, sampled or measured, so that all three see the same layers. Names, shapes and values
+    of weights must stay, and so must what the module computes, but for the order of sums.
+
+    `precision.compute` is the dtype of forward passes, under autocast if it is not the dtype of
+    the weights. `channels_last` is the run's `trainer.channels_last`: may convolutions work in the
+    layout that is fastest? On CUDA the core has laid the weights out already.
+    """
+
+
+@hookspec
+def vidgan_corrects_bf16(device: torch.device) -> bool:  # type: ignore[empty-body]
+    """Say whether `vidgan_prepare_module` makes gradients in bf16 right on a device.
+
+    Asked for a CPU, where torch's own convolutions get some of them wrong (torch 2.13 with oneDNN
+    3.12). Where no plugin says so, `trainer.precision` auto is fp32 and bf16 is refused.
     """
 
 

@@ -42,6 +42,7 @@ KINDS: Mapping[Kind, KindInfo] = {
         KindInfo("game", "Game", "game", "game"),
         KindInfo("optimizer", "OptimizerFactory", "optimizer", "optimizer"),
         KindInfo("dataset", "Dataset", "data set", "data"),
+        KindInfo("task", "Task", "task", "task"),
         KindInfo("features", "Features", "features", "features", several=True),
         KindInfo("metric", "Metric", "metric", "metric", several=True),
         KindInfo("callback", "Callback", "callback", "callback", several=True),

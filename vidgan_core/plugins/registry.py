@@ -226,13 +226,18 @@ class Registry:
                 kind, clash = provided.component.kind, _clash(self._rivals(provided))
                 yield f"{clash}; {kind} {name} is that of {provided.provider}"
 
-    def announce(self, hook: str, **arguments: Any) -> None:
-        """Call a lifecycle hook of every plugin; one that raises is dropped, with a message.
+    def announce(self, hook: str, **arguments: Any) -> list[object]:
+        """Call a hook of every plugin and return the answers; one that raises is dropped.
 
         The project's own observers are not isolated: a run that can't log or draw must say so.
         """
+        answers: list[object] = []
         for impl in reversed(getattr(self.hooks.hook, hook).get_hookimpls()):
-            call = partial(impl.function, *(arguments[name] for name in impl.argnames))
+            function = partial(impl.function, *(arguments[name] for name in impl.argnames))
+
+            def call(function: Callable[[], object] = function) -> None:
+                answers.append(function())
+
             provider = self._providers.get(impl.plugin_name)
             if provider is None or provider.distribution == HOME:
                 call()
@@ -243,6 +248,7 @@ class Registry:
                     f"{self.failures[-1].reason}",
                     file=sys.stderr,
                 )
+        return answers
 
     def _register(self, provider: Provider, point: EntryPoint) -> None:
         """Import one manifest, check its version and hooks, and take its components."""

@@ -22,12 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
 from vidgan_core.errors import CheckpointError
 from vidgan_core.runs.atomic_files import drop, free, fsync, sha256, write
 from vidgan_core.runs.safetensors_io import (
+    Entry,
     Shapes,
     check_memory,
     open_regular,
@@ -52,6 +54,7 @@ class Checkpoint:
     manifest: Mapping[str, Mapping[str, Any]]
     state: Mapping[str, Any]
     shapes: Shapes  # of the model's tensors
+    dtypes: Mapping[str, torch.dtype]
 
     @property
     def model_hash(self) -> str:
@@ -130,7 +133,7 @@ def load(path: Path, files: Sequence[str] = FILES) -> Checkpoint:
     is not what it should be. Sampling needs the files `TO_SAMPLE` alone.
     """
     manifest = _manifest(path / MANIFEST)
-    shapes: dict[str, Shapes] = {}
+    headers: dict[str, Mapping[str, Entry]] = {}
     state: dict[str, Any] = {}
     for name in files:
         with open_regular(path / name) as file:
@@ -143,15 +146,16 @@ def load(path: Path, files: Sequence[str] = FILES) -> Checkpoint:
                 )
             if name != STATE:
                 check_memory(str(path / name), size)
-                header = read_header(path / name, file, size)
-                shapes[name] = {n: entry.shape for n, entry in header.items()}
+                headers[name] = read_header(path / name, file, size)
             file.seek(0)
             if hashlib.file_digest(file, "sha256").hexdigest() != expected.get("sha256"):
                 raise CheckpointError(f"{path / name} is damaged: its checksum is wrong")
             if name == STATE:
                 file.seek(0)
                 state = read_json(path / name, file)
-    return Checkpoint(path, manifest, state, shapes.get(MODEL, {}))
+    model = headers.get(MODEL, {})
+    shapes = {name: entry.shape for name, entry in model.items()}
+    return Checkpoint(path, manifest, state, shapes, {n: entry.dtype for n, entry in model.items()})
 
 
 def model_hash(model: Mapping[str, Tensor]) -> str:

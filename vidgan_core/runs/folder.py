@@ -12,10 +12,10 @@ runs/00007-conv3d-minimax-skvideo/
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import torch
 
@@ -27,23 +27,63 @@ from vidgan_core.plugins.registry import Registry
 from vidgan_core.runs import bookkeeping
 from vidgan_core.runs.atomic_files import replace
 from vidgan_core.runs.environment import environment
+from vidgan_core.runs.folder_lock import FolderLock, take
 
 RUNS = Path("runs")
 _UNFINISHED = ".tmp-"
 
 
 class RunDir:
-    """One run's folder."""
+    """One run's folder.
+
+    While it is locked, each of its paths is that of the locked folder, wherever it was moved to.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.config_file = path / "config.toml"
-        self.environment_file = path / "environment.json"
-        self.metrics_file = path / "metrics.jsonl"
-        self.curves_file = path / "curves.png"
-        self.samples = path / "samples"
-        self.checkpoints = path / "checkpoints"
-        self.evaluations = path / "eval"
+        self._path = path
+        self._lock: Callable[[], FolderLock | None] = lambda: None
+
+    @property
+    def path(self) -> Path:
+        """Where the folder is. Raises VidganError if it was locked here and is gone."""
+        if lock := self._lock():
+            self._path = lock.follow(self._path)
+        return self._path
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration, resolved."""
+        return self.path / "config.toml"
+
+    @property
+    def environment_file(self) -> Path:
+        """Versions, plugins, device, git state."""
+        return self.path / "environment.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        """A line a tick."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def curves_file(self) -> Path:
+        """The curves of a finished run."""
+        return self.path / "curves.png"
+
+    @property
+    def samples(self) -> Path:
+        """The pictures."""
+        return self.path / "samples"
+
+    @property
+    def checkpoints(self) -> Path:
+        """A folder a checkpoint."""
+        return self.path / "checkpoints"
+
+    @property
+    def evaluations(self) -> Path:
+        """A file an evaluated step."""
+        return self.path / "eval"
 
     @classmethod
     def create(cls, out: Path | None, name: str) -> RunDir:
@@ -72,16 +112,10 @@ class RunDir:
 
         Raises UsageError if one does already. Systems without flock (Windows) are not kept.
         """
-        try:
-            import fcntl
-        except ImportError:
-            return None
-        handle = _Handle(self.path)
-        try:
-            fcntl.flock(handle.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"another process is training in {self.path}") from None
-        return handle
+        lock = take(self._path)
+        if lock:
+            self._lock = ref(lock)
+        return lock
 
     @staticmethod
     def is_fresh(path: Path) -> bool:
@@ -138,13 +172,3 @@ class RunDir:
         """Drop lines and evaluations after `step`: the resumed run writes them again."""
         bookkeeping.rewind_lines(self.metrics_file, step)
         bookkeeping.drop_evaluations(self.evaluations, step)
-
-
-class _Handle:
-    """An open folder, closed when nothing refers to it any more."""
-
-    def __init__(self, path: Path) -> None:
-        self.descriptor = os.open(path, os.O_RDONLY)
-
-    def __del__(self) -> None:
-        os.close(self.descriptor)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
 import torch
 from torch import Tensor
 
-from vidgan_core.interfaces import Discriminator, Network, Tensors
+from vidgan_core.interfaces import Discriminator, Field, Network, Tensors
 from vidgan_core.plugins.kinds import Kind
 from vidgan_core.testing.network import CLIPS, NetworkSuite, noise_rng, shaken
 from vidgan_core.testing.suite import Subject
+
+FEW = 3  # frames that a discriminator is shown where it takes their times
 
 
 class DiscriminatorSuite(NetworkSuite):
@@ -77,19 +80,21 @@ class DiscriminatorSuite(NetworkSuite):
         network(video, {})
         assert torch.equal(video, before)
 
-    def test_few(self, subject: Subject) -> None:
-        """Where few frames are enough, it judges them with their times, in training as in eval."""
-        network = self.network(subject)
+    def test_time(self, subject: Subject) -> None:
+        """Where it takes times, it judges a few frames with theirs, in training as in eval."""
+        if "time" not in subject.load().takes:
+            pytest.skip("takes no times")
+        spec = replace(self.spec, frames=FEW, condition=(Field("time", "time", (FEW,)),))
+        network = self.network(subject, spec)
         assert isinstance(network, Discriminator)
-        if network.few is None:
-            pytest.skip("looks at whole clips")
-        assert "time" in network.takes
-        video = self.inputs(network)["video"][:, :, : network.few]
-        times = torch.arange(float(network.few)).expand(CLIPS, -1)
+        video = self.inputs(network)["video"]
+        times = torch.arange(float(FEW)).expand(CLIPS, -1)
         near = network(video, {"time": times}).scores
         again = network(video, {"time": times}).scores
         assert all(score.shape[0] == CLIPS and score.isfinite().all() for score in near)
         assert all(map(torch.equal, near, again)), "the frames that it was given are not all it saw"
+        apart = network(video, {"time": 2 * times}).scores
+        assert not all(map(torch.equal, near, apart)), "the times make no difference"
 
     def test_gives(self, subject: Subject) -> None:
         """Every extra that it promises is there, and the features if it promises them."""

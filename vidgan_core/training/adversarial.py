@@ -76,8 +76,7 @@ class AdversarialGame(Game):
 
     def condition(self, network: Network, batch: Tensors) -> Tensors:
         """Return the fields of a batch that a network is given."""
-        names = [field.name for field in network.spec.condition]
-        return {name: batch[name] for name in (*names, "time") if name in batch}
+        return network.condition_from(batch)
 
     def critic_loss(self, real: Verdict, fake: Verdict) -> Tensor:
         """Return the critic's loss, summed over its score heads."""

@@ -4,47 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, cast
 
 from vidgan_core.config.schema import RunConfig, TermTable
-from vidgan_core.errors import ConfigError, Problem, ShapeError, UsageError, did_you_mean
+from vidgan_core.errors import ConfigError, Problem, ShapeError
 from vidgan_core.interfaces import (
     AdaptiveAugment,
-    Dataset,
     DataSpec,
     Game,
     GameParts,
     Network,
-    Split,
+    Task,
     WeightedTerm,
 )
 from vidgan_core.nn.spectral_norm import normalise
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.rng import key
+from vidgan_core.training.bounded_build import bounded_build
+from vidgan_core.training.inputs import network_spec, refusal
 from vidgan_core.training.schedule import Schedule
-
-
-def build_dataset(config: RunConfig, registry: Registry, split: Split = "train") -> Dataset:
-    """Make the data set of a run."""
-    height, width = config.data.height_width
-    wanted = DataSpec(frames=config.data.frames, height=height, width=width)
-    dataset = registry.create(
-        "dataset", config.data.name, wanted, split, options=config.data.options
-    )
-    return cast(Dataset, dataset)
-
-
-def spec_with_condition(dataset: Dataset, config: RunConfig) -> DataSpec:
-    """Return the data set's spec with the condition's fields. UsageError if it has no such."""
-    fields = {field.name: field for field in dataset.fields}
-    for name in config.condition:
-        if name not in fields:
-            hint = did_you_mean(name, fields)
-            raise UsageError(
-                f"condition: data set {config.data.name!r} gives no {name!r}", hint=hint
-            )
-    return replace(dataset.spec, condition=tuple(fields[name] for name in config.condition))
 
 
 def game_class(config: RunConfig, registry: Registry) -> type[Game]:
@@ -56,6 +35,7 @@ def build_game(
     config: RunConfig,
     registry: Registry,
     spec: DataSpec,
+    task: Task | None = None,
     autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> Game:
     """Make networks, loss, terms and the game; weights are a function of the seed and the player.
@@ -63,7 +43,7 @@ def build_game(
     Raises ConfigError with what every network says of a clip's shape that it can't do.
     """
     parts = GameParts(
-        networks=_networks(config, registry, spec),
+        networks=_networks(config, registry, spec, task),
         loss=registry.create("loss", config.loss.name, options=config.loss.options),
         terms=tuple(_terms(config, registry)),
         augments=tuple(_augments(config, registry)),
@@ -74,27 +54,39 @@ def build_game(
     return cast(Game, registry.create("game", config.game.name, parts, options=config.game.options))
 
 
-def build_network(config: RunConfig, registry: Registry, spec: DataSpec, player: str) -> Network:
-    """Make the network of one player; the generator alone is all that sampling needs."""
+def build_network(
+    config: RunConfig,
+    registry: Registry,
+    spec: DataSpec,
+    player: str,
+    task: Task | None = None,
+) -> Network:
+    """Make the network of one player; the generator alone is all that sampling needs.
+
+    Raises UsageError for a field of the condition that it can do nothing with.
+    """
     table, kind = config.networks[player], game_class(config, registry).players[player]
+    spec = network_spec(spec, task, kind, table)
     seed = key(config.seed, "weights", player)
-    network = cast(
-        Network, registry.create(kind, table.name, spec, options=table.options, seed=seed)
-    )
+    with bounded_build():
+        made = registry.create(kind, table.name, spec, options=table.options, seed=seed)
+    network = cast(Network, made)
     for field in spec.condition:
-        if field.name not in network.takes:
-            raise UsageError(f"{kind} {table.name!r} can't be conditioned on {field.name!r}")
+        if not network.reads(field):
+            raise refusal(field, kind, table.name)
     if table.spectral_norm:
         normalise(network)
     return network
 
 
-def _networks(config: RunConfig, registry: Registry, spec: DataSpec) -> Mapping[str, Network]:
+def _networks(
+    config: RunConfig, registry: Registry, spec: DataSpec, task: Task | None
+) -> Mapping[str, Network]:
     networks: dict[str, Network] = {}
     problems: list[Problem] = []
     for player in game_class(config, registry).players:
         try:
-            networks[player] = build_network(config, registry, spec, player)
+            networks[player] = build_network(config, registry, spec, player, task)
         except ShapeError as error:
             problems.append(Problem("", str(error)))
     if problems:

@@ -9,12 +9,11 @@ from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
-from vidgan_cpu.convolution import tune_convolutions, widen_convolutions
 
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.data.batches import Batches
-from vidgan_core.device import BF16, choose_device, choose_precision
-from vidgan_core.errors import UsageError, VidganError
+from vidgan_core.device import choose_device
+from vidgan_core.errors import StalledError, UsageError, VidganError
 from vidgan_core.interfaces import Callback, Dataset, DataSpec, Generator
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.runs import bookkeeping, checkpoint
@@ -27,8 +26,10 @@ from vidgan_core.training.distributed.sync_batchnorm import synchronise
 from vidgan_core.training.ema import EMA
 from vidgan_core.training.events import Events
 from vidgan_core.training.finite_check import DivergedError
+from vidgan_core.training.inputs import build_dataset, build_task, conditioned
 from vidgan_core.training.optimizers import build_optimizer, learning_rate, set_rates
-from vidgan_core.training.parts import build_dataset, build_game, spec_with_condition
+from vidgan_core.training.parts import build_game
+from vidgan_core.training.prepare import precision_of, prepare_module
 from vidgan_core.training.scalar_means import ScalarMeans
 from vidgan_core.training.state import (
     check_same,
@@ -65,10 +66,12 @@ class Run:
         self.registry = registry
         self.group = group
         self.device = choose_device(config.trainer.device)
-        self.precision = choose_precision(config.trainer.precision, self.device)
+        self.precision = precision_of(config.trainer.precision, self.device, registry)
         dataset = build_dataset(config, registry)
         autocast = partial(self.precision.autocast, self.device)
-        self.game = build_game(config, registry, spec_with_condition(dataset, config), autocast)
+        self.task = build_task(config, registry)
+        spec = conditioned(dataset, self.task, config)
+        self.game = build_game(config, registry, spec, self.task, autocast)
         self.networks = dict(self.game.parts.networks)
         for module in modules(self.game).values():
             self._prepare(module)
@@ -152,6 +155,8 @@ class Run:
 
         Raises VidganError when the numbers stop being finite and going back does not help.
         """
+        if self.group.size == 1:  # several must agree on where to stop, and all have their data
+            self.batches.stop_waiting(stop)
         try:
             try_sampling(self.sampled, self.config.seed, self._describe(self.game.sampled))
             self.report("fit_start")
@@ -184,13 +189,15 @@ class Run:
             logger.warning("a callback failed after the run had: %s", second)
 
     def _prepare(self, module: nn.Module) -> None:
-        """Move a module to the device and tune its layers, in place."""
+        """Make a module ready on the device, in place."""
         settings = self.config.trainer
-        module.to(self.device, self.precision.storage)
-        if settings.channels_last:
-            tune_convolutions(module)
-        if self.precision == BF16:
-            widen_convolutions(module)
+        prepare_module(
+            module,
+            self.registry,
+            self.device,
+            self.precision,
+            channels_last=settings.channels_last,
+        )
         if settings.sync_batchnorm and self.group.size > 1:
             synchronise(module)
 
@@ -206,6 +213,7 @@ class Run:
             max_lost=settings.max_lost,
             shard=self.group.rank,
             shards=self.group.size,
+            task=self.task,
         )
 
     def _trainer(self) -> Trainer:
@@ -235,6 +243,10 @@ class Run:
                 if self._due():
                     self._save()
                 self.report("after_step")
+            if self.step != self._saved_at:
+                self._save()
+        except StalledError:
+            self.trainer.abandon()
             if self.step != self._saved_at:
                 self._save()
         except DivergedError as error:
@@ -313,9 +325,11 @@ class Run:
     def _write(
         self, model: Mapping[str, Tensor], train: Mapping[str, Tensor], state: Mapping[str, Any]
     ) -> None:
-        folder = self.folder.checkpoints
-        path = checkpoint.save(folder, self.step, model=model, train=train, state=state)
+        path = checkpoint.save(
+            self.folder.checkpoints, self.step, model=model, train=train, state=state
+        )
         if not self.trainer.skipped_in_a_row:
+            folder = self.folder.checkpoints  # asked for again: it may have moved meanwhile
             kept = bookkeeping.read_best(folder)
             spare = kept.step if kept else None
             checkpoint.prune(folder, self.config.checkpoint.keep, newest=self.step, spare=spare)

@@ -14,9 +14,9 @@ from vidgan_core.interfaces import Callback
 from vidgan_core.plugins.recipes import PREFIX, find_recipe
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.runs.folder import RunDir
+from vidgan_core.runs.resume import find
 from vidgan_core.training.distributed.process_group import SINGLE, ProcessGroup
 from vidgan_core.training.parts import game_class
-from vidgan_core.training.resume import find
 from vidgan_core.training.run import Run
 
 

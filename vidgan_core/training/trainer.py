@@ -99,6 +99,10 @@ class Trainer:
         self.steps_done += 1
         return scalars
 
+    def abandon(self) -> None:
+        """Put back what a step has changed that could not be finished."""
+        self._snapshot.restore()
+
     def _update(self, phase: Phase, turn: PhaseBatch) -> Scalars:
         """Update one network; return nothing if that was not possible with finite numbers."""
         scalars = self._differentiate(phase, turn)

@@ -7,19 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import REGISTRY, SMALL, TINY, Result, configured, small
+from conftest import REGISTRY, SMALL, TINY, Result, small
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 from vidgan_continuous.layers import StyledConv
 from vidgan_continuous.motion import Motion
 
 import vidgan_core
-from vidgan_core.data.batches import Batches
 from vidgan_core.interfaces import Discriminator, Generator
-from vidgan_core.media.pixels import to_float
-from vidgan_core.media.read import describe
+from vidgan_core.media.describe import describe
 from vidgan_core.runs.folder import RunDir
-from vidgan_core.training.parts import build_dataset
 from vidgan_core.training.run import Run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -121,27 +118,6 @@ def test_the_critic_sees_the_times_between_frames_not_the_clock() -> None:
     even = torch.tensor([[0, 2, 5]]).expand(2, -1)
     picked = critic.eval()(whole[:, :, [0, 2, 5]], {"time": even})
     assert torch.equal(critic(whole, {}).scores[0], picked.scores[0])
-
-
-def test_batches_of_few_frames_are_frames_of_the_clips_at_their_times() -> None:
-    config = configured("data.frames=8", "data.size=16", "data.clips=9", data="shapes")
-    dataset = build_dataset(config, REGISTRY)
-    batches = Batches(dataset, 4, seed=3, few=3)
-    seen = set()
-    for position in range(3):
-        batch = batches(position)
-        assert batch["video"].shape == (4, 3, 3, 16, 16)
-        for index, clip, times in zip(
-            batches.indices(position), batch["video"], batch["time"].long(), strict=True
-        ):
-            whole = to_float(torch.from_numpy(dataset.item(index)["video"]))
-            assert torch.equal(clip, whole[:, times])
-            assert (times.diff() > 0).all()
-            seen.update(times.tolist())
-    assert seen == set(range(8))
-    again = Batches(dataset, 4, seed=3, few=3)(1)
-    assert torch.equal(again["time"], batches(1)["time"])
-    batches.close()
 
 
 @pytest.mark.parametrize(("critic", "rendered"), [("continuous", 3), ("modern", 4)])

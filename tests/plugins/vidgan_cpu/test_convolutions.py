@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-from conftest import REGISTRY, SMALL, components, small_options
+from conftest import REGISTRY, SMALL, components, needs_bf16, small_options
 from torch import Tensor, nn
 from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
@@ -15,7 +15,7 @@ from vidgan_cpu import convolution as convolutions
 from vidgan_cpu import kernels as ways
 from vidgan_cpu.convolution import tune_convolutions, widen_convolutions
 
-from vidgan_core.device import BF16, Precision, bf16_on
+from vidgan_core.device import BF16
 from vidgan_core.nn.spectral_norm import spectral_norm
 from vidgan_core.plugins.registry import Provided
 from vidgan_core.tensors import second_derivatives
@@ -139,9 +139,7 @@ def test_values_and_derivatives_are_those_of_torchs_own(name: str) -> None:
     assert copy.deepcopy(tuned)[0].state_dict().keys() == layer.state_dict().keys()
 
 
-def in_bf16(
-    layer: nn.Module, network: nn.Module, precision: Precision
-) -> list[tuple[Tensor, Tensor]]:
+def in_bf16(layer: nn.Module, network: nn.Module) -> list[tuple[Tensor, Tensor]]:
     """What a network of this one layer makes in bf16, and its gradients, each beside the exact one.
 
     Memory that is free then holds numbers that no sum survives.
@@ -153,25 +151,22 @@ def in_bf16(
     x.requires_grad_()
     made = layer.double()(x.double())
     exact = [made, *torch.autograd.grad(made, [x, *layer.parameters()], ahead.double())]
-    with precision.arithmetic():
-        with precision.autocast(x.device):
-            made = network(x)
-        unwritten = [torch.full((2**n,), 3e38) for n in range(8, 20) for _ in range(4)]
-        del unwritten
-        found = torch.autograd.grad(made, [x, *network.parameters()], ahead.to(made.dtype))
+    with BF16.autocast(x.device):
+        made = network(x)
+    unwritten = [torch.full((2**n,), 3e38) for n in range(8, 20) for _ in range(4)]
+    del unwritten
+    found = torch.autograd.grad(made, [x, *network.parameters()], ahead.to(made.dtype))
     return list(zip([made, *found], exact, strict=True))
 
 
+@needs_bf16  # without them torch's sums are not made in single precision
 @pytest.mark.usefixtures("products")
 @pytest.mark.parametrize("name", LAYERS)
-def test_in_bf16_values_and_gradients_are_rounded_once(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(convolutions, "fast_bf16", lambda _: True)
+def test_in_bf16_values_and_gradients_are_rounded_once(name: str) -> None:
     layer = copy.deepcopy(LAYERS[name])
     tuned = nn.Sequential(copy.deepcopy(layer))
     tune_convolutions(tuned)
-    found = in_bf16(layer, tuned, bf16_on(torch.device("cpu")))
+    found = in_bf16(layer, tuned)
     assert found[0][0].dtype == torch.bfloat16
     for ours, exact in found:
         small = 1e-4 * exact.abs().max().item()  # the sums are made in single precision
@@ -192,7 +187,7 @@ def test_bf16_gradients_are_right_where_a_kernel_has_more_taps_than_pixels(
     if how == "compiled":
         torch.compiler.reset()
         network.compile(backend="eager", fullgraph=True)
-    for ours, exact in in_bf16(layer, network, BF16):
+    for ours, exact in in_bf16(layer, network):
         small = 1e-4 * exact.abs().max().item()
         torch.testing.assert_close(ours.double(), exact.double(), rtol=2**-8, atol=small)
 

@@ -1,6 +1,6 @@
 """Damaged videos: every one gets a status and a reason, and few pass for healthy.
 
-`pytest tests/test_mutations.py -m slow -s` prints the rates of a thousand.
+`pytest tests/plugins/vidgan_datasets/test_mutations.py -m slow -s` prints the rates of a thousand.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import film, folder, save
+from clips import folder, moving_block, save
 
 SECONDS = 20.0
 # suffix, codec, and how much of 1,000 files
@@ -53,10 +53,10 @@ MUTATIONS = (truncated, bytes_flipped, stretch_overwritten, header_flipped)
 
 
 def mutants(root: Path, codec: str, count: int) -> None:
-    """Write mutants of one film; every tenth is in a container that its name denies."""
+    """Write mutants of one video; every tenth is in a container that its name denies."""
     suffix, encoder, _ = SOURCES[codec]
     rng = random.Random(codec)
-    original = save(f"original/{codec}.{suffix}", film(24, 64, 80), codec=encoder)
+    original = save(f"original/{codec}.{suffix}", moving_block(24, 64, 80), codec=encoder)
     for number in range(count):
         change: Callable[[bytearray, random.Random], bytearray] = MUTATIONS[number % len(MUTATIONS)]
         name = f"{codec}-{number:03d}-{change.__name__}"
@@ -78,7 +78,7 @@ def pictures(path: Path) -> bytes | None:
 @pytest.mark.parametrize(
     "total", [150, pytest.param(1000, marks=pytest.mark.slow)], ids=lambda n: f"{n}"
 )
-def test_mutants_are_told_from_healthy_films(total: int) -> None:
+def test_mutants_are_told_from_healthy_videos(total: int) -> None:
     av.logging.set_level(None)
     root = Path("mutants")
     root.mkdir()
@@ -106,5 +106,5 @@ def test_mutants_are_told_from_healthy_films(total: int) -> None:
 
 def test_originals_are_healthy() -> None:
     for codec, (suffix, encoder, _) in SOURCES.items():
-        save(f"clips/{codec}.{suffix}", film(24, 64, 80), codec=encoder)
+        save(f"clips/{codec}.{suffix}", moving_block(24, 64, 80), codec=encoder)
     assert {r["status"] for r in folder().check()} == {"ok"}

@@ -1,4 +1,4 @@
-"""Paths and files that nobody should meet, and what is said of each."""
+"""Paths and files that nobody should meet, and what is reported of each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import SPEC, film, folder, save, save_frames, save_sound, save_strip
+from clips import SPEC, folder, moving_block, save, save_frames, save_sound, save_strip
 from conftest import TINY, Result
 
 Command = Callable[..., Result]
@@ -37,11 +37,11 @@ def void(_: object) -> None:
 
 
 def healthy(path: Path) -> None:
-    save("made.mp4", film(6)).replace(path)
+    save("healthy.mp4", moving_block(6)).replace(path)
 
 
 def picture(path: Path) -> None:
-    (save_frames("made", film(1)) / "f0.png").replace(path)
+    (save_frames("frames", moving_block(1)) / "f0.png").replace(path)
 
 
 def link(target: str) -> Callable[[Path], None]:
@@ -91,8 +91,8 @@ def half_a_picture(path: Path) -> None:
 
 
 def bound_socket(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind(str(path))
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
 
 
 def device(path: Path) -> None:
@@ -203,7 +203,7 @@ def test_strange_files_are_each_reported_and_touch_nothing_else(
 ) -> None:
     OUTSIDE.mkdir()
     for name in ("canary.mp4", "canary.ts"):
-        save(OUTSIDE / name, film(6), codec="libx264")
+        save(OUTSIDE / name, moving_block(6), codec="libx264")
     with nobody_asks() as port:
         monkeypatch.setitem(globals(), "PORT", port)
         for name, (make, _) in STRANGE.items():
@@ -221,7 +221,7 @@ def test_strange_files_are_each_reported_and_touch_nothing_else(
         if status:
             assert found[record_name(name)][0] == status, (name, found[record_name(name)])
             assert words in found[record_name(name)][1], name
-    result = vidgan("data", "check", "./clips")
+    result = vidgan("data", "check", "./clips", "--set", f"data.max_frames={FRAMES}")
     assert result.code == 4
     assert "\x1b" not in result.out
     assert r"new\nline\x1b[2J\u202e.mp4: damaged" in result.out
@@ -232,9 +232,9 @@ def test_strange_files_are_each_reported_and_touch_nothing_else(
 
 
 def test_a_second_look_opens_nothing() -> None:
-    save("clips/a.mp4", film(6))
-    save_frames("clips/b", film(6))
-    save_strip("clips/c.png", film(6, 16, 16))
+    save("clips/a.mp4", moving_block(6))
+    save_frames("clips/b", moving_block(6))
+    save_strip("clips/c.png", moving_block(6, 16, 16))
     first = folder().check()
     with nobody_opens(Path("clips")), nobody_opens(Path("clips/b")):
         assert folder().check() == first
@@ -251,8 +251,8 @@ def test_the_watches_would_notice() -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may read everything")
 def test_what_may_not_be_read_is_named() -> None:
-    healthy_one = save("clips/a.mp4", film(6))
-    save("clips/b.mp4", film(6))
+    healthy_one = save("clips/a.mp4", moving_block(6))
+    save("clips/b.mp4", moving_block(6))
     Path("clips/shut").mkdir(mode=0)
     healthy_one.chmod(0)
     found = {r["name"]: r["reason"] for r in folder().check()}
@@ -260,43 +260,42 @@ def test_what_may_not_be_read_is_named() -> None:
     assert "Permission denied" in found["shut"]
 
 
-def test_a_tree_of_nothing_good_ends_soon_and_says_why(vidgan: Command) -> None:
+def test_a_folder_of_nothing_good_ends_soon_and_says_why(vidgan: Command) -> None:
     Path("clips/a/b").mkdir(parents=True)
     for number in range(30):
-        Path(f"clips/{number}.mp4").write_text("no film")
+        Path(f"clips/{number}.mp4").write_text("no video")
     started = time.monotonic()
     result = vidgan("run", "--data", "./clips", *TINY)
     assert result.code == 2
-    assert result.err.count("can't be read as a film") == 3
+    assert result.err.count("can't be read as a video") == 3
     assert time.monotonic() - started < 5
 
 
 def test_a_reader_that_hangs_or_dies_is_a_line_and_not_the_end(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Real processes, which do what a decoder's bug would do on the film of that name."""
+    """Real processes, which do what a decoder's bug would do on the video of that name."""
     program = tmp_path / "patched" / "sitecustomize.py"
     program.parent.mkdir()
     program.write_text(
         "import os, signal, sys\n"
         "def act(event, arguments):\n"
         "    path = str(arguments[0]) if event == 'open' else ''\n"
-        "    if path.endswith('crash.png'): os.kill(os.getpid(), signal.SIGSEGV)\n"
-        "    if path.endswith('hang.png'): signal.pause()\n"
-        "    if path.endswith('eat.png'): bytearray(2**31)\n"
+        "    if 'crash/f0' in path: os.kill(os.getpid(), signal.SIGSEGV)\n"
+        "    if 'hang/f0' in path: signal.pause()\n"
+        "    if 'eat/f0' in path: bytearray(2**31)\n"
         "if 'vidgan_datasets.probe_worker' in ' '.join(sys.orig_argv): sys.addaudithook(act)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(program.parent))
     for name in ("crash", "hang", "eat", "fine"):
-        save_frames(f"clips/{name}", film(5))
-        Path(f"clips/{name}/f0.png").rename(f"clips/{name}/{name}.png")
+        save_frames(f"clips/{name}", moving_block(5))
     found = {
         r["name"]: (r["status"], r["reason"])
         for r in folder(max_seconds=4.0, max_gigabytes=1.0).check()
     }
     assert found == {
         "crash": ("damaged", "killed its reader: SIGSEGV"),
-        "hang": ("refused", "took longer than data.max_seconds = 4"),
+        "hang": ("refused", "no progress within data.max_seconds = 4"),
         "eat": ("refused", "needs more memory than data.max_gigabytes = 1"),
         "fine": ("ok", ""),
     }

@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import scipy
-from clips import film
+from clips import moving_block
 from vidgan_metrics.skvideo_compat import OFFERED, is_broken, load
 
 from vidgan_core.errors import UsageError
@@ -17,7 +17,7 @@ from vidgan_core.errors import UsageError
 # Of 1.1.11 itself, which builds matrices the old way
 pytestmark = pytest.mark.filterwarnings("ignore:the matrix subclass")
 
-ORIGINAL = film(3, 192, 192)[..., 0]
+ORIGINAL = moving_block(3, 192, 192)[..., 0]
 NOISE = np.random.default_rng(0).integers(-20, 20, ORIGINAL.shape)
 NOISY = np.clip(ORIGINAL.astype(int) + NOISE, 0, 255).astype(np.uint8)
 

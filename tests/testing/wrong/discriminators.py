@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import torch
@@ -160,11 +161,14 @@ class EagerCritic(RightDiscriminator):
         self.scale = float(self.outer.weight.detach().std())
 
 
-class FewFrames(RightDiscriminator):
-    """Says that two frames do, and reads as many as a clip has."""
+class TimeBlind(RightDiscriminator):
+    """Says that it takes times, and does not read them."""
 
     takes = frozenset({"class", "time"})
-    few = 2
+
+    def __init__(self, spec: DataSpec, *, width: Width = 16) -> None:
+        named = tuple(field for field in spec.condition if field.name == "class")
+        super().__init__(replace(spec, condition=named), width=width)
 
 
 DISCRIMINATORS: dict[type, str] = {
@@ -183,6 +187,6 @@ DISCRIMINATORS: dict[type, str] = {
     Blindfolded: "gradient_of_the_video",
     FirstOrder: "second_order",
     Grabbing: "video_is_left_alone",
-    FewFrames: "few",
+    TimeBlind: "time",
     EmptyPromise: "gives",
 }

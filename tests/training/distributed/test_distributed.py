@@ -17,7 +17,7 @@ from unittest import mock
 
 import pytest
 import torch
-from conftest import GOOD, spawn
+from conftest import GOOD, Result, spawn
 from faults import (
     LIVELY,
     assert_identical,
@@ -31,6 +31,8 @@ from faults import (
 
 from vidgan_core.runs import checkpoint
 from vidgan_core.training.distributed.process_group import init_process_group
+
+Command = Callable[..., Result]
 
 PAIRS = {
     "mlp": ("--set", "data.frames=2", "--set", "data.size=8"),
@@ -379,3 +381,91 @@ def wait_until_gone(pid: int) -> None:
         return
     assert select.select([descriptor], [], [], 120)[0]
     os.close(descriptor)
+
+
+def test_more_processes_than_clips_are_refused_before_one_starts(vidgan: Command) -> None:
+    with mock.patch("subprocess.Popen", side_effect=AssertionError("a process is started")):
+        result = vidgan("run", *LIVELY, "--nproc", 100_000)
+        assert (result.code, result.out) == (2, "")
+        assert "2 clips are too few for 100000 processes" in result.err
+        Path("c.toml").write_text("[data]\nbatch = 6\n")
+        assert vidgan("run", "-c", "c.toml", "--nproc", 7).code == 2
+        assert vidgan("run", "--gen", "modern", "--nproc", 100_000).code == 2
+
+
+@pytest.mark.parametrize("name", ["WORLD_SIZE", "LOCAL_RANK"])
+@pytest.mark.parametrize("value", ["abc", "", "-1", "1e3", "\x1b[2J", "9" * 5000])
+def test_a_number_of_processes_that_is_none_gets_a_line(
+    name: str, value: str, vidgan: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    result = vidgan("run", *LIVELY, "--steps", 1)
+    assert result.code == 2, result.err
+    assert f"error: the environment variable {name} is" in result.err
+    assert len(result.err.splitlines()) == 1
+    assert "\x1b" not in result.err
+
+
+FAILS = """
+import os, time
+from vidgan_core.interfaces import Loss as Base
+from vidgan_core.errors import VidganError
+
+class Loss(Base):
+    def discriminator(self, real, fake):
+        if os.environ["RANK"] == "0":
+            raise Slow("the leader knows why")
+        return fake.mean() - real.mean()
+
+    def generator(self, real, fake):
+        return -fake.mean()
+
+class Slow(VidganError):
+    def __str__(self):
+        time.sleep(1.0)  # a machine under load
+        return super().__str__()
+"""
+
+
+def test_the_leaders_error_is_never_lost(
+    install: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others end when the leader closes its connections: they may be the first to be gone."""
+    install("fails", GOOD, FAILS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    for _ in range(3):
+        done = spawn("run", *LIVELY, "--batch", 4, "--loss", "fails", "--nproc", 2)
+        _, err = done.communicate(timeout=120)
+        assert done.returncode == 1, err
+        assert "error: the leader knows why" in err
+
+
+def test_the_processes_of_nproc_meet_where_no_other_machine_can(tmp_path: Path) -> None:
+    """Every socket that listens does so on the loopback; the meeting is in a private folder."""
+    process = spawn(
+        "run", *LIVELY, "--batch", 4, "--steps", 100_000, "--out", "out", "--nproc", 2,
+        env=os.environ | {"TMPDIR": str(tmp_path), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    try:
+        assert wait_for_steps(process, "out", 2), process.communicate()[1]
+        (folder,) = tmp_path.glob("vidgan-*")
+        assert folder.stat().st_mode & 0o077 == 0
+        addresses = {a for pid in children(process.pid) for a in listening(pid)}
+        assert addresses <= {"0100007F", "0" * 24 + "01000000", "0" * 16 + "FFFF00000100007F"}
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=120)
+    assert not list(tmp_path.glob("vidgan-*"))
+
+
+def listening(pid: int) -> list[str]:
+    """The addresses (as the kernel writes them) on which a process listens."""
+    folder = Path(f"/proc/{pid}")
+    links = [os.readlink(path) for path in (folder / "fd").iterdir()]
+    own = {link[8:-1] for link in links if link.startswith("socket:[")}
+    rows = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        for line in (folder / "net" / table).read_text().splitlines()[1:]
+    ]
+    return [row[1].partition(":")[0] for row in rows if row[3] == "0A" and row[9] in own]

@@ -7,42 +7,57 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from vidgan_core.errors import Exit
-from vidgan_core.training.distributed.env import LIFELINE
+from vidgan_core.training.distributed.env import LIFELINE, MEETING
 
-ORDERLY = (Exit.OK, Exit.INTERRUPTED, Exit.TERMINATED)
-GRACE = 30.0  # seconds that the others have to end in when one has failed
+ORDERLY = (Exit.OK, Exit.INTERRUPTED, Exit.TERMINATED, Exit.HUNG_UP)
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+TALK = 5.0  # seconds that the others have to say why the run fails, when one has ended
+GRACE = 30.0  # seconds that they have to end in once they are told to
 
 
 def launch(size: int, arguments: Sequence[str]) -> int:
     """Run `vidgan ARGUMENTS` in `size` processes and return the exit code.
 
-    A signal is passed on to all of them. If one fails the others are ended.
+    They meet in a folder that nobody else may enter. A signal is passed on to all of them. If one
+    fails the others are ended.
     """
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        port = server.getsockname()[1]
-    children = [_start(arguments, rank, size, port) for rank in range(size)]
-    with _passing_signals_on(children):
-        return _wait({child.pid: (rank, child) for rank, child in enumerate(children)})
+    with tempfile.TemporaryDirectory(prefix="vidgan-", ignore_cleanup_errors=True) as folder:
+        meeting = Path(folder) / "meeting"
+        children = [_start(arguments, rank, size, meeting) for rank in range(size)]
+        with _passing_signals_on(children):
+            return _wait({child.pid: (rank, child) for rank, child in enumerate(children)})
 
 
-def _start(arguments: Sequence[str], rank: int, size: int, port: int) -> subprocess.Popen[bytes]:
+def _start(
+    arguments: Sequence[str], rank: int, size: int, meeting: Path
+) -> subprocess.Popen[bytes]:
     threads = max(1, (os.cpu_count() or 1) // size)
-    numbers = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "MASTER_PORT": port}
+    numbers = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size}
     return subprocess.Popen(
         [sys.executable, "-m", "vidgan_core", *arguments],
         env={"OMP_NUM_THREADS": str(threads)}
+        | _loopback_alone()
         | os.environ
         | {name: str(number) for name, number in numbers.items()}
-        | {"MASTER_ADDR": "127.0.0.1", LIFELINE: "1"},
+        | {MEETING: str(meeting), LIFELINE: "1"},
         stdin=subprocess.PIPE,
         start_new_session=True,  # a terminal's Ctrl-C is passed on, once, and not sent twice
     )
+
+
+def _loopback_alone() -> dict[str, str]:
+    """Return settings by which gloo and nccl talk where no other machine can listen or join."""
+    names = (name for _, name in socket.if_nameindex()) if hasattr(socket, "if_nameindex") else ()
+    found = next((name for name in names if name in ("lo", "lo0")), None)
+    return {"GLOO_SOCKET_IFNAME": found, "NCCL_SOCKET_IFNAME": found} if found else {}
 
 
 Children = Mapping[int, tuple[int, subprocess.Popen[bytes]]]
@@ -57,6 +72,8 @@ def _wait(children: Children) -> int:
     result: int = Exit.OK
     while running:
         pid, status = os.wait()
+        if pid not in running:  # what another library of this process has started
+            continue
         rank, child = running.pop(pid)
         child.returncode = code = os.waitstatus_to_exitcode(status)
         if result in ORDERLY:
@@ -70,11 +87,15 @@ def _wait(children: Children) -> int:
 
 
 def _end(children: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Ask processes to end, and see to it that they do."""
-    _send(children, signal.SIGTERM)
-    timer = threading.Timer(GRACE, _send, (children, signal.SIGKILL))
-    timer.daemon = True
-    timer.start()
+    """Let processes end by themselves, ask them to, and see to it that they do.
+
+    One that fails takes the others along, and the first to end need not be the one that knows
+    why: the leader says it, and may be about to.
+    """
+    for delay, number in ((TALK, signal.SIGTERM), (TALK + GRACE, signal.SIGKILL)):
+        timer = threading.Timer(delay, _send, (children, number))
+        timer.daemon = True
+        timer.start()
 
 
 def _send(children: Sequence[subprocess.Popen[bytes]], number: int) -> None:
@@ -88,7 +109,9 @@ def _passing_signals_on(children: Sequence[subprocess.Popen[bytes]]) -> Iterator
     def pass_on(number: int, frame: FrameType | None) -> None:
         _send(children, number)
 
-    before = {n: signal.signal(n, pass_on) for n in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    obeyed = [n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN]  # not under nohup
+    before = {n: signal.signal(n, pass_on) for n in obeyed}
     try:
         yield
     finally:

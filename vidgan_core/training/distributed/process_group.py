@@ -18,11 +18,16 @@ from uuid import uuid4
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed import PrefixStore, Store, rendezvous  # type: ignore[attr-defined]
+from torch.distributed import (  # type: ignore[attr-defined]
+    FileStore,
+    PrefixStore,
+    Store,
+    rendezvous,
+)
 
 from vidgan_core.errors import Exit, VidganError
 from vidgan_core.training.distributed.all_reduce import AllReduce
-from vidgan_core.training.distributed.env import LIFELINE, local_rank, processes
+from vidgan_core.training.distributed.env import LIFELINE, MEETING, local_rank, processes
 
 T = TypeVar("T")
 PATIENCE = timedelta(hours=1)  # of the others, while the leader evaluates or waits for its disk
@@ -150,13 +155,26 @@ def init_process_group() -> ProcessGroup:
         torch.cuda.set_device(local_rank())
         backend = "cpu:gloo,cuda:nccl"
     try:
-        store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
-        place = _fresh(store, rank, size)
+        place, rank, size = _place()
         dist.init_process_group(backend, timeout=PATIENCE, store=place, rank=rank, world_size=size)
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise VidganError(f"can't meet the run's other processes: {reason}") from None
     return ProcessGroup(rank, size)
+
+
+def _place() -> tuple[Store, int, int]:
+    """Return where the processes find one another, which of them this is, and how many there are.
+
+    Those of --nproc meet in a file of a folder that is the user's alone; torchrun's as it says.
+    """
+    if meeting := os.environ.get(MEETING):
+        rank, size = int(os.environ["RANK"]), processes()
+        store = FileStore(meeting, size)
+        store.set_timeout(PATIENCE)
+        return store, rank, size
+    store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
+    return _fresh(store, rank, size), rank, size
 
 
 def _fresh(store: Store, rank: int, size: int) -> PrefixStore:

@@ -1,0 +1,138 @@
+"""Conditions for samples: classes drawn or named, and the fields of held-out clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidgan_core.config.resolve import resolve
+from vidgan_core.config.schema import DataTable, RunConfig
+from vidgan_core.config.sources import ConfigSources, data_settings
+from vidgan_core.data.batch_loader import shuffled
+from vidgan_core.data.conversion import on_device
+from vidgan_core.data.fields import check_item, collate
+from vidgan_core.errors import UsageError, printable
+from vidgan_core.interfaces import DataSpec, Field
+from vidgan_core.interfaces.dataset import Dataset, Split
+from vidgan_core.nn.conditioning import CLASS, count_classes
+from vidgan_core.plugins.registry import Registry
+from vidgan_core.rng import keyed
+from vidgan_core.training.inputs import build_measured, build_task, conditioned
+
+
+def needed(spec: DataSpec) -> tuple[Field, ...]:
+    """Return the fields that a clip can't be made without: all but times."""
+    return tuple(field for field in spec.condition if field.kind != "time")
+
+
+def only_labels(spec: DataSpec) -> bool:
+    """Can a condition be drawn, or does it take real clips?"""
+    return all(field.kind == "label" for field in needed(spec))
+
+
+def draw_condition(
+    spec: DataSpec, n: int, seed: int, classes: Sequence[int] = (), *, first: int = 0
+) -> dict[str, Tensor]:
+    """Return labels for the fields of a condition: random, or the named classes by turns.
+
+    They are of the clips `first` to `first + n` of the seed, each drawn apart. Raises UsageError
+    for a field that can't be drawn, and for a class that there is not.
+    """
+    known = count_classes(spec)
+    if unknown := [c for c in classes if not 0 <= c < known]:
+        hint = f"there are {known}, from 0" if known else "the generator was trained without any"
+        raise UsageError(f"there is no class {unknown[0]}", hint=hint)
+    fields = needed(spec)
+    for field in fields:
+        if field.kind != "label":
+            raise UsageError(
+                f"the condition {field.name!r}, a {field.kind}, can't be drawn",
+                hint="--condition-from DATA takes it from real clips",
+            )
+    clips = range(first, first + n)
+    drawn = {field.name: torch.empty((n, *field.shape), dtype=torch.int64) for field in fields}
+    for row, clip in enumerate(clips if fields else ()):
+        rng = keyed(seed, "sample", "condition", clip)
+        for field in fields:
+            shape, count = drawn[field.name][row].shape, field.classes or 1
+            drawn[field.name][row] = torch.randint(count, shape, generator=rng)
+    if classes:
+        drawn[CLASS] = torch.tensor([classes[clip % len(classes)] for clip in clips])
+    return drawn
+
+
+def rows_of(dataset: Dataset, spec: DataSpec, numbers: Sequence[int]) -> dict[str, Tensor]:
+    """Return the condition (n, ...) of some clips of a data set, as `spec` wants it, on the CPU.
+
+    Raises UsageError where the data set has not the fields, ComponentError where an item is wrong.
+    """
+    fields = needed(spec)
+    given = {field.name: field for field in dataset.fields}
+    for field in fields:
+        if (found := given.get(field.name)) != field:
+            what = f"gives {_words(found)}" if found else f"has no {field.name!r}"
+            raise UsageError(f"the data set {what}, the generator takes {_words(field)}")
+    items = []
+    for number in numbers:
+        item = dataset.item(number)
+        check_item(item, fields, f"clip {number}")
+        items.append({field.name: np.asarray(item[field.name]) for field in fields})
+    return on_device(collate(items), fields, torch.device("cpu"))
+
+
+def held_out(
+    config: RunConfig, registry: Registry, spec: DataSpec, n: int, split: Split = "test"
+) -> dict[str, Tensor]:
+    """Return the condition of `n` clips of a run's data; over again where there are fewer.
+
+    The clips stand in an order that is the same for all runs and whatever `n`. Raises UsageError
+    where the split is empty or gives other fields than the generator takes.
+    """
+    dataset = build_measured(config, registry, split)
+    conditioned(dataset, build_task(config, registry), config)  # says which field is not there
+    size = len(dataset)
+    if not size:
+        raise UsageError(f"the {split} split of {config.data.name!r} holds no clip")
+    numbers = [shuffled(row % size, size, 0) for row in range(n)]
+    return rows_of(dataset, spec, numbers)
+
+
+def fixed(
+    config: RunConfig, registry: Registry, spec: DataSpec, n: int
+) -> dict[str, Tensor] | None:
+    """Return the condition of a run's sample pictures: of held-out clips, else of training clips.
+
+    None where it holds labels alone, which need no clips.
+    """
+    if only_labels(spec):
+        return None
+    try:
+        return held_out(config, registry, spec, n)
+    except UsageError:
+        return held_out(config, registry, spec, n, "train")
+
+
+def with_data(config: RunConfig, data: str, registry: Registry) -> RunConfig:
+    """Return a run's configuration with other data: a data set's name, or a folder of clips.
+
+    Options of the run's own data set hold for the same one. Raises ConfigError.
+    """
+    settings = data_settings(data)
+    own = config.data.model_dump(mode="json")
+    if settings["name"] != config.data.name:
+        own = {name: own[name] for name in DataTable.model_fields}
+    layers = ConfigSources()
+    layers.add_tables(config.model_dump(mode="json", exclude={"data"}), "the run's configuration")
+    layers.add_tables({"data": own}, "the run's configuration")
+    layers.add_tables({"data": settings}, f"--condition-from {printable(data)}")
+    return resolve(layers, registry)
+
+
+def _words(field: Field) -> str:
+    plain = replace(field, classes=None)
+    of = f" of {field.classes} classes" if field.classes else ""
+    return f"{plain.name!r}, a {plain.kind} {plain.shape}{of}"

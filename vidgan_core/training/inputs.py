@@ -1,0 +1,83 @@
+"""What networks are given: the data set, the task on top of it, and the fields of each network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+from vidgan_core.config.schema import NetworkTable, RunConfig
+from vidgan_core.data.fields import check_field
+from vidgan_core.data.pairs import PairedDataset, paired_fields
+from vidgan_core.errors import UsageError, did_you_mean
+from vidgan_core.interfaces.dataset import Dataset, DataSpec, Field, Split
+from vidgan_core.interfaces.task import Task
+from vidgan_core.plugins.kinds import Kind
+from vidgan_core.plugins.options import typed
+from vidgan_core.plugins.registry import Registry
+
+
+def build_task(config: RunConfig, registry: Registry) -> Task:
+    """Make the task of a run, which is built with the clip that a generator is to make."""
+    height, width = config.data.height_width
+    wanted = DataSpec(config.data.channels, config.data.frames, height, width)
+    target = registry.load("task", config.task.name)
+    return cast(Task, target(wanted, **typed(target, config.task.options)))
+
+
+def build_dataset(config: RunConfig, registry: Registry, split: Split = "train") -> Dataset:
+    """Make the data set of a run, of the clips that its task reads."""
+    wanted = build_task(config, registry).source
+    target = registry.load("dataset", config.data.name)
+    return cast(Dataset, target(wanted, split, **typed(target, config.data.options)))
+
+
+def build_measured(config: RunConfig, registry: Registry, split: Split) -> Dataset:
+    """Make the data set of which a run is measured: the task's pairs, always the same ones."""
+    dataset, task = build_dataset(config, registry, split), build_task(config, registry)
+    if not task.measured:
+        return dataset
+    return PairedDataset(dataset, task, (config.task.name, sorted(config.task.options.items())))
+
+
+def conditioned(dataset: Dataset, task: Task, config: RunConfig) -> DataSpec:
+    """Return the clip that a generator is to make, with its whole condition.
+
+    That is what `condition` names of the data set, and then all that the task adds. Raises
+    UsageError for a field that there is not.
+    """
+    fields = {field.name: field for field in paired_fields(dataset, task)[1:]}
+    for name in config.condition:
+        if name not in fields:
+            hint = did_you_mean(name, fields)
+            raise UsageError(
+                f"condition: data set {config.data.name!r} gives no {name!r}", hint=hint
+            )
+    names = dict.fromkeys((*config.condition, *(field.name for field in task.fields)))
+    for name in names:
+        check_field(fields[name])
+    return replace(task.spec, condition=tuple(fields[name] for name in names))
+
+
+def network_spec(spec: DataSpec, task: Task | None, kind: Kind, table: NetworkTable) -> DataSpec:
+    """Return what a network is built with: its clip, and the fields that are not hidden from it.
+
+    A generator makes the whole clip, whatever part of it is trained on. Raises UsageError where
+    `hidden` names a field that there is not.
+    """
+    names = [field.name for field in spec.condition]
+    if unknown := sorted(set(table.hidden) - set(names)):
+        hint = did_you_mean(unknown[0], names) if names else "there is no condition"
+        raise UsageError(f"{kind}.hidden: the condition has no {unknown[0]!r}", hint=hint)
+    hidden = set(table.hidden)
+    if task and kind == "discriminator":
+        hidden |= task.hidden
+        spec = replace(task.trained, condition=spec.condition)
+    return replace(spec, condition=tuple(f for f in spec.condition if f.name not in hidden))
+
+
+def refusal(field: Field, table: str, name: str) -> UsageError:
+    """Return the error of a network that can do nothing with a field of its condition."""
+    return UsageError(
+        f"{table} {name!r} can't be conditioned on {field.name!r}, a {field.kind}",
+        hint=f"--set '{table}.hidden=[\"{field.name}\"]' keeps it from the {table}",
+    )
