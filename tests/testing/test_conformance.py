@@ -17,6 +17,7 @@ from vidgan_core.testing import (
     MetricSuite,
     OptimizerSuite,
     PluginSuite,
+    TaskSuite,
     TermSuite,
 )
 
@@ -40,6 +41,10 @@ class TestLosses(LossSuite):
 
 
 class TestTerms(TermSuite):
+    pass
+
+
+class TestTasks(TaskSuite):
     pass
 
 

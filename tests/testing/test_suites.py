@@ -18,6 +18,8 @@ from wrong.generators import GENERATORS, RightGenerator
 from wrong.losses import LOSSES, Losses, RightLoss
 from wrong.metrics import METRICS, RightMetric
 from wrong.optimizers import OPTIMIZERS, RightOptimizer
+from wrong.task_with_torch import WithTorch
+from wrong.tasks import TASKS, RightTask
 from wrong.terms import TERMS, RightTerm, Terms
 
 from vidgan_core.plugins.component import Component
@@ -35,6 +37,7 @@ from vidgan_core.testing import (
     OptimizerSuite,
     Subject,
     Suite,
+    TaskSuite,
 )
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -49,6 +52,7 @@ SUITES: list[tuple[Suite, type, dict[type, str]]] = [
     (GameSuite(), RightGame, GAMES),
     (OptimizerSuite(), RightOptimizer, OPTIMIZERS),
     (DatasetSuite(), RightDataset, DATASETS),
+    (TaskSuite(), RightTask, {WithTorch: "without_torch", **TASKS}),
     (FeaturesSuite(), RightFeatures, FEATURES),
     (MetricSuite(), RightMetric, METRICS),
     (CallbackSuite(), RightCallback, CALLBACKS),

@@ -28,6 +28,7 @@ from vidgan_core.testing.metric import MetricSuite  # noqa: E402
 from vidgan_core.testing.optimizer import OptimizerSuite  # noqa: E402
 from vidgan_core.testing.plugin import PluginSuite  # noqa: E402
 from vidgan_core.testing.suite import Subject, Suite  # noqa: E402
+from vidgan_core.testing.task import TaskSuite  # noqa: E402
 from vidgan_core.testing.term import TermSuite  # noqa: E402
 
 __all__ = [
@@ -44,5 +45,6 @@ __all__ = [
     "PluginSuite",
     "Subject",
     "Suite",
+    "TaskSuite",
     "TermSuite",
 ]
