@@ -92,8 +92,11 @@ def _check_fake(network: Generator, given: tuple[Any, ...], output: Any) -> None
 def _check_verdict(network: Discriminator, video: Tensor, output: Any) -> None:
     if not isinstance(output, Verdict):
         raise ValueError(f"returns {_described(output)} instead of a Verdict")
-    if not output.scores:
+    if not output.scores and not network.gives:
         raise ValueError("returns no scores")
+    found = {*output.extras, *(["features"] if output.features else [])}
+    if missing := sorted(network.gives - found):
+        raise ValueError(f"returns no {missing[0]!r}, which it says that it gives")
     for scores in output.scores:
         if not isinstance(scores, Tensor) or not scores.ndim or len(scores) != len(video):
             raise ValueError(
