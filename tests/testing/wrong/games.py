@@ -17,7 +17,7 @@ from vidgan_core.training.adversarial import AdversarialGame, accuracy, detached
 
 
 class RightGame(AdversarialGame):
-    players = {"generator": "generator", "discriminator": "discriminator"}
+    players = {"generator": "generator", "discriminator": "discriminator"}  # noqa: RUF012
     averaged = ("generator",)
     sampled = "generator"
     accuracy_scalar = "discriminator/accuracy"
@@ -80,7 +80,7 @@ class RightGame(AdversarialGame):
 
 
 class Shouting(RightGame):
-    players = {**RightGame.players, "CRITIC": "discriminator"}
+    players = {**RightGame.players, "CRITIC": "discriminator"}  # noqa: RUF012
 
 
 class NoBatch(RightGame):
@@ -112,7 +112,7 @@ class Untrained(RightGame):
 
 
 class Unnamed(RightGame):
-    progress = {"loss C": "critic/loss"}
+    progress = {"loss C": "critic/loss"}  # noqa: RUF012
 
 
 class PerClip(RightGame):
