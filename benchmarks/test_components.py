@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import numpy as np
 import pytest
 import torch
 from conftest import REGISTRY, configured
@@ -22,6 +23,7 @@ from vidgan_core.interfaces import (
     Loss,
     Metric,
     OptimizerFactory,
+    Task,
 )
 from vidgan_core.runs.folder import RunDir
 from vidgan_core.training.run import Run
@@ -128,6 +130,14 @@ def test_dataset(benchmark: BenchmarkFixture, name: str) -> None:
         pytest.skip(str(error))
     numbers = iter(range(10_000))
     benchmark.pedantic(lambda: dataset.item(next(numbers) % len(dataset)), rounds=20)
+
+
+@pytest.mark.parametrize("name", REGISTRY.names("task"))
+def test_task(benchmark: BenchmarkFixture, name: str) -> None:
+    """What it makes of a clip of 16x64x64."""
+    task = cast(Task, REGISTRY.create("task", name, SPEC))
+    video = np.random.default_rng(0).integers(256, size=task.source.shape, dtype=np.uint8)
+    benchmark.pedantic(lambda: task.pair({"video": video}, 0), rounds=20)
 
 
 @pytest.mark.parametrize("name", REGISTRY.names("game"))
