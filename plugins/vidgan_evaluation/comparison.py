@@ -24,7 +24,7 @@ Points = list[tuple[float, float]]
 Curves = Mapping[str, Mapping[int, Result]]  # by run and step
 MOST_DIGITS = 12  # after the point
 AXES = ("steps", "clips", "time")
-UNTOLD = ("data.workers", "callback", "trainer.report_every", "checkpoint.")  # no part of the model
+UNTOLD = ("data.workers", "eval.", "samples.", "log.", "checkpoint.")  # no part of the model
 
 
 @dataclass(frozen=True)

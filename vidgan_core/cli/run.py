@@ -10,7 +10,7 @@ import click
 
 from vidgan_core.cli.run_flags import add_flags, read_sources
 from vidgan_core.cli.shared import device, discover, no_plugins, settings
-from vidgan_core.errors import Exit
+from vidgan_core.errors import ComponentError, Exit
 from vidgan_core.training.distributed.env import check_shards, processes
 
 if TYPE_CHECKING:
@@ -153,8 +153,12 @@ def _try_out(config: RunConfig, registry: Registry) -> None:
     dataset = build_dataset(config, registry)
     task = build_task(config, registry)
     Batches(dataset, config.data.batch, seed=config.seed, task=task).close()
-    with without_memory():
-        build_game(config, registry, conditioned(dataset, task, config), task)
+    spec = conditioned(dataset, task, config)
+    try:
+        with without_memory():
+            build_game(config, registry, spec, task)
+    except ComponentError:  # a constructor that reads the values of weights needs some
+        build_game(config, registry, spec, task)
 
 
 def _train(
