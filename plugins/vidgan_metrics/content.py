@@ -24,7 +24,7 @@ class ColourDistance(Metric):
     clips that stand still get: read it beside a distance.
     """
 
-    better: ClassVar[Mapping[str, Better]] = {"acd": "lower"}
+    better: ClassVar[Mapping[str, Better]] = {"acd": "real"}
     needs = frozenset({"video"})
     least = 1
     fast = False
@@ -46,7 +46,7 @@ class ContentDistance(Metric):
     Tulyakov et al. 2018 take OpenFace's, for faces; here they are those that were asked for.
     """
 
-    better: ClassVar[Mapping[str, Better]] = {"acd-features": "lower"}
+    better: ClassVar[Mapping[str, Better]] = {"acd-features": "real"}
     needs = frozenset({"frame-features"})
     least = 1
     fast = False

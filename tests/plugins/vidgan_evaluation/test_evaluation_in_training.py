@@ -18,7 +18,8 @@ Command = Callable[..., Result]
 
 RUN = ("run", *TINY, "--data", "shapes", "--set", "data.clips=200", "--set", "checkpoint.every=1",
        "--set", "checkpoint.keep=1")  # fmt: skip
-EVAL = ("--eval-every", 1, "--set", "callback.evaluation.metrics=gap", "--set", "callback.evaluation.features=['colours']",
+EVAL = ("--eval-every", 1, "--set", "callback.evaluation.metrics=gap",
+        "--set", "callback.evaluation.features=['colours']",
         "--set", "callback.evaluation.n=10")  # fmt: skip
 BEST = ("--set", "checkpoint.best=gap-colours")
 
