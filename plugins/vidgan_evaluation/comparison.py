@@ -24,12 +24,8 @@ Points = list[tuple[float, float]]
 Curves = Mapping[str, Mapping[int, Result]]  # by run and step
 MOST_DIGITS = 12  # after the point
 AXES = ("steps", "clips", "time")
-UNTOLD = (
-    "data.workers",
-    "callback.",
-    "trainer.report_every",
-    "checkpoint.",
-)  # no part of the model
+# What is no part of the model.
+UNTOLD = ("data.workers", "callback", "trainer.report_every", "checkpoint.")
 
 
 @dataclass(frozen=True)
@@ -177,7 +173,7 @@ def _points(curves: Curves) -> int:
 
 
 def _refusal(name: str, found: Mapping[str, Mapping[tuple[str, ...], Mapping[int, Result]]]) -> str:
-    """Say which runs were measured in different ways, and in which."""
+    """Say which runs were measured by different protocols, and by which."""
     pairs = list(combinations(found, 2))
     apart = (pair for pair in pairs if not set(found[pair[0]]) & set(found[pair[1]]))
     first, second = next(apart, pairs[0])

@@ -111,12 +111,12 @@ FIGURES = ("value", "error", "floor", "train", "seconds")
 
 def differences(one: Result, other: Result) -> str:
     """Say in what the protocols of two numbers differ; nothing if they don't."""
-    said = [
+    parts = [
         f"{name} {_short(ours)} and {_short(theirs)}"
         for name, ours, theirs in zip(DIFFERENCES, one.same, other.same, strict=True)
         if ours != theirs
     ]
-    return ", ".join(said)
+    return ", ".join(parts)
 
 
 def _short(value: str) -> str:
