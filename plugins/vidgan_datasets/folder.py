@@ -31,6 +31,8 @@ from vidgan_datasets.picture_kind import Layout
 from vidgan_datasets.probe_limits import Limits
 from vidgan_datasets.windows import Short, Timeline, Windows
 
+LONG = 2000  # frames that a first step does not wait for
+
 
 class Folder(Dataset):
     """Windows of T frames of every healthy video below a folder.
@@ -267,7 +269,13 @@ class Folder(Dataset):
             shape = (record.frames, self.spec.height, self.spec.width, self.spec.channels)
             settings = (DECODER, record.kind, record.interlaced, record.depth, asdict(geometry))
             key = digest(record.sha256, *settings)
-            kept = self._cache.get(key, shape, lambda: source.read(range(source.count), geometry))
+            kept = self._cache.get(
+                key,
+                shape,
+                lambda: source.read(range(source.count), geometry),
+                # Clips of a long video are sought out one by one until all of it is decoded.
+                wait=record.frames < LONG or not source.is_seekable,
+            )
             if kept is not None:
                 return kept[wanted]
         numbers, places = np.unique(wanted, return_inverse=True)
