@@ -19,8 +19,8 @@ from rich.progress import (
 from rich.table import Column
 
 from vidgan_core import hookimpl
-from vidgan_core.cli.streams import drawing
 from vidgan_core.errors import printable
+from vidgan_core.streams import drawing
 from vidgan_core.training.run import Run
 
 SECONDS_BETWEEN_LINES = 5.0

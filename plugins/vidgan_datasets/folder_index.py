@@ -14,9 +14,9 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.progress import track
 
-from vidgan_core.cli.streams import drawing
 from vidgan_core.errors import UsageError, printable
 from vidgan_core.media.read import Film, Kind
+from vidgan_core.streams import drawing
 from vidgan_datasets.folder_walk import Found, Known, Layout, walk
 from vidgan_datasets.probe import look_into
 from vidgan_datasets.probe_limits import Limits

@@ -22,10 +22,16 @@ if TYPE_CHECKING:
     help="A page to write, an .html file that asks for no other.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the clips on the page.")
+@click.option("--data", metavar="PATH", help="Where the runs' real clips are on this machine.")
 @as_json
 @no_plugins
 def command(
-    runs: tuple[Path, ...], out: Path | None, seed: int, as_json: bool, no_plugins: bool
+    runs: tuple[Path, ...],
+    out: Path | None,
+    seed: int,
+    data: str | None,
+    as_json: bool,
+    no_plugins: bool,
 ) -> None:
     """Put RUNS side by side: their numbers, clips, learning curves and configurations.
 
@@ -43,7 +49,7 @@ def command(
         from vidgan_evaluation.html_page import render
         from vidgan_evaluation.sample_clips import films
 
-        shown, failed = films(comparison, registry, seed)
+        shown, failed = films(comparison, registry, seed, data)
         for reason in failed:
             click.echo(f"warning: {reason}", err=True)
         said = " ".join(["vidgan compare", *map(str, runs), "-o", str(out)])

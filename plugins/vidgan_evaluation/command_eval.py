@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     help="fast, full, none, or names between commas.",
 )
 @click.option("--features", metavar="NAMES", default="", help="Names between commas; all if none.")
+@click.option("--data", metavar="PATH", help="Where the real clips of RUN are on this machine.")
 @settings
 @click.option(
     "-o",
@@ -163,9 +164,9 @@ def _evaluations(
 ) -> Iterator[Evaluation]:
     """Evaluate checkpoints of a run, or a folder against another."""
     from vidgan_evaluation.evaluate_folders import evaluate_folders
-    from vidgan_evaluation.evaluate_run import evaluate_run
+    from vidgan_evaluation.evaluate_run import evaluate_run, named_data
 
-    settings = options["settings"]
+    settings = (*options["settings"], *named_data(options["data"]))
     if against:
         yield evaluate_folders(Path(target), against, settings, registry, request)
         return

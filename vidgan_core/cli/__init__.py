@@ -12,7 +12,6 @@ from importlib import import_module
 import click
 
 from vidgan_core import __version__
-from vidgan_core.cli.streams import safe_streams, to_nowhere
 from vidgan_core.errors import (
     ConfigError,
     Exit,
@@ -22,6 +21,7 @@ from vidgan_core.errors import (
     explained,
     printable,
 )
+from vidgan_core.streams import safe_streams, to_nowhere
 from vidgan_core.training.distributed.env import local_rank, processes
 
 # In the order in which one needs them, so that --help needs to import none of them.

@@ -201,8 +201,8 @@ def _train(
     from vidgan_evaluation.callback import EvaluationCallback
 
     from vidgan_core.cli.signals import interruptible
-    from vidgan_core.cli.streams import finish
     from vidgan_core.runs.folder import RunDir
+    from vidgan_core.streams import finish
     from vidgan_core.training.run import Run
 
     def over(run: Run) -> bool:

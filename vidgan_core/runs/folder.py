@@ -28,6 +28,7 @@ from vidgan_core.runs import bookkeeping
 from vidgan_core.runs.atomic_files import replace
 from vidgan_core.runs.environment import environment
 from vidgan_core.runs.folder_lock import FolderLock, take
+from vidgan_core.runs.vouched_paths import sign
 
 RUNS = Path("runs")
 _UNFINISHED = ".tmp-"
@@ -155,7 +156,7 @@ class RunDir:
     def write_records(self, config: RunConfig, registry: Registry, device: torch.device) -> None:
         """Make the folder a run: write configuration and environment, and make its folders."""
         replace(self.config_file, config.toml())
-        facts = json.dumps(environment(registry, device), indent=1)
+        facts = json.dumps(environment(registry, device) | sign(config), indent=1)
         replace(self.environment_file, facts + "\n")
         self.samples.mkdir(exist_ok=True)
         self.checkpoints.mkdir(exist_ok=True)
