@@ -22,17 +22,25 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 # What the long counts repeat is left out.
 ROOMS = {
-    "kill": ("tests/test_kill.py", "-k", "not [10]"),
-    "sigterm": ("tests/test_signals.py", "-k", "SIGTERM and not [10-"),
-    "sigint": ("tests/test_signals.py", "-k", "SIGINT and not [10-"),
+    "kill": ("tests/training/test_kill.py", "-k", "not [10]"),
+    "sigterm": ("tests/cli/test_signals.py", "-k", "SIGTERM and not [10-"),
+    "sigint": ("tests/cli/test_signals.py", "-k", "SIGINT and not [10-"),
     "files": (
-        "tests/test_damage.py",
-        "tests/test_disk.py",
-        "tests/test_hostile.py",
+        "tests/runs",
+        "tests/inference/test_hostile.py",
         "-k",
         "not [60]",
     ),
-    "numbers": ("tests/test_numbers.py",),
+    "numbers": ("tests/training/test_numbers.py",),
+    "streams": ("tests/cli/test_streams.py", "tests/cli/test_terminal.py"),
+    "values": ("tests/config/test_every_value.py",),
+    "pages": ("tests/plugins/vidgan_evaluation/test_hostile_evaluations.py",),
+}
+# What each of many tests gives one of: its title, the tests, and what became of them.
+SUMMED = {
+    "hostile": ("hostile model files", "test_a_hostile_file", "refused"),
+    "hostile evaluation": ("hostile evaluations", "test_a_hostile_evaluation", "shown as text"),
+    "garbled books": ("garbled metrics, marks and evaluations", "test_a_run_goes_on", "resumed"),
 }
 OPTIONS = ("-m", "slow or not slow", "-o", "junit_family=xunit1")
 
@@ -71,17 +79,18 @@ def outcome(case: ElementTree.Element) -> str:
 
 
 def counted(cases: list[ElementTree.Element]) -> Iterator[tuple[str, str]]:
-    """What the tests that passed have counted: the hostile files in one line."""
+    """What the tests that passed have counted: what is of one kind in one line."""
     found = [
         (p.attrib["name"], p.attrib["value"])
         for case in cases
         for p in case.iter("property")
         if outcome(case) == "passed"
     ]
-    yield from (line for line in found if line[0] != "hostile")
-    refused = sum(name == "hostile" for name, _ in found)
-    tried = sum(case.attrib["name"].startswith("test_a_hostile_file") for case in cases)
-    yield "hostile model files", f"{refused} of {tried} refused"
+    yield from (line for line in found if line[0] not in SUMMED)
+    for kind, (title, test, end) in SUMMED.items():
+        good = sum(name == kind for name, _ in found)
+        tried = sum(case.attrib["name"].startswith(test) for case in cases)
+        yield title, f"{good} of {tried} {end}"
 
 
 def page(cases: list[ElementTree.Element], commit: str) -> str:

@@ -25,7 +25,7 @@ from vidgan_core.config.sources import ConfigSources
 from vidgan_core.errors import UsageError, VidganError
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.runs import bookkeeping
-from vidgan_core.runs.atomic_files import replace
+from vidgan_core.runs.atomic_files import naming, replace
 from vidgan_core.runs.environment import environment
 from vidgan_core.runs.folder_lock import FolderLock, take
 from vidgan_core.runs.vouched_paths import sign
@@ -163,7 +163,8 @@ class RunDir:
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Add one line to metrics.jsonl."""
-        with self.metrics_file.open("a", encoding="utf-8") as file:
+        path = self.metrics_file
+        with naming(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def read_metrics(self) -> list[dict[str, float]]:
