@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 )
 @click.option("--by", metavar="NUMBER", help="Sort the runs by a number, such as fd-lite0.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the clips on the page.")
+@click.option("--data", metavar="PATH", help="Where the runs' real clips are on this machine.")
 @as_json
 @no_plugins
 def command(
@@ -30,6 +31,7 @@ def command(
     out: Path | None,
     by: str | None,
     seed: int,
+    data: str | None,
     as_json: bool,
     no_plugins: bool,
 ) -> None:
@@ -51,7 +53,7 @@ def command(
         from vidgan_evaluation.html_page import render
         from vidgan_evaluation.sample_clips import sample_clips
 
-        shown, failed = sample_clips(comparison, registry, seed)
+        shown, failed = sample_clips(comparison, registry, seed, data)
         for reason in failed:
             click.echo(f"warning: {reason}", err=True)
         written_with = " ".join(["vidgan compare", *map(str, runs), "-o", str(out)])

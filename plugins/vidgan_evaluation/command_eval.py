@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     help="fast, full, none, or names separated by commas.",
 )
 @click.option("--features", metavar="NAMES", default="", help="Separated by commas (default: all).")
+@click.option("--data", metavar="PATH", help="Where the real clips of RUN are on this machine.")
 @settings
 @click.option(
     "-o",
@@ -162,9 +163,9 @@ def _evaluations(
 ) -> Iterator[Evaluation]:
     """Evaluate checkpoints of a run, or a folder against another."""
     from vidgan_evaluation.evaluate_folders import evaluate_folders
-    from vidgan_evaluation.evaluate_run import evaluate_run
+    from vidgan_evaluation.evaluate_run import evaluate_run, named_data
 
-    settings = options["settings"]
+    settings = (*options["settings"], *named_data(options["data"]))
     if against:
         yield evaluate_folders(Path(target), against, settings, registry, request)
         return

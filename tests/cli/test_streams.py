@@ -14,8 +14,8 @@ import pytest
 from conftest import spawn, wait_for
 from faults import LIVELY, steps_done
 
-from vidgan_core.cli.streams import SafeStream
 from vidgan_core.runs import checkpoint
+from vidgan_core.streams import SafeStream
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 RUN = ("run", *LIVELY, "--out", "out")

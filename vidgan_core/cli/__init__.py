@@ -17,7 +17,6 @@ import click
 
 from vidgan_core import __version__
 from vidgan_core.cli.shared import NO_PLUGINS, no_plugins
-from vidgan_core.cli.streams import safe_streams, to_nowhere
 from vidgan_core.errors import (
     ConfigError,
     Exit,
@@ -28,6 +27,7 @@ from vidgan_core.errors import (
     printable,
 )
 from vidgan_core.plugins.commands import PluggedCommand, commands
+from vidgan_core.streams import safe_streams, to_nowhere
 from vidgan_core.training.distributed.env import local_rank, processes
 
 # In the order of use. The texts are here so that --help imports none of the modules.

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidgan_core.cli.shared import as_json, discover, no_plugins, print_json, print_table
-from vidgan_core.cli.streams import unescaped
 from vidgan_core.errors import printable
 from vidgan_core.plugins.commands import commands
 from vidgan_core.plugins.kinds import KINDS
+from vidgan_core.streams import unescaped
 
 if TYPE_CHECKING:
     from vidgan_core.plugins.discovery import Provider

@@ -170,7 +170,7 @@ def _train(
 ) -> int:
     """Train, and print where the pictures are."""
     from vidgan_core.cli.signals import interruptible
-    from vidgan_core.cli.streams import finish
+    from vidgan_core.streams import finish
     from vidgan_core.training.distributed.process_group import init_process_group
     from vidgan_core.training.train import train
 
