@@ -56,13 +56,15 @@ def registry() -> Registry:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep the user's cache out of the tests."""
-    before = os.environ.get("VIDGAN_CACHE")
-    os.environ["VIDGAN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    """Keep the user's cache and key out of the tests."""
+    names = ("VIDGAN_CACHE", "XDG_STATE_HOME")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ |= {name: str(tmp_path_factory.mktemp("own")) for name in names}
     yield
-    os.environ.pop("VIDGAN_CACHE")
-    if before is not None:
-        os.environ["VIDGAN_CACHE"] = before
+    for name, value in before.items():
+        os.environ.pop(name)
+        if value is not None:
+            os.environ[name] = value
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 from torch.overrides import TorchFunctionMode
 
 _double_backward: ContextVar[bool] = ContextVar("double_backward", default=False)
@@ -138,3 +139,22 @@ class _WithoutDraws(TorchFunctionMode):
         if draws and isinstance(filled, Tensor) and filled.is_meta:
             return filled
         return func(*args, **named)
+
+
+def resized(picture: Tensor, height: int, width: int) -> Tensor:
+    """Bring the last two dimensions of a picture to another size.
+
+    Of floats each new pixel is the mean of what it covers; of whole numbers, such as the labels of
+    a map, the nearest one: they are never mixed.
+    """
+    if picture.shape[-2:] == (height, width):
+        return picture
+    if picture.is_floating_point():
+        planes = picture.flatten(1, -3) if picture.ndim > 4 else picture
+        covered: Tensor = interpolate(planes, (height, width), mode="area")
+        return covered.view(*picture.shape[:-2], height, width)
+    rows, columns = (
+        ((torch.arange(new, device=picture.device) + 0.5) * old / new).long()
+        for new, old in zip((height, width), picture.shape[-2:], strict=True)
+    )
+    return picture[..., rows[:, None], columns]

@@ -14,7 +14,7 @@ import torch
 from annotated_types import doc
 from torch import Tensor
 
-from vidgan_core.interfaces import Augment
+from vidgan_core.interfaces import Augment, Tensors
 
 LARGEST_SHIFT = 0.125  # of the frame
 CUTOUT = 0.5  # of the frame
@@ -37,10 +37,38 @@ class DiffAugment(Augment):
 
     def forward(self, video: Tensor, p: Tensor) -> Tensor:
         """Return the changed clips; their range grows with colour."""
+        return self._moved(self._coloured(video, p), p)
+
+    def with_fields(self, video: Tensor, fields: Tensors, p: Tensor) -> tuple[Tensor, Tensors]:
+        """Return the changed clips, and the pictures of their condition moved as they were.
+
+        Clips of the video's channels change colour with it, as if all were one longer clip.
+        """
+        alike = [n for n, f in fields.items() if f.ndim == 5 and f.shape[1] == video.shape[1]]
+        frames = [video.shape[2], *(fields[name].shape[2] for name in alike)]
+        joined = torch.cat([video, *(fields[name].to(video) for name in alike)], 2)
+        video, *same = torch.split(self._coloured(joined, p), frames, 2)
+        pictures = {"": video, **dict(fields), **dict(zip(alike, same, strict=True))}
+        # All frames and channels become those of one picture: draws hold for all of them.
+        planes = [
+            picture.reshape(len(video), -1, 1, *video.shape[3:]) for picture in pictures.values()
+        ]
+        moved = self._moved(torch.cat([plane.to(video) for plane in planes], 1), p)
+        parts = torch.split(moved, [plane.shape[1] for plane in planes], 1)
+        found = {
+            name: part.reshape(picture.shape).to(picture.dtype)
+            for (name, picture), part in zip(pictures.items(), parts, strict=True)
+        }
+        return found.pop(""), found
+
+    def _coloured(self, video: Tensor, p: Tensor) -> Tensor:
         if self.colour:
             video = brightened(video, p)
             video = saturated(video, p)
             video = contrasted(video, p)
+        return video
+
+    def _moved(self, video: Tensor, p: Tensor) -> Tensor:
         if self.translation:
             video = translated(video, p)
         if self.cutout:

@@ -18,9 +18,9 @@ from rich.progress import (
 from rich.table import Column
 from torch import nn
 
-from vidgan_core.cli.streams import drawing
 from vidgan_core.errors import printable
 from vidgan_core.interfaces import Callback, TrainingRun
+from vidgan_core.streams import drawing
 
 SECONDS_BETWEEN_LINES = 5.0
 

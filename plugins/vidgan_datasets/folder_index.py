@@ -15,9 +15,9 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.progress import track
 
-from vidgan_core.cli.streams import drawing
 from vidgan_core.errors import UsageError, printable
 from vidgan_core.media.video_source import DECODER, Kind, VideoSource
+from vidgan_core.streams import drawing
 from vidgan_datasets.folder_walk import Found, Known, Stat, walk
 from vidgan_datasets.picture_kind import Layout
 from vidgan_datasets.probe import look_into

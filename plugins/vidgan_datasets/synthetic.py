@@ -83,6 +83,7 @@ class Digits(Synthetic):
     """
 
     fields = (Field("class", classes=10),)
+    class_names = tuple("0123456789")
 
     def __init__(
         self,
@@ -150,6 +151,7 @@ class Shapes(Synthetic):
     """One coloured shape on a smooth random path; the class is how it moves, not what it is."""
 
     fields = (Field("class", classes=len(MOTIONS)),)
+    class_names = MOTIONS
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ Rows = Callable[[DataSpec, int, int], Tensors]  # the condition that a spec want
 
 @dataclass(frozen=True, slots=True)
 class Clips:
-    """`n` clips of one shape, made when they are asked for, `CHUNK` at a time.
+    """`n` clips of one shape, read or generated when they are asked for, `CHUNK` at a time.
 
     `key` names them in the cache of features; nothing where they are not worth keeping. `rows`
     gives the condition of real clips as a generator takes it, `groups` which clips are from one

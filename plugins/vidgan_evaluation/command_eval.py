@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     help="fast, full, none, or names separated by commas.",
 )
 @click.option("--features", metavar="NAMES", default="", help="Separated by commas (default: all).")
+@click.option("--data", metavar="PATH", help="Where the real clips of RUN are on this machine.")
 @settings
 @click.option(
     "-o",
@@ -162,9 +163,9 @@ def _evaluations(
 ) -> Iterator[Evaluation]:
     """Evaluate checkpoints of a run, or a folder against another."""
     from vidgan_evaluation.evaluate_folders import evaluate_folders
-    from vidgan_evaluation.evaluate_run import evaluate_run
+    from vidgan_evaluation.evaluate_run import evaluate_run, named_data
 
-    settings = options["settings"]
+    settings = (*options["settings"], *named_data(options["data"]))
     if against:
         yield evaluate_folders(Path(target), against, settings, registry, request)
         return
@@ -190,7 +191,7 @@ def _print(found: Sequence[Evaluation], as_json: bool) -> None:
 
 
 def _data_config(data: str, settings: tuple[str, ...], registry: Registry) -> RunConfig:
-    """Return the configuration of a data set, every film of a folder in its train split."""
+    """Return the configuration of a data set, every video of a folder in its train split."""
     from vidgan_core.config.resolve import resolve
     from vidgan_core.config.sources import ConfigSources
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
@@ -18,6 +19,7 @@ from vidgan_core.runs import checkpoint
 from vidgan_core.runs.bookkeeping import read_best
 from vidgan_core.runs.checkpoint import Checkpoint
 from vidgan_core.runs.folder import RunDir
+from vidgan_core.runs.vouched_paths import check_vouched
 from vidgan_core.training.run import Run
 from vidgan_core.training.trainer import Trainer
 from vidgan_evaluation import results_store as store
@@ -48,6 +50,8 @@ def evaluate_run(
         generator, config = load_ready(saved, registry, request.device)
         if prepared is None:
             config = with_settings(config, settings, registry)
+            named = {setting.partition("=")[0].strip() for setting in settings}
+            check_vouched(_folder_of(saved.path), config, named)
             prepared = prepare(config, registry, generator.spec, request)
         evaluator, n = prepared
         what = f"step {saved.state['step']}'s"
@@ -60,6 +64,12 @@ def evaluate_run(
         run = RunDir(saved.path.parent.parent)
         stored = numbers and run.config_file.is_file() and saved.path.parent == run.checkpoints
         yield evaluation, store.write(run.evaluations, evaluation) if stored else None
+
+
+def _folder_of(saved: Path) -> Path:
+    """Return the folder of a checkpoint's run; the checkpoint's own where it is in none."""
+    run = RunDir(saved.parent.parent)
+    return run.path if run.config_file.is_file() and saved.parent == run.checkpoints else saved
 
 
 def training_step(config: RunConfig, registry: Registry, request: Request) -> Step:
@@ -82,6 +92,11 @@ def with_settings(config: RunConfig, settings: Sequence[str], registry: Registry
             raise UsageError(f"--set {printable(setting)}: only {', '.join(FREE)} can be set here")
         layers.add_setting(setting)
     return resolve(layers, registry)
+
+
+def named_data(path: str | None) -> tuple[str, ...]:
+    """Return the setting for the data that a user names; none if there are none."""
+    return () if path is None else (f"data.path={json.dumps(path, ensure_ascii=False)}",)
 
 
 def _checkpoints(path: Path, wanted: str) -> list[Callable[[], Checkpoint]]:

@@ -127,13 +127,13 @@ class Evaluator:
     def evidence(self, run: MetricRun, fake: ClipStatistics) -> Evidence:
         """Return what one metric is given."""
         needs = run.metric.needs
-        real, made = (
+        real, generated = (
             side.clip_set(run.features, video="video" in needs, frames="frame-features" in needs)
             for side in (self._reference, fake)
         )
         searched = self._train if "train" in needs else None
         train = searched.clip_set(run.features) if searched else None
-        return Evidence(real, made, train)
+        return Evidence(real, generated, train)
 
     def values(self, run: MetricRun, evidence: Evidence) -> dict[str, float]:
         """Return a metric's numbers. Raises VidganError if one is not finite."""

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vidgan_core.cli.streams import drawing
 from vidgan_core.errors import printable
+from vidgan_core.streams import drawing
 from vidgan_evaluation.collect import Watch
 
 SECONDS_BETWEEN_LINES = 5.0

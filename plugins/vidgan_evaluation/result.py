@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, get_args
 
 from vidgan_core.errors import printable
+from vidgan_core.interfaces import Better
 from vidgan_core.interfaces.dataset import DataSpec
 from vidgan_core.runs.bookkeeping import count, number, text
 
@@ -27,7 +28,7 @@ class Result:
     value: float
     error: float | None
     floor: float | None
-    better: Literal["lower", "higher"]
+    better: Better
     protocol: str  # fd-lite0@16f-64px-n2048, and what options of the metric were changed
     features: str  # their fingerprint; empty without
     data: str  # the data set's fingerprint
@@ -36,6 +37,14 @@ class Result:
     version: str  # of vidgan
     seconds: float
     train: float | None = None
+
+    @property
+    def cost(self) -> float:
+        """What is least for the best of several results of one protocol."""
+        if self.better == "real":
+            target = next((x for x in (self.floor, self.train) if x is not None), self.value)
+            return abs(self.value - target)
+        return self.value if self.better == "lower" else -self.value
 
     def __str__(self) -> str:
         floor = "" if self.floor is None else f" (floor {self.floor:.3g})"
@@ -60,7 +69,7 @@ class Result:
         figures = {key: number(values.get(key)) for key in FIGURES}
         better, seed = values.get("better"), count(values.get("seed"))
         whole = None not in (*words.values(), figures["value"], figures["seconds"], seed)
-        if not whole or better not in ("lower", "higher"):
+        if not whole or better not in get_args(Better):
             return None
         return cls(**words, **figures, better=better, seed=seed)  # type: ignore[arg-type]
 
@@ -102,12 +111,12 @@ FIGURES = ("value", "error", "floor", "train", "seconds")
 
 def differences(one: Result, other: Result) -> str:
     """Say in what the protocols of two numbers differ; nothing if they don't."""
-    said = [
+    parts = [
         f"{name} {_short(ours)} and {_short(theirs)}"
         for name, ours, theirs in zip(DIFFERENCES, one.same, other.same, strict=True)
         if ours != theirs
     ]
-    return ", ".join(said)
+    return ", ".join(parts)
 
 
 def _short(value: str) -> str:

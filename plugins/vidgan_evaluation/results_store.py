@@ -1,4 +1,4 @@
-"""The evaluations of a run, as JSON beside its checkpoints: a file a step."""
+"""The evaluations of a run, as JSON next to its checkpoints: a file a step."""
 
 from __future__ import annotations
 

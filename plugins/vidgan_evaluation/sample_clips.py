@@ -13,9 +13,11 @@ from vidgan_core.media.frames import Frames
 from vidgan_core.media.pictures import to_frames
 from vidgan_core.media.pixels import to_float
 from vidgan_core.plugins.registry import Registry
+from vidgan_core.runs.vouched_paths import check_vouched
 from vidgan_core.training.inputs import build_measured
 from vidgan_evaluation.comparison import Comparison, Entry
 from vidgan_evaluation.disjoint_splits import spread
+from vidgan_evaluation.evaluate_run import named_data, with_settings
 
 CLIPS = 9
 
@@ -32,15 +34,18 @@ class ClipSample:
 
 
 def sample_clips(
-    comparison: Comparison, registry: Registry, seed: int
+    comparison: Comparison, registry: Registry, seed: int, data: str | None = None
 ) -> tuple[list[ClipSample], list[str]]:
-    """Return real clips, if all runs have the same data, and clips of each run; and what failed."""
+    """Return real clips, if all runs have the same data, and clips of each run; and what failed.
+
+    `data` is where the user has the real clips; an untrusted run is not believed.
+    """
     found: list[ClipSample] = []
     failed: list[str] = []
     datas = [entry.config.data.model_dump_json() for entry in comparison.entries]
     if len(set(datas)) == 1:
         try:
-            found.append(_real(comparison.entries[0], registry))
+            found.append(_real(comparison.entries[0], registry, data))
         except VidganError as error:
             failed.append(f"no real clips are shown: {error}")
     for entry in comparison.entries:
@@ -55,8 +60,10 @@ def _generated(entry: Entry, registry: Registry, seed: int) -> ClipSample:
     return ClipSample(printable(entry.label), note, clips, sampler.fps, sampler.model_hash)
 
 
-def _real(entry: Entry, registry: Registry) -> ClipSample:
-    dataset = build_measured(entry.config, registry, "test")
+def _real(entry: Entry, registry: Registry, data: str | None) -> ClipSample:
+    config = with_settings(entry.config, named_data(data), registry) if data else entry.config
+    check_vouched(entry.folder.path, config, ("data.path",) if data else ())
+    dataset = build_measured(config, registry, "test")
     numbers: Sequence[int] = spread(range(len(dataset)), min(CLIPS, len(dataset)))
     items = [torch.from_numpy(dataset.item(number)["video"].copy()) for number in numbers]
     clips = to_frames(to_float(torch.stack(items)))

@@ -21,10 +21,10 @@ class ColourDistance(Metric):
     A frame's content is the mean colour in [0, 255] of its pixels that are not black; a clip's
     number is the mean Euclidean distance of the contents of every two of its frames, a frame with
     the background alone left out. For clips such as those of `shapes`. 0 is best, and also what
-    clips that stand still get: read it beside a distance.
+    clips that stand still get: read it together with a distance.
     """
 
-    better: ClassVar[Mapping[str, Better]] = {"acd": "lower"}
+    better: ClassVar[Mapping[str, Better]] = {"acd": "real"}
     needs = frozenset({"video"})
     least = 1
     fast = False
@@ -46,7 +46,7 @@ class ContentDistance(Metric):
     Tulyakov et al. 2018 take OpenFace's, for faces; here they are those that were asked for.
     """
 
-    better: ClassVar[Mapping[str, Better]] = {"acd-features": "lower"}
+    better: ClassVar[Mapping[str, Better]] = {"acd-features": "real"}
     needs = frozenset({"frame-features"})
     least = 1
     fast = False

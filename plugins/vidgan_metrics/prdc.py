@@ -30,7 +30,7 @@ class Coverage(Metric):
     better: ClassVar[Mapping[str, Better]] = {
         "precision": "higher",
         "recall": "higher",
-        "density": "higher",
+        "density": "real",
         "coverage": "higher",
     }
     needs = frozenset({"features"})

@@ -77,7 +77,7 @@ CASES = [(key, value) for key in keys() for value in VALUES]
 
 def test_the_keys_are_found() -> None:
     found = {key for key, _ in keys()}
-    assert found >= {"seed", "optimizer.lr", "data.workers", "generator.width", "term.r1.weight"}
+    assert found >= {"seed", "trainer.lr", "data.workers", "generator.width", "term.r1.weight"}
     assert len(found) >= 100
 
 

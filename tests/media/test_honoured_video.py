@@ -165,6 +165,21 @@ def test_interlaced_video_is_deinterlaced_the_same_from_every_start() -> None:
     assert max(map(largest_difference, expected, combed)) > 60, "the sample does show combs"
 
 
+def test_deinterlacing_after_a_seek_has_the_frame_before_it_too() -> None:
+    fields = moving_block(60, 48, 64)
+    combed = fields[::2].copy()
+    combed[:, 1::2] = fields[1::2, 1::2]
+    options = {"x264-params": "tff=1:keyint=6:min-keyint=6:scenecut=0:mbtree=0"}
+    save("clips/a.mp4", combed, flags="+ilme+ildct", **options)
+    bwdif = ("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
+    expected = filtered("clips/a.mp4", bwdif)
+    dataset = folder("clips", cache_gb=0.0, cuts="keep", spec=DataSpec(3, 1, 48, 64))
+    assert len(dataset) == 30
+    for index in range(30):
+        found = dataset.item(index)["video"][:, 0].transpose(1, 2, 0)
+        assert largest_difference(found, expected[index]) <= TOLERANCE, index
+
+
 PQ, HLG, BT2020, BT2020_NCL = 16, 18, 9, 9
 CURVE_TOLERANCE = 6
 

@@ -77,7 +77,9 @@ CONDITIONED = [
 @pytest.mark.parametrize("generator", CONDITIONED)
 def test_a_step_by_class_moves_every_vector(generator: str) -> None:
     """The labels of the batch are the ones whose vectors learn, in both networks."""
-    loss = REGISTRY.get("generator", generator).component.usual.get("loss", {"name": "minimax"})["name"]
+    loss = (
+        REGISTRY.get("generator", generator).component.usual.get("loss", {}).get("name", "minimax")
+    )
     config = small(generator, loss, 'condition=["class"]', "data.clips=4", data="digits")
     run = Run(config, REGISTRY)
     labels = set(run.batches(0)["class"].tolist())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -56,7 +57,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = small(
         "conv3d",
         *("minimax", "generator.width=1", "discriminator.width=1", "generator.noise_size=4"),
-        *("steps=2", "checkpoint.every=1", "trainer.report_every=1"),
+        *("steps=2", "checkpoint.every=1", "log.every=1"),
     )
     run = Run(config, REGISTRY)
     run.begin(RunDir.create(tmp_path_factory.mktemp("trained") / "run", config))
@@ -84,12 +85,13 @@ def test_a_garbled_line_costs_that_line_alone(case: str, run: Path) -> None:
 @pytest.mark.parametrize("case", GARBLED)
 @pytest.mark.parametrize("name", ["metrics.jsonl", "checkpoints/best.json", "eval"])
 def test_a_run_goes_on_whatever_is_in_its_books(
-    case: str, name: str, run: Path, vidgan: Command
+    case: str, name: str, run: Path, vidgan: Command, record_property: Callable[[str, object], None]
 ) -> None:
     (run / "eval").mkdir()
     path = run / (name if name != "eval" else "eval/step-00000001.json")
     path.write_bytes(GARBLED[case])
     goes_on(run, vidgan)
+    record_property("garbled books", f"{name}, {case}: resumed")
 
 
 def goes_on(run: Path, vidgan: Command) -> None:
@@ -192,3 +194,17 @@ def test_numbers_of_other_types_are_left_out(key: str, value: object, run: Path)
         assert number.better in ("lower", "higher")
         assert number.error is None or abs(number.error) < 1e101
     assert store.table([store.read(folder)[2]])
+
+
+def test_a_full_disk_is_named_with_the_file(run: Path) -> None:
+    folder = RunDir.open(run)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"File too large: 'run/metrics\.jsonl'"):
+            folder.append_metrics({"step": 2, "x" * 100: 1.0})
+        with pytest.raises(OSError, match=r"File too large: 'run/checkpoints/best\.json'"):
+            mark_best(folder.checkpoints, Best(2, "x" * 100, 1.0))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(folder.checkpoints.glob(".tmp*"))

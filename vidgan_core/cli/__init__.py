@@ -16,7 +16,6 @@ from importlib import import_module
 import click
 
 from vidgan_core.cli.shared import NO_PLUGINS, no_plugins
-from vidgan_core.cli.streams import safe_streams, to_nowhere
 from vidgan_core.errors import (
     ConfigError,
     Exit,
@@ -27,6 +26,7 @@ from vidgan_core.errors import (
     printable,
 )
 from vidgan_core.plugins.commands import PluggedCommand, commands
+from vidgan_core.streams import safe_streams, to_nowhere
 from vidgan_core.training.distributed.env import local_rank, processes
 from vidgan_core.version import __version__
 

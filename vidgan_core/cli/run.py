@@ -10,7 +10,7 @@ import click
 
 from vidgan_core.cli.run_flags import add_flags, read_sources
 from vidgan_core.cli.shared import device, discover, no_plugins, settings
-from vidgan_core.errors import Exit
+from vidgan_core.errors import ComponentError, Exit
 from vidgan_core.training.distributed.env import check_shards, processes
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     help="Augmentation of the discriminator's input, repeatable; 'none' for none.",
 )
 @click.option("--data", metavar="NAME|PATH", help="Data set, or a folder of clips.")
-@click.option("--task", metavar="NAME", help="What is made of what (default: clips of noise).")
 @click.option("-c", "--config", "file", metavar="FILE|recipe:NAME", help="TOML file or recipe.")
 @settings
 @click.option("--steps", type=int, help="Number of training steps (default: 300).")
@@ -72,6 +71,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="Add a callback, such as tensorboard; repeatable.",
 )
+@click.option("--task", metavar="NAME", help="Task: what is generated from what.")
 @click.option("--game", metavar="NAME", help="Game: which networks train against one another.")
 @click.option("--optimizer", metavar="NAME", help="Optimizer of all networks.")
 @click.option("--profile", is_flag=True, help="Profile a few steps: a table and a trace.")
@@ -153,8 +153,12 @@ def _try_out(config: RunConfig, registry: Registry) -> None:
     dataset = build_dataset(config, registry)
     task = build_task(config, registry)
     Batches(dataset, config.data.batch, seed=config.seed, task=task).close()
-    with without_memory():
-        build_game(config, registry, conditioned(dataset, task, config), task)
+    spec = conditioned(dataset, task, config)
+    try:
+        with without_memory():
+            build_game(config, registry, spec, task)
+    except ComponentError:  # a constructor that reads the values of weights needs some
+        build_game(config, registry, spec, task)
 
 
 def _train(
@@ -166,7 +170,7 @@ def _train(
 ) -> int:
     """Train, and print where the pictures are."""
     from vidgan_core.cli.signals import interruptible
-    from vidgan_core.cli.streams import finish
+    from vidgan_core.streams import finish
     from vidgan_core.training.distributed.process_group import init_process_group
     from vidgan_core.training.train import train
 

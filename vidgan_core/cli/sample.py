@@ -75,7 +75,7 @@ PART = 16  # frames of a film to enlarge at a time: as pictures they take many t
 )
 @click.option("--fps", type=click.FloatRange(1, 1000), help="Frames per second.")
 @click.option(
-    "--batch", type=click.IntRange(1, 1_000_000), default=16, help="Clips generated at a time."
+    "--batch", type=click.IntRange(1, 1_000_000), default=8, help="Clips generated at a time."
 )
 @device
 @no_plugins

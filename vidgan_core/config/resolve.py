@@ -116,13 +116,7 @@ def _with_defaults(sources: ConfigSources, registry: Registry, game: type[Game])
 
     def lay_under(settings: Mapping[str, Any]) -> None:
         for table, keys in settings.items():
-            inner = values.setdefault(table, {})
-            if not isinstance(inner, dict) or inner.get("name", keys.get("name")) != keys.get(
-                "name", inner.get("name")
-            ):
-                continue  # options of one component are none of another's
-            for key, value in keys.items():
-                inner.setdefault(key, value)
+            _lay_under(values.setdefault(table, {}), keys)
 
     def with_partners(settings: Mapping[str, Any]) -> bool:
         """Are the networks that it names the chosen ones?"""
@@ -153,6 +147,19 @@ def _with_defaults(sources: ConfigSources, registry: Registry, game: type[Game])
         for name in registry.defaults("callback"):
             callbacks.setdefault(name, {})
     return values
+
+
+def _lay_under(table: Any, usual: Mapping[str, Any]) -> None:
+    """Fill a table, and those in it, with what the user leaves open."""
+    if not isinstance(table, dict):
+        return  # the core's own models say what is wrong
+    if "name" in usual and table.get("name", usual["name"]) != usual["name"]:
+        return  # options of one component are none of another's
+    for key, value in usual.items():
+        if isinstance(value, Mapping):
+            _lay_under(table.setdefault(key, {}), value)
+        else:
+            table.setdefault(key, value)
 
 
 def _usual_terms(terms: list[tuple[str, str, dict[str, Any]]], loss: Any) -> dict[str, Any]:

@@ -49,12 +49,14 @@ class NetworkTable(ComponentTable):
     """The network of a player.
 
     `spectral_norm` divides each layer's weight by its largest singular value. `hidden` names fields
-    of the condition that it is not given. `optimizer` holds what differs from the table of all
-    optimizers.
+    of the condition that it is not given. A discriminator with `concat` is shown the clips and
+    label maps of the condition joined with the clip. `optimizer` holds what differs from the table
+    of all optimizers.
     """
 
     spectral_norm: bool = False
     hidden: list[str] = []
+    concat: bool = False
     optimizer: dict[str, Any] = {}
 
 
@@ -177,10 +179,10 @@ class RunConfig(Table):
     steps: Positive = 300
     condition: list[str] = []
     data: DataTable
+    task: ComponentTable
     game: ComponentTable
     loss: LossTable
     optimizer: OptimizerTable
-    task: ComponentTable
     term: dict[str, TermTable] = {}
     augment: dict[str, AugmentTable] = {}
     trainer: TrainerTable = TrainerTable()

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
+from multiprocessing import get_context
 from typing import Any, Generic, TypeVar
 
 from vidgan_core.errors import StalledError, VidganError
+from vidgan_core.lifeline import end_with_parent
 
 T = TypeVar("T")
 POLL = 0.5  # seconds between two looks at whether to stop
@@ -103,13 +101,7 @@ def _adopt(work: Callable[[int], Any]) -> None:
     global _adopted  # noqa: PLW0603 - a process's initializer has no other place
     _adopted = work
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    if parent := parent_process():
-        wait([parent.sentinel])
-        os._exit(1)
+    end_with_parent()
 
 
 def _call(number: int) -> Any:

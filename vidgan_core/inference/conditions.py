@@ -11,11 +11,11 @@ from torch import Tensor
 
 from vidgan_core.config.resolve import resolve
 from vidgan_core.config.schema import DataTable, RunConfig
-from vidgan_core.config.sources import ConfigSources, data_settings
+from vidgan_core.config.sources import ConfigSources
 from vidgan_core.data.batch_loader import shuffled
 from vidgan_core.data.conversion import on_device
 from vidgan_core.data.fields import check_item, collate
-from vidgan_core.errors import UsageError, printable
+from vidgan_core.errors import UsageError
 from vidgan_core.interfaces import DataSpec, Field
 from vidgan_core.interfaces.dataset import Dataset, Split
 from vidgan_core.nn.conditioning import CLASS, count_classes
@@ -121,15 +121,15 @@ def with_data(config: RunConfig, data: str, registry: Registry) -> RunConfig:
 
     Options of the run's own data set hold for the same one. Raises ConfigError.
     """
-    settings = data_settings(data)
+    other = ConfigSources()
+    other.add_data(data)
     own = config.data.model_dump(mode="json")
-    if settings["name"] != config.data.name:
+    if other.value_at("data", "name") != config.data.name:
         own = {name: own[name] for name in DataTable.model_fields}
-    layers = ConfigSources()
-    layers.add_tables(config.model_dump(mode="json", exclude={"data"}), "the run's configuration")
-    layers.add_tables({"data": own}, "the run's configuration")
-    layers.add_tables({"data": settings}, f"--condition-from {printable(data)}")
-    return resolve(layers, registry)
+    sources = ConfigSources()
+    sources.add_tables(config.model_dump(mode="json") | {"data": own}, "the run's configuration")
+    sources.add_data(data)
+    return resolve(sources, registry)
 
 
 def _words(field: Field) -> str:

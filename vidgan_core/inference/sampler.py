@@ -25,6 +25,7 @@ from vidgan_core.runs.checkpoint import TO_SAMPLE, Checkpoint
 from vidgan_core.runs.folder import RunDir
 from vidgan_core.tensors import to_like
 
+BATCH = 8  # clips made at a time: evaluations make as many
 FPS = 12.5  # of files, where the run does not say
 WINDOW = 1_000_000  # numbers of a window of all clips: about 4 MB, and 20 times that on the way
 
@@ -99,14 +100,14 @@ class Sampler:
         """Return what files made with this seed say of themselves."""
         return make_mark(self.model_hash, seed)
 
-    def sample(self, n: int, *, batch: int = 16, **wishes: Unpack[RunSampleOptions]) -> Tensor:
+    def sample(self, n: int, *, batch: int = BATCH, **wishes: Unpack[RunSampleOptions]) -> Tensor:
         """Return `n` clips (n, C, T, H, W) in [-1, 1] on the CPU, made `batch` at a time."""
         frames, rate = wishes.get("frames"), wishes.get("rate", 1.0)
         check_request(self.generator, n, frames=frames, rate=rate, batch=batch, bytes_kept=8)
         return torch.cat(list(self.in_batches(n, batch=batch, **wishes)))
 
     def in_batches(
-        self, n: int, *, batch: int = 16, **wishes: Unpack[RunSampleOptions]
+        self, n: int, *, batch: int = BATCH, **wishes: Unpack[RunSampleOptions]
     ) -> Iterator[Tensor]:
         """Yield the clips of `sample` in parts of `batch`."""
         return in_batches(self.generator, n, batch=batch, **self._with_condition(n, wishes))
@@ -135,7 +136,7 @@ class Sampler:
 
 
 def sample(
-    generator: Generator, n: int, *, batch: int = 16, **wishes: Unpack[SampleOptions]
+    generator: Generator, n: int, *, batch: int = BATCH, **wishes: Unpack[SampleOptions]
 ) -> Tensor:
     """Return `n` clips of a generator in eval mode; see `Sampler.sample`."""
     return torch.cat(list(in_batches(generator, n, batch=batch, **wishes)))
@@ -143,17 +144,32 @@ def sample(
 
 @torch.no_grad()
 def in_batches(
-    generator: Generator, n: int, *, batch: int = 16, **wishes: Unpack[SampleOptions]
+    generator: Generator, n: int, *, batch: int = BATCH, **wishes: Unpack[SampleOptions]
 ) -> Iterator[Tensor]:
-    """Yield the clips of `sample` in parts, so that any number of them fits the memory."""
+    """Yield the clips of `sample` in parts, so that any number of them fits the memory.
+
+    Every part is made with as many rows, so that clip k is the same, bit for bit, whatever `n`.
+    """
     frames, rate = wishes.get("frames"), wishes.get("rate", 1.0)
     check_request(generator, n, frames=frames, rate=rate, batch=batch)
     drawn = draw(generator, n, **wishes)
     for start in range(0, n, batch):
         noise, condition = (
-            {name: part[start : start + batch] for name, part in whole.items()} for whole in drawn
+            {name: _padded(part[start : start + batch], batch) for name, part in whole.items()}
+            for whole in drawn
         )
-        yield generator(noise, condition, frames=wishes.get("frames")).video.float().cpu()
+        video = generator(noise, condition, frames=wishes.get("frames")).video
+        yield video[: n - start].float().cpu()
+
+
+def _padded(rows: Tensor, count: int) -> Tensor:
+    """Repeat the last row until there are `count`.
+
+    The last bits of what a layer makes of a row depend on how many there are.
+    """
+    if len(rows) == count:
+        return rows
+    return torch.cat([rows, rows[-1:].expand(count - len(rows), *rows.shape[1:])])
 
 
 def draw(

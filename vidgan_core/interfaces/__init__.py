@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         Fake,
         Generator,
         Network,
+        StreamingGenerator,
         Tensors,
         Verdict,
     )
@@ -52,7 +53,10 @@ _MODULES = {
     "dataset": ("DataSpec", "Dataset", "Field", "FieldKind", "Split"),
     "game": ("Game", "GameParts", "Phase", "PhaseBatch", "Scalars", "WeightedTerm"),
     "metrics": ("Better", "ClipSet", "Degradation", "ErrorBy", "Evidence", "Features", "Metric"),
-    "networks": ("Discriminator", "Fake", "Generator", "Network", "Tensors", "Verdict"),
+    "networks": (
+        *("Discriminator", "Fake", "Generator", "Network", "StreamingGenerator", "Tensors"),
+        "Verdict",
+    ),
     "objectives": ("Loss", "Player", "StepContext", "Term"),
     "optimizer": ("OptimizerFactory",),
     "task": ("Task",),
@@ -89,6 +93,7 @@ __all__ = [
     "Scalars",
     "Split",
     "StepContext",
+    "StreamingGenerator",
     "Task",
     "Tensors",
     "Term",

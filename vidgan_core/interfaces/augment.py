@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vidgan_core.interfaces.networks import Discriminator, Tensors, Verdict
+from vidgan_core.tensors import resized
 
 
 class Augment(nn.Module, ABC):
@@ -26,6 +27,16 @@ class Augment(nn.Module, ABC):
         `p` () is in [0, 1]; at 0 the result equals the video. Draws come from torch's default
         generator, each clip's apart, and hold for all frames of a clip.
         """
+
+    def with_fields(self, video: Tensor, fields: Tensors, p: Tensor) -> tuple[Tensor, Tensors]:
+        """Return the changed clips, and the pictures of their condition moved as they were.
+
+        A field is a clip (B, C', T', H, W) or a label map (B, T', H, W), int64, as high and as
+        wide as the video. What moves pixels must move them alike, with the same draws; labels are
+        never mixed; what enters the frame is 0. A change of colour may be made to clips with the
+        video's channels, never to others or to a map. This is right for changes of colour alone.
+        """
+        return self(video, p), fields
 
     if TYPE_CHECKING:
 
@@ -78,6 +89,11 @@ class AdaptiveAugment(nn.Module):
         with torch.autocast(video.device.type, enabled=False):
             return self.augment(video, self.p)
 
+    def with_fields(self, video: Tensor, fields: Tensors) -> tuple[Tensor, Tensors]:
+        """Augment `video` and move pictures of the condition with it; see `Augment`."""
+        with torch.autocast(video.device.type, enabled=False):
+            return self.augment.with_fields(video, fields, self.p)
+
     @torch.no_grad()
     def observe(self, sign: Tensor) -> None:
         """Take r_t (), the mean sign of the scores of some real clips, into account; adapt p."""
@@ -97,12 +113,25 @@ class AugmentedDiscriminator(Discriminator):
         super().__init__(discriminator.spec)
         self.discriminator = discriminator
         self.strengths = nn.ModuleList(strengths)
+        self.pictures = [f.name for f in self.spec.condition if f.kind in ("clip", "map")]
 
     def forward(self, video: Tensor, condition: Tensors) -> Verdict:
-        """Augment the clips, then judge them."""
-        for strength in self.strengths:
-            video = strength(video)
+        """Augment the clips, and the pictures of the condition with them, then judge them."""
+        if self.pictures:
+            video, condition = self._together(video, condition)
+        else:
+            for strength in self.strengths:
+                video = strength(video)
         return self.discriminator(video, condition)
+
+    def _together(self, video: Tensor, condition: Tensors) -> tuple[Tensor, Tensors]:
+        """Augment on the grid of the clip, then bring each picture back to its own."""
+        sizes = {name: condition[name].shape[-2:] for name in self.pictures if name in condition}
+        fields: Tensors = {name: resized(condition[name], *video.shape[3:]) for name in sizes}
+        for strength in self.strengths:
+            assert isinstance(strength, AdaptiveAugment)
+            video, fields = strength.with_fields(video, fields)
+        return video, {**condition, **{n: resized(fields[n], *size) for n, size in sizes.items()}}
 
 
 def real_sign(real: Verdict, fake: Verdict, boundary: float | None) -> Tensor:

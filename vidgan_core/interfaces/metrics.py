@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from vidgan_core.interfaces.dataset import DataSpec
 from vidgan_core.interfaces.networks import Generator, Tensors
 
-Better = Literal["lower", "higher"]
+Better = Literal["lower", "higher", "real"]  # real: the nearer to what real clips score
 ErrorBy = Literal["bootstrap", "halves", "own"]
 Degradation = Literal[  # what `vidgan eval --sanity` does to real clips
     "noise",

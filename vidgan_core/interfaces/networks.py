@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -53,13 +53,6 @@ class Network(nn.Module):
         super().__init__()
         self.spec = spec
 
-    def parameter_groups(self) -> Iterable[dict[str, Any]]:
-        """Return groups for the optimizer, each with "params" and options of torch's own.
-
-        A group's "lr_scale" multiplies the learning rate at every step.
-        """
-        return [{"params": list(self.parameters())}]
-
     def reads(self, field: Field) -> bool:
         """Say whether it can use a field of a condition."""
         return field.name in self.takes or field.kind in self.takes
@@ -68,6 +61,13 @@ class Network(nn.Module):
         """Return those fields of a batch, or of a wider condition, that it was built to read."""
         names = [field.name for field in self.spec.condition if field.name in batch]
         return {name: batch[name] for name in names}
+
+    def parameter_groups(self) -> Iterable[dict[str, Any]]:
+        """Return groups for the optimizer, each with "params" and options of torch's own.
+
+        A group's "lr_scale" multiplies the learning rate at every step.
+        """
+        return [{"params": list(self.parameters())}]
 
 
 class Generator(Network, ABC):
@@ -112,6 +112,71 @@ class Generator(Network, ABC):
             self, noise: Tensors, condition: Tensors, *, frames: int | None = None
         ) -> Fake:
             """Typed as `forward` is."""
+
+
+class StreamingGenerator(Generator):
+    """A generator that makes a video piece by piece, and is trained as it is streamed.
+
+    `forward` is a loop over `advance`, and so is `windows`, which needs the memory of one piece.
+    Noise that belongs to time has a second dimension of as many entries as pieces, (n, pieces,
+    ...), and its names stand in `moving`; other noise is the same for all pieces.
+    """
+
+    moving: ClassVar[frozenset[str]] = frozenset()
+    frames_a_piece: int = 1
+
+    @abstractmethod
+    def begin(self, n: int) -> Any:
+        """Return the state before the first piece of `n` videos, on the device of the weights."""
+
+    @abstractmethod
+    def advance(self, state: Any, noise: Tensors, condition: Tensors) -> tuple[Fake, Any]:
+        """Make the next piece (n, C, frames_a_piece, H, W); return it and the state after it.
+
+        `noise` holds of what belongs to time this piece's alone, (n, ...).
+        """
+
+    def pieces(
+        self, noise: Tensors, condition: Tensors, *, frames: int | None = None
+    ) -> Iterator[Fake]:
+        """Yield the pieces of a video; the last one may be longer than what is left to make."""
+        length = self.spec.frames if frames is None else frames
+        state = self.begin(len(next(iter(noise.values()))))
+        for piece in range(-(-length // self.frames_a_piece)):
+            now = {name: t[:, piece] if name in self.moving else t for name, t in noise.items()}
+            fake, state = self.advance(state, now, condition)
+            yield fake
+
+    def forward(self, noise: Tensors, condition: Tensors, *, frames: int | None = None) -> Fake:
+        """Make the video (n, C, frames, H, W); extras that have frames are joined as it is.
+
+        Extras are tensors of as many dimensions as the video, or belong to the last piece.
+        """
+        length = self.spec.frames if frames is None else frames
+        fakes = list(self.pieces(noise, condition, frames=frames))
+        video = torch.cat([fake.video for fake in fakes], dim=2)[:, :, :length]
+        extras = {
+            name: torch.cat([fake.extras[name] for fake in fakes], dim=2)[:, :, :length]
+            if last.ndim == video.ndim
+            else last
+            for name, last in fakes[-1].extras.items()
+        }
+        return Fake(video, extras)
+
+    def windows(
+        self, noise: Tensors, condition: Tensors, *, size: int, frames: int | None = None
+    ) -> Iterator[Tensor]:
+        """Yield the video as it is made, in windows of at most `size` frames, or of one piece."""
+        left = self.spec.frames if frames is None else frames
+        kept: list[Tensor] = []
+        for fake in self.pieces(noise, condition, frames=frames):
+            video = fake.video[:, :, :left]
+            if kept and sum(part.shape[2] for part in kept) + video.shape[2] > size:
+                yield torch.cat(kept, dim=2)
+                kept = []
+            kept.append(video)
+            left -= video.shape[2]
+        yield torch.cat(kept, dim=2)
 
 
 class Discriminator(Network, ABC):

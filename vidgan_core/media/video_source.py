@@ -47,6 +47,11 @@ class VideoSource:
     interlaced: bool | None = None  # None: look at the first frame
     depth: int = 16
 
+    @property
+    def is_seekable(self) -> bool:
+        """Can reading begin in the middle?"""
+        return self.kind != "video" or self.times.startswith("pts ")
+
     def read(self, numbers: Sequence[int], geometry: Geometry) -> Iterator[Picture]:
         """Yield the frames of the given numbers, which increase, each (H, W, C).
 
@@ -109,8 +114,7 @@ class VideoSource:
         first = next(frames, None)
         if not (first and first.key_frame and first.pts is not None and first.pts <= tick):
             return None
-        number_of: dict[int | None, int] = {int(t): n for n, t in enumerate(times.ticks)}
-        return ((number_of.get(f.pts, -2), f) for f in chain([first], frames))
+        return ((times.number_at(f.pts), f) for f in chain([first], frames))
 
     def _progressive(self, frames: Numbered, stream: VideoStream) -> Numbered:
         """Return whole frames; where it is not known whether they are, the first one decides."""

@@ -17,7 +17,7 @@ class Component:
     `usual` is what the component is usually used with: tables of the configuration that hold
     where the user leaves them open, such as ``{"loss": {"name": "hinge"}, "term": {"r1":
     {"weight": 10}}, "data": {"frames": 8}}``. Terms of a component that names a loss go with that
-    loss alone.
+    loss alone, and a task of a component that names a discriminator with that one alone.
     `default` marks the one of its kind that is used where neither the user nor a usual setting
     names one; only vidgan's own components can be that.
     """

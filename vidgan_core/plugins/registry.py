@@ -275,18 +275,18 @@ class Registry:
     @contextlib.contextmanager
     def _overhearing(self, provider: Provider) -> Iterator[None]:
         """Keep what a plugin prints out of stdout, which is for results."""
-        said = io.StringIO()
+        printed = io.StringIO()
         try:
-            with contextlib.redirect_stdout(said):
+            with contextlib.redirect_stdout(printed):
                 yield
         finally:
-            if words := said.getvalue().split():
+            if words := printed.getvalue().split():
                 self._printed.append(
                     f"plugin {provider} prints when imported: {plain(' '.join(words))}"
                 )
 
     def _lifecycle(self, manifest: object) -> tuple[str, ...]:
-        """Return the names of the hooks that a registered plugin has beside its components."""
+        """Return the names of the hooks that a registered plugin has besides its components."""
         callers = self.hooks.get_hookcallers(manifest) or []
         return tuple(sorted(c.name for c in callers if c.name != "vidgan_components"))
 

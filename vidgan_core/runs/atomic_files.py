@@ -5,9 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError say which file could not be written, which that of a full disk does not."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def write(path: Path, content: Sequence[memoryview]) -> tuple[int, str]:
@@ -24,12 +35,13 @@ def write(path: Path, content: Sequence[memoryview]) -> tuple[int, str]:
 def replace(path: Path, text: str) -> None:
     """Write a text file that is at every moment the old or the new one, after a crash too."""
     unfinished = path.with_name(f".tmp-{path.name}-{os.getpid()}")
-    try:
-        write(unfinished, [memoryview(text.encode())])
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    fsync(path.parent)
+    with naming(path):
+        try:
+            write(unfinished, [memoryview(text.encode())])
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        fsync(path.parent)
 
 
 def fsync(folder: Path) -> None:

@@ -25,9 +25,10 @@ from vidgan_core.config.sources import ConfigSources
 from vidgan_core.errors import UsageError, VidganError
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.runs import bookkeeping
-from vidgan_core.runs.atomic_files import replace
+from vidgan_core.runs.atomic_files import naming, replace
 from vidgan_core.runs.environment import environment
 from vidgan_core.runs.folder_lock import FolderLock, take
+from vidgan_core.runs.vouched_paths import sign
 
 RUNS = Path("runs")
 _UNFINISHED = ".tmp-"
@@ -154,14 +155,15 @@ class RunDir:
     def write_records(self, config: RunConfig, registry: Registry, device: torch.device) -> None:
         """Make the folder a run: write configuration and environment, and make its folders."""
         replace(self.config_file, config.toml())
-        facts = json.dumps(environment(registry, device), indent=1)
+        facts = json.dumps(environment(registry, device) | sign(config), indent=1)
         replace(self.environment_file, facts + "\n")
         self.samples.mkdir(exist_ok=True)
         self.checkpoints.mkdir(exist_ok=True)
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Add one line to metrics.jsonl."""
-        with self.metrics_file.open("a", encoding="utf-8") as file:
+        path = self.metrics_file
+        with naming(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def read_metrics(self) -> list[dict[str, float]]:

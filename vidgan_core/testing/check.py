@@ -11,58 +11,31 @@ from pathlib import Path
 
 import pytest
 
+from vidgan_core import testing
 from vidgan_core.errors import ComponentError, UsageError, did_you_mean
 from vidgan_core.plugins.component import Component
 from vidgan_core.plugins.discovery import Provider, canonical
+from vidgan_core.plugins.kinds import KINDS
 from vidgan_core.plugins.registry import Plugin, Registry
-from vidgan_core.testing import (
-    AugmentSuite,
-    DatasetSuite,
-    DiscriminatorSuite,
-    FeaturesSuite,
-    GeneratorSuite,
-    LossSuite,
-    MetricSuite,
-    PluginSuite,
-    Subject,
-    TermSuite,
-)
+from vidgan_core.testing import PluginSuite, Subject
 
 
 class TestPlugin(PluginSuite):
     """Every plugin."""
 
 
-class TestGenerator(GeneratorSuite):
-    """Every generator."""
+def suites() -> dict[str, type]:
+    """Return a test class for each kind of component: its suite on all that is installed."""
+    found = {kind: getattr(testing, info.suite) for kind, info in KINDS.items()}
+    return {
+        f"Test{kind.capitalize()}": type(
+            f"Test{kind.capitalize()}", (suite,), {"__module__": __name__}
+        )
+        for kind, suite in found.items()
+    }
 
 
-class TestDiscriminator(DiscriminatorSuite):
-    """Every discriminator."""
-
-
-class TestLoss(LossSuite):
-    """Every loss."""
-
-
-class TestTerm(TermSuite):
-    """Every term."""
-
-
-class TestDataset(DatasetSuite):
-    """Every data set."""
-
-
-class TestFeatures(FeaturesSuite):
-    """Every kind of features."""
-
-
-class TestMetric(MetricSuite):
-    """Every metric."""
-
-
-class TestAugment(AugmentSuite):
-    """Every augmentation."""
+globals().update(suites())
 
 
 class Report:

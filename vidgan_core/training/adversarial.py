@@ -147,7 +147,8 @@ class AdversarialGame(Game):
     def check_terms(self) -> None:
         """Raise UsageError for a term of no player, or one that needs what no network gives."""
         given = {f"{p}.{name}" for p, net in self.parts.networks.items() for name in net.gives}
-        fields = [f.name for net in self.parts.networks.values() for f in net.spec.condition]
+        critics = [net for net in self.parts.networks.values() if isinstance(net, Discriminator)]
+        fields = [field.name for net in critics for field in net.spec.condition]
         given |= {f"condition.{name}" for name in fields}
         for weighted in self.terms:
             if weighted.term.player not in self.players:

@@ -6,13 +6,12 @@ from dataclasses import replace
 from typing import cast
 
 from vidgan_core.config.schema import NetworkTable, RunConfig
-from vidgan_core.data.fields import check_field
+from vidgan_core.data.fields import PICTURES, check_field
 from vidgan_core.data.pairs import PairedDataset, paired_fields
 from vidgan_core.errors import UsageError, did_you_mean
 from vidgan_core.interfaces.dataset import Dataset, DataSpec, Field, Split
 from vidgan_core.interfaces.task import Task
 from vidgan_core.plugins.kinds import Kind
-from vidgan_core.plugins.options import typed
 from vidgan_core.plugins.registry import Registry
 
 
@@ -20,15 +19,16 @@ def build_task(config: RunConfig, registry: Registry) -> Task:
     """Make the task of a run, which is built with the clip that a generator is to make."""
     height, width = config.data.height_width
     wanted = DataSpec(config.data.channels, config.data.frames, height, width)
-    target = registry.load("task", config.task.name)
-    return cast(Task, target(wanted, **typed(target, config.task.options)))
+    task = registry.create("task", config.task.name, wanted, options=config.task.options)
+    return cast(Task, task)
 
 
 def build_dataset(config: RunConfig, registry: Registry, split: Split = "train") -> Dataset:
     """Make the data set of a run, of the clips that its task reads."""
     wanted = build_task(config, registry).source
-    target = registry.load("dataset", config.data.name)
-    return cast(Dataset, target(wanted, split, **typed(target, config.data.options)))
+    options = config.data.options
+    dataset = registry.create("dataset", config.data.name, wanted, split, options=options)
+    return cast(Dataset, dataset)
 
 
 def build_measured(config: RunConfig, registry: Registry, split: Split) -> Dataset:
@@ -58,7 +58,9 @@ def conditioned(dataset: Dataset, task: Task, config: RunConfig) -> DataSpec:
     return replace(task.spec, condition=tuple(fields[name] for name in names))
 
 
-def network_spec(spec: DataSpec, task: Task | None, kind: Kind, table: NetworkTable) -> DataSpec:
+def network_spec(
+    spec: DataSpec, task: Task | None, kind: Kind, player: str, table: NetworkTable
+) -> DataSpec:
     """Return what a network is built with: its clip, and the fields that are not hidden from it.
 
     A generator makes the whole clip, whatever part of it is trained on. Raises UsageError where
@@ -67,7 +69,7 @@ def network_spec(spec: DataSpec, task: Task | None, kind: Kind, table: NetworkTa
     names = [field.name for field in spec.condition]
     if unknown := sorted(set(table.hidden) - set(names)):
         hint = did_you_mean(unknown[0], names) if names else "there is no condition"
-        raise UsageError(f"{kind}.hidden: the condition has no {unknown[0]!r}", hint=hint)
+        raise UsageError(f"{player}.hidden: the condition has no {unknown[0]!r}", hint=hint)
     hidden = set(table.hidden)
     if task and kind == "discriminator":
         hidden |= task.hidden
@@ -75,9 +77,11 @@ def network_spec(spec: DataSpec, task: Task | None, kind: Kind, table: NetworkTa
     return replace(spec, condition=tuple(f for f in spec.condition if f.name not in hidden))
 
 
-def refusal(field: Field, table: str, name: str) -> UsageError:
+def refusal(field: Field, kind: Kind, name: str, player: str) -> UsageError:
     """Return the error of a network that can do nothing with a field of its condition."""
+    hint = f"--set '{player}.hidden=[\"{field.name}\"]' keeps it from the {player}"
+    if kind == "discriminator" and field.kind in PICTURES:
+        hint = f"{player}.concat=true joins it with the clip; {hint}"
     return UsageError(
-        f"{table} {name!r} can't be conditioned on {field.name!r}, a {field.kind}",
-        hint=f"--set '{table}.hidden=[\"{field.name}\"]' keeps it from the {table}",
+        f"{kind} {name!r} can't be conditioned on {field.name!r}, a {field.kind}", hint=hint
     )

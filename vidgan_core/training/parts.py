@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any, cast
 
 from vidgan_core.config.schema import RunConfig, TermTable
-from vidgan_core.errors import ConfigError, Problem, ShapeError
+from vidgan_core.errors import ConfigError, Problem, ShapeError, UsageError
 from vidgan_core.interfaces import (
     AdaptiveAugment,
     DataSpec,
@@ -18,6 +18,7 @@ from vidgan_core.interfaces import (
     Task,
     WeightedTerm,
 )
+from vidgan_core.nn.concat_condition import ConcatCondition
 from vidgan_core.nn.spectral_norm import normalise
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.rng import key
@@ -55,25 +56,23 @@ def build_game(
 
 
 def build_network(
-    config: RunConfig,
-    registry: Registry,
-    spec: DataSpec,
-    player: str,
-    task: Task | None = None,
+    config: RunConfig, registry: Registry, spec: DataSpec, player: str, task: Task | None = None
 ) -> Network:
-    """Make the network of one player; the generator alone is all that sampling needs.
-
-    Raises UsageError for a field of the condition that it can do nothing with.
-    """
+    """Make the network of one player; the generator alone is all that sampling needs."""
     table, kind = config.networks[player], game_class(config, registry).players[player]
-    spec = network_spec(spec, task, kind, table)
+    spec = network_spec(spec, task, kind, player, table)
     seed = key(config.seed, "weights", player)
+
+    def make(spec: DataSpec) -> Any:
+        return registry.create(kind, table.name, spec, options=table.options, seed=seed)
+
+    if table.concat and kind != "discriminator":
+        raise UsageError(f"{player}.concat: only a discriminator can be shown joined clips")
     with bounded_build():
-        made = registry.create(kind, table.name, spec, options=table.options, seed=seed)
-    network = cast(Network, made)
+        network: Network = ConcatCondition(spec, make) if table.concat else make(spec)
     for field in spec.condition:
         if not network.reads(field):
-            raise refusal(field, kind, table.name)
+            raise refusal(field, kind, table.name, player)
     if table.spectral_norm:
         normalise(network)
     return network

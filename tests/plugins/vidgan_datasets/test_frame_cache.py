@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 from pathlib import Path
 
@@ -129,3 +130,20 @@ def test_arrays_come_back_as_they_were_written_or_not_at_all(tmp_path: Path) -> 
         assert read_array(path) is None
     path.unlink()
     assert read_array(path) is None
+
+
+def test_the_first_clip_of_a_long_video_does_not_wait_for_all_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("vidgan_datasets.folder.LONG", 100)
+    save("clips/a.mp4", moving_block(240, 32, 32), g="20")
+    streamed = folder(cache_gb=0.0)
+    expected = [streamed.item(i)["video"] for i in (0, 99, 200)]
+    dataset = folder()
+    found = [dataset.item(i)["video"].copy() for i in (0, 99, 200)]
+    (thread,) = dataset._cache._filling.values()  # type: ignore[attr-defined]
+    thread.join()
+    found += [dataset.item(i)["video"] for i in (0, 99, 200)]
+    assert all(map(np.array_equal, found, expected * 2))
+    assert len(list((cache_folder() / "frames").glob("*.npy"))) == 1
+    assert len(pickle.loads(pickle.dumps(dataset))) == len(dataset)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import counting, folder, moving_block, numbers, save_frames, save_strip
+from clips import counting, folder, moving_block, numbers, save_bomb, save_frames, save_strip
 from conftest import Command
 from PIL import Image
 from vidgan_datasets.sequences import missing_before, split_sequences
@@ -170,8 +170,8 @@ def test_a_clip_of_a_large_folder_costs_no_more_than_one_of_a_small_one() -> Non
 def test_strips_without_end_are_refused_before_they_are_decoded() -> None:
     Path("clips").mkdir()
     Image.new("L", (1, 2_000_000)).save("clips/thin.png")
-    Image.new("1", (10_000, 100_000)).save("clips/large.png")
-    Image.new("1", (100_000, 100_000 // 2)).save("clips/bomb.tif", compression="group4")
+    save_bomb("clips/large.png", 100_000, 10_000)
+    save_bomb("clips/frames/bomb.png", 50_000, 100_000)
     records = {r["name"]: r for r in folder().check()}
     assert {r["status"] for r in records.values()} == {"refused"}
     assert "max_frames" in records["thin.png"]["reason"]

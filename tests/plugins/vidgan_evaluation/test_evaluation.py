@@ -20,6 +20,7 @@ from vidgan_evaluation import results_store as store
 from vidgan_evaluation.disjoint_splits import split_scenes, spread
 from vidgan_evaluation.standard_error import errors
 
+from vidgan_core import __version__
 from vidgan_core.interfaces import ClipSet, Evidence, Metric
 from vidgan_core.interfaces.dataset import DataSpec
 from vidgan_core.runs import checkpoint
@@ -190,7 +191,7 @@ def test_a_number_says_all_that_it_depends_on(vidgan: Command, run: Path) -> Non
     assert (facts["step"], facts["model"]) == (3, saved.model_hash)
     (number,) = facts["numbers"]
     assert number["features"] == "colours-1"
-    assert (number["split"], number["seed"], number["version"]) == ("test", 5, "0.1.0")
+    assert (number["split"], number["seed"], number["version"]) == ("test", 5, __version__)
     assert number["better"] == "lower"
     assert number["value"] > 0 < number["error"]
     assert len(number["data"]) == 64

@@ -99,7 +99,7 @@ def test_a_network_that_does_not_take_a_field_says_how_to_hide_it() -> None:
         **{"discriminator": "modern", "data": "shapes", "task": "sparse-frames"},
     )
     run = Run(hidden, REGISTRY)
-    assert not run.parts.discriminator.spec.condition
+    assert not run.networks["discriminator"].spec.condition
     assert run.trainer.step() is not None
     run.batches.close()
     wrong = small("modern", "minimax", 'discriminator.hidden=["class"]', data="shapes")

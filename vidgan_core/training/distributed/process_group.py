@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -26,6 +25,7 @@ from torch.distributed import (  # type: ignore[attr-defined]
 )
 
 from vidgan_core.errors import Exit, VidganError
+from vidgan_core.lifeline import end_with_parent
 from vidgan_core.training.distributed.all_reduce import AllReduce
 from vidgan_core.training.distributed.env import LIFELINE, MEETING, local_rank, processes
 
@@ -149,7 +149,7 @@ def init_process_group() -> ProcessGroup:
     if processes() == 1:
         return SINGLE
     if os.environ.get(LIFELINE):
-        threading.Thread(target=_die_with_parent, daemon=True).start()
+        end_with_parent()
     backend = "gloo"
     if torch.cuda.is_available():
         torch.cuda.set_device(local_rank())
@@ -198,10 +198,3 @@ def _fresh(store: Store, rank: int, size: int) -> PrefixStore:
         except dist.DistStoreError:
             continue  # nobody is there who would answer: it was an old one, or others are late
         return PrefixStore(name, store)
-
-
-def _die_with_parent() -> None:
-    """Wait until the other end of stdin is closed, which happens however the parent ends."""
-    while os.read(0, 1):
-        pass
-    os._exit(Exit.FAILED)

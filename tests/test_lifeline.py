@@ -1,0 +1,53 @@
+"""A process whose parent is killed ends, however it was started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from conftest import wait_for
+
+WORKER = """
+import os, sys, time
+from vidgan_core.lifeline import end_with_parent
+
+def work(*_):
+    end_with_parent()
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+
+if __name__ == "__main__":
+    if sys.argv[1] == "pipe":
+        import subprocess
+        code = "import worker; worker.work()"
+        subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
+        time.sleep(600)
+    from multiprocessing import get_context
+    get_context("spawn").Process(target=work).start()
+"""
+
+
+@pytest.mark.parametrize("how", ["pipe", "multiprocessing"])
+def test_a_process_ends_when_its_parent_is_killed(how: str) -> None:
+    with open("worker.py", "w") as file:
+        file.write(WORKER)
+    parent = subprocess.Popen(
+        [sys.executable, "worker.py", how], stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": os.getcwd()},
+    )  # fmt: skip
+    assert parent.stdout
+    worker = int(parent.stdout.readline())
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    wait_for(lambda: not alive(worker))
+
+
+def alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
