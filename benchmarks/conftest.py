@@ -28,6 +28,11 @@ REGISTRY = Registry.discover()
 GENERATORS = REGISTRY.names("generator")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Measure in this process, on a machine that does nothing else."""
+    return 0
+
+
 def configured(generator: str, *settings: str) -> RunConfig:
     """The configuration that `vidgan run --gen NAME` uses, with settings as for --set."""
     layers = ConfigSources()

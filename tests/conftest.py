@@ -37,6 +37,26 @@ needs_bf16 = pytest.mark.skipif(
 BF16_TOO = ["fp32", pytest.param("bf16", marks=needs_bf16)]  # precisions to test
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process a core for all tests; none besides this one for those that are named."""
+    everything = config.args_source == pytest.Config.ArgsSource.TESTPATHS
+    return len(os.sched_getaffinity(0)) if everything else 0
+
+
+def pytest_configure() -> None:
+    """In such a process, compute in one thread: the others have the other cores."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
+        torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give all tests in the fresh environment to one process: it takes long to make."""
+    for item in items:
+        if "python" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("fresh environment"))
+
+
 def components(kind: Kind) -> list[object]:
     """Every registered component of a kind, as pytest parameters with their names as ids."""
     return [pytest.param(p, id=p.component.name) for p in REGISTRY.all(kind)]

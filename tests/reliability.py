@@ -43,7 +43,7 @@ SUMMED = {
     "hostile evaluation": ("hostile evaluations", "test_a_hostile_evaluation", "shown as text"),
     "garbled books": ("garbled metrics, marks and evaluations", "test_a_run_goes_on", "resumed"),
 }
-OPTIONS = ("-m", "slow or not slow", "-o", "junit_family=xunit1")
+OPTIONS = ("-n", "0", "-m", "slow or not slow", "-o", "junit_family=xunit1")
 
 
 def run(folder: Path) -> None:
