@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vidgan_core.version import __version__
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from vidgan_core.plugins.component import Component
     from vidgan_core.plugins.hookspecs import hookimpl
     from vidgan_core.training.run import Run
-
-__version__ = "0.2.0"
 
 __all__ = ["Component", "__version__", "hookimpl", "load", "train"]
 

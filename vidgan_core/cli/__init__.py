@@ -15,7 +15,6 @@ from importlib import import_module
 
 import click
 
-from vidgan_core import __version__
 from vidgan_core.cli.shared import NO_PLUGINS, no_plugins
 from vidgan_core.errors import (
     ConfigError,
@@ -29,6 +28,7 @@ from vidgan_core.errors import (
 from vidgan_core.plugins.commands import PluggedCommand, commands
 from vidgan_core.streams import safe_streams, to_nowhere
 from vidgan_core.training.distributed.env import local_rank, processes
+from vidgan_core.version import __version__
 
 # In the order of use. The texts are here so that --help imports none of the modules.
 COMMANDS = {

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from vidgan_core import __version__
+from vidgan_core.version import __version__
 
 Mark = Mapping[str, Any]
 

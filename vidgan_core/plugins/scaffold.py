@@ -9,12 +9,12 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
-from vidgan_core import __version__
 from vidgan_core.errors import ComponentError, Problem, UsageError, did_you_mean
 from vidgan_core.plugins.discovery import HOME
 from vidgan_core.plugins.hookspecs import API
 from vidgan_core.plugins.kinds import KINDS
 from vidgan_core.plugins.registry import Registry
+from vidgan_core.version import __version__
 
 # What a plugin may have besides components.
 HOOKS, COMMAND = "hooks", "command"

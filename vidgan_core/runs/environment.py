@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from vidgan_core import __version__
 from vidgan_core.plugins.registry import Registry, versions
+from vidgan_core.version import __version__
 
 
 def environment(registry: Registry, device: torch.device) -> dict[str, Any]:
