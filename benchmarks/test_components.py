@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import numpy as np
 import pytest
 import torch
 from conftest import REGISTRY, configured
@@ -21,7 +22,10 @@ from vidgan_core.interfaces import (
     Features,
     Loss,
     Metric,
+    OptimizerFactory,
+    Task,
 )
+from vidgan_core.runs.folder import RunDir
 from vidgan_core.training.run import Run
 
 SPEC = DataSpec()
@@ -69,9 +73,7 @@ def test_step_with_term(benchmark: BenchmarkFixture, name: str) -> None:
 
 
 def test_step_with_term_none(benchmark: BenchmarkFixture) -> None:
-    run = Run(small(), REGISTRY)
-    benchmark.pedantic(run.trainer.step, rounds=5, warmup_rounds=1)
-    run.batches.close()
+    step(benchmark, small())
 
 
 @pytest.mark.parametrize("name", REGISTRY.names("augment"))
@@ -130,7 +132,60 @@ def test_dataset(benchmark: BenchmarkFixture, name: str) -> None:
     benchmark.pedantic(lambda: dataset.item(next(numbers) % len(dataset)), rounds=20)
 
 
-def small(*terms: str) -> RunConfig:
+@pytest.mark.parametrize("name", REGISTRY.names("task"))
+def test_task(benchmark: BenchmarkFixture, name: str) -> None:
+    """What it makes of a clip of 16x64x64."""
+    task = cast(Task, REGISTRY.create("task", name, SPEC))
+    video = np.random.default_rng(0).integers(256, size=task.source.shape, dtype=np.uint8)
+    benchmark.pedantic(lambda: task.pair({"video": video}, 0), rounds=20)
+
+
+@pytest.mark.parametrize("name", REGISTRY.names("game"))
+def test_game(benchmark: BenchmarkFixture, name: str) -> None:
+    """A step of `vgan`, narrow."""
+    step(benchmark, small(f"game.name={name}"))
+
+
+@pytest.mark.parametrize("name", REGISTRY.names("optimizer"))
+def test_optimizer(benchmark: BenchmarkFixture, name: str) -> None:
+    """An update of 10 weights of 64x64x3x4x4, channels last."""
+    weights = [torch.randn(64, 64, 3, 4, 4) for _ in range(10)]
+    order = torch.channels_last_3d
+    parameters = [torch.nn.Parameter(w.contiguous(memory_format=order)) for w in weights]
+    factory = cast(OptimizerFactory, REGISTRY.create("optimizer", name))
+    optimizer = factory.build([{"params": parameters}], 1e-4)
+    for parameter in parameters:
+        parameter.grad = torch.randn_like(parameter)
+    benchmark.pedantic(optimizer.step, rounds=20, warmup_rounds=1)
+
+
+@pytest.mark.parametrize("name", REGISTRY.names("callback"))
+def test_callback(
+    benchmark: BenchmarkFixture, name: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A run of 2 steps of `vgan`, narrow, from its first step to its last checkpoint."""
+    settings = ("steps=2", "trainer.report_every=1", f"callback.{name}.enabled=true")
+
+    def fit() -> None:
+        run = Run(small(*settings), REGISTRY)
+        run.begin(RunDir.create(tmp_path_factory.mktemp("run"), "run"))
+        run.fit()
+
+    try:
+        benchmark.pedantic(fit, rounds=3, warmup_rounds=1)
+    except VidganError as error:
+        pytest.skip(str(error))
+
+
+def step(benchmark: BenchmarkFixture, config: RunConfig) -> None:
+    """Time steps of a run."""
+    run = Run(config, REGISTRY)
+    benchmark.pedantic(run.trainer.step, rounds=5, warmup_rounds=1)
+    run.batches.close()
+
+
+def small(*settings: str) -> RunConfig:
     shape = ("data.frames=16", "data.size=32", "data.batch=4")
     widths = ("generator.width=8", "discriminator.width=8")
-    return configured("vgan", "term={}", *shape, *widths, *terms)
+    off = [f"callback.{name}.enabled=false" for name in REGISTRY.defaults("callback")]
+    return configured("term={}", *shape, *widths, *off, *settings, generator="vgan")

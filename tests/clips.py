@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -31,13 +33,13 @@ def moving_block(frames: int = 24, height: int = 48, width: int = 64, seed: int 
     rng = np.random.default_rng(seed)
     colour, speed = rng.integers(0, 255, 3), rng.integers(2, 7, 3)
     y, x = np.mgrid[:height, :width]
-    made = np.empty((frames, height, width, 3), np.uint8)
+    drawn = np.empty((frames, height, width, 3), np.uint8)
     for t in range(frames):
         waves = np.stack([y * 2 + t * speed[0], x * 3 - t * speed[1], x + y + t * speed[2]], -1)
-        made[t] = 64 + (colour + waves) % 128
+        drawn[t] = 64 + (colour + waves) % 128
         left = 2 * t % max(1, width - 8)
-        made[t, height // 4 : height // 2, left : left + 8] = 255 - colour
-    return made
+        drawn[t, height // 4 : height // 2, left : left + 8] = 255 - colour
+    return drawn
 
 
 def counting(frames: int, size: int = 32) -> Frames:
@@ -99,6 +101,21 @@ def save_strip(path: Path | str, frames: Frames, *, vertical: bool = False) -> P
     return path
 
 
+def save_bomb(path: Path | str, height: int, width: int) -> Path:
+    """Write a PNG that claims to be of this size, in a hundred bytes."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(b"\0")), chunk(b"IEND", b"")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    return path
+
+
 def save_sound(path: Path | str) -> Path:
     path = Path(path)
     with av.open(f"file:{path}", "w") as container:
@@ -117,5 +134,5 @@ SPEC = DataSpec(frames=4, height=16, width=16)
 def folder(path: Path | str = "clips", split: Split = "train", **options: object) -> Dataset:
     spec = options.pop("spec", SPEC)
     options.setdefault("held_out", 0.0)
-    made: Dataset = REGISTRY.load("dataset", "folder")(spec, split, path=str(path), **options)
-    return made
+    dataset: Dataset = REGISTRY.load("dataset", "folder")(spec, split, path=str(path), **options)
+    return dataset

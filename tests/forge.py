@@ -115,6 +115,33 @@ def not_a_number(it: Forge) -> None:
     it.model()
 
 
+def of_type(name: str, size: int) -> Callable[[Forge], None]:
+    """All weights of another type, the header in order."""
+
+    def forge(it: Forge) -> None:
+        at = 0
+        for entry in it.header.values():
+            if entry["dtype"] == "F32":
+                length = math.prod(entry["shape"]) * size
+                entry |= {"dtype": name}
+            else:
+                begin, end = entry["data_offsets"]
+                length = end - begin
+            entry["data_offsets"] = [at, at + length]
+            at += length
+        it.body = bytes(at)
+        it.model()
+
+    return forge
+
+
+def deep(it: Forge) -> None:
+    """A generator whose depth is an option."""
+    config = it.state["config"]
+    config["generator"] = {"name": "modern", "spectral_norm": False, "depth": 100}
+    it.rewrite()
+
+
 def a_pipe(it: Forge) -> None:
     (it.path / MODEL).unlink()
     os.mkfifo(it.path / MODEL)
@@ -160,9 +187,15 @@ HOSTILE: dict[str, tuple[Callable[[Forge], None], str]] = {
     "state with infinity": (raw_state('{"step": 1e999}'), "not finite"),
     "option out of bounds": (said("config", "generator", "width", value=0), "greater than"),
     "unknown option": (said("config", "generator", "exec", value="x"), "not permitted"),
-    "another width": (said("config", "generator", "width", value=10**6), "tensors differ"),
+    "depth of 100": (deep, "network of more"),
+    "frames of a film": (said("spec", "frames", value=2**20), "at most 4096 frames"),
+    "pixels of a wall": (said("spec", "width", value=2**20), "16384 pixels a side"),
+    "doubles": (of_type("F64", 8), "should be torch.float32 and is torch.float64"),
+    "half precision": (of_type("F16", 2), "should be torch.float32 and is torch.float16"),
+    "integers for weights": (of_type("I32", 4), "should be torch.float32 and is torch.int32"),
+    "another width": (said("config", "generator", "width", value=10**6), "out of memory"),
     "width of 10**30": (said("config", "generator", "width", value=10**30), "does not fit"),
-    "clip of a petabyte": (said("spec", "frames", value=2**40), "bytes of memory"),
+    "clip of a petabyte": (said("spec", "frames", value=2**40), "at most 4096 frames"),
     "no configuration": (said("config", value={}), "Field required"),
     "step that is a path": (said("step", value="/etc/passwd"), "step"),
 }  # fmt: skip

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
+from torch.overrides import TorchFunctionMode
 
 _double_backward: ContextVar[bool] = ContextVar("double_backward", default=False)
 
@@ -94,6 +98,47 @@ def requires_grad(parameters: Sequence[nn.Parameter], flag: bool) -> Iterator[No
     finally:
         for parameter, was in zip(parameters, before, strict=True):
             parameter.requires_grad_(was)
+
+
+@contextmanager
+def without_memory() -> Iterator[None]:
+    """Within the block, build modules on the meta device: names and shapes without numbers.
+
+    For some operations torch then imports its compiler, which takes seconds and changes filters
+    of warnings and a variable of the environment. Both are put back.
+    """
+    environment = set(os.environ)
+    with warnings.catch_warnings(), torch.device("meta"), _WithoutDraws():
+        try:
+            yield
+        finally:
+            for name in set(os.environ) - environment:
+                del os.environ[name]
+
+
+class _WithoutDraws(TorchFunctionMode):
+    """Leaves out what fills a tensor without memory with random numbers.
+
+    Most networks do nothing else that torch would import its compiler for.
+    """
+
+    draws = frozenset(
+        {Tensor.normal_, Tensor.uniform_, Tensor.bernoulli_, Tensor.exponential_, Tensor.random_}
+    )
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        named = kwargs or {}
+        filled = args[0] if args else named.get("tensor")
+        draws = func in self.draws or getattr(func, "__module__", None) == "torch.nn.init"
+        if draws and isinstance(filled, Tensor) and filled.is_meta:
+            return filled
+        return func(*args, **named)
 
 
 def resized(picture: Tensor, height: int, width: int) -> Tensor:

@@ -41,6 +41,12 @@ class Profiler(Callback):
         """Make do with the steps that there were."""
         self._end(run)
 
+    def close(self) -> None:
+        """Stop recording where a run ends with an error: a process records once at a time."""
+        if self._profiler is not None:
+            self._profiler.stop()
+            self._profiler = None
+
     def _begin(self, run: TrainingRun) -> None:
         self._profiler = profile()
         self._profiler.start()

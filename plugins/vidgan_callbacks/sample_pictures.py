@@ -39,9 +39,9 @@ class SamplePictures(Callback):
     def fit_start(self, run: TrainingRun) -> None:
         """Take the conditions that all pictures show, where they can't be drawn.
 
-        Make up for the picture of a step that was saved before its picture was written.
+        Then make up for the picture of a step that was saved before its picture was written.
         """
-        self._condition = fixed(run.config, run.registry, run.sampled.spec, self.count)
+        self._condition = fixed(run.config, run.registry, run.spec, self.count)
         due = run.step and run.step % self.every == 0
         if due and not self._stem(run).with_suffix(".png").exists():
             self._write(run)
@@ -62,14 +62,13 @@ class SamplePictures(Callback):
     def _write(self, run: TrainingRun) -> None:
         if run.step == self._written:
             return
-        generator, seed = run.sampled, run.config.seed
-        wishes = SampleOptions(seed=seed)
+        options = SampleOptions(seed=run.config.seed)
         if self._condition is None:  # one class a row of the contact sheet
-            wishes["classes"] = range(count_classes(generator.spec))
+            options["classes"] = range(count_classes(run.spec))
         else:
-            wishes["condition"] = self._condition
-        clips = sample(generator, self.count, **wishes)
-        mark = make_mark(checkpoint.model_hash(run.model_tensors()), seed)
+            options["condition"] = self._condition
+        clips = sample(run.sampled, self.count, **options)
+        mark = make_mark(checkpoint.model_hash(run.model_tensors()), run.config.seed)
         paths = write_samples(self._stem(run), clips, self.fps, mark)
         self._written = run.step
         run.report("samples_written", paths=paths)

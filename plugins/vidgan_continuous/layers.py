@@ -1,4 +1,4 @@
-"""ConfigSources of StyleGAN2 (Karras et al. 2020) in plain PyTorch, and the plan of the frame sizes.
+"""Layers of StyleGAN2 (Karras et al. 2020) in plain PyTorch, and the plan of the frame sizes.
 
 Weights are drawn as N(0, 1 / fan_in), and activations scaled to keep the variance.
 """

@@ -37,7 +37,7 @@ def tune_convolutions(network: nn.Module) -> None:
 def widen_convolutions(network: nn.Module) -> None:
     """Keep bf16 from convolutions whose gradients a CPU would get wrong in it, in place.
 
-    Under autocast they are computed in single precision (`ways.misread`). To be called after
+    Under autocast they are computed in single precision (`kernels.misread`). To be called after
     `tune_convolutions`, whose layers have another way where they are measured and have one group.
     """
     for layer in network.modules():

@@ -22,14 +22,16 @@ from vidgan_core.media.frames import Frames
 from vidgan_core.media.open import reason
 from vidgan_core.media.video_source import DECODER
 from vidgan_datasets.balance import Balance, shares, window_of
+from vidgan_datasets.folder_changes import refuse_changed
 from vidgan_datasets.folder_index import Record, counts, refresh
-from vidgan_datasets.folder_report import counted, honoured
+from vidgan_datasets.folder_report import counted, first_reasons, honoured, too_short
 from vidgan_datasets.folder_split import Parts, by_content, by_lists, class_of
-from vidgan_datasets.folder_walk import stats_of
 from vidgan_datasets.frame_cache import FrameCache
 from vidgan_datasets.picture_kind import Layout
 from vidgan_datasets.probe_limits import Limits
 from vidgan_datasets.windows import Short, Timeline, Windows
+
+LONG = 2000  # frames that a first step does not wait for
 
 
 class Folder(Dataset):
@@ -146,7 +148,7 @@ class Folder(Dataset):
         record = self._videos[number]
         try:
             wanted = self.windows.numbers(window, self._timeline(record))
-            self._refuse_changed(record, wanted)
+            refuse_changed(self._base, record, wanted, follow=self.follow)
             frames = self._frames(number, wanted, self._geometry_of(record, index))
         except (OSError, ValueError, IndexError, av.FFmpegError) as error:
             raise ClipError(record.name, f"can't be read any more: {reason(error)}") from None
@@ -267,23 +269,17 @@ class Folder(Dataset):
             shape = (record.frames, self.spec.height, self.spec.width, self.spec.channels)
             settings = (DECODER, record.kind, record.interlaced, record.depth, asdict(geometry))
             key = digest(record.sha256, *settings)
-            kept = self._cache.get(key, shape, lambda: source.read(range(source.count), geometry))
+            kept = self._cache.get(
+                key,
+                shape,
+                lambda: source.read(range(source.count), geometry),
+                # Clips of a long video are sought out one by one until all of it is decoded.
+                wait=record.frames < LONG or not source.is_seekable,
+            )
             if kept is not None:
                 return kept[wanted]
         numbers, places = np.unique(wanted, return_inverse=True)
         return np.stack(list(source.read(numbers.tolist(), geometry)))[places]
-
-    def _refuse_changed(self, record: Record, wanted: NDArray[np.int64]) -> None:
-        """Raise ValueError if the files of a clip are not those that were looked into."""
-        if record.kind == "frames":
-            known = dict(zip(record.pictures, record.stats, strict=True))
-            names = [record.used[number] for number in np.unique(wanted)]
-            folder, expected = self._base / record.folder, tuple(known[name] for name in names)
-        else:
-            path = self._base / record.name
-            folder, names, expected = path.parent, [path.name], record.stats
-        if stats_of(folder, names, follow=self.follow) != expected:
-            raise ValueError("it has changed since it was checked")
 
     @cached_property
     def _base(self) -> Path:
@@ -296,24 +292,17 @@ class Folder(Dataset):
 
     def _refuse(self) -> int:
         """Raise UsageError: there is not one clip; say why of the first three files."""
-        reasons = [f"{printable(r.name)}: {self._why_not(r)}" for r in self.records[:3]]
-        where = printable(str(self.root))
-        what = "; ".join(reasons) or "the folder is empty"
-        more = f"; and {len(self.records) - 3} more" if len(self.records) > 3 else ""
-        raise UsageError(
-            f"no clip of {self.spec} for the {self.split} split in {where}: {what}{more}"
-        )
+        found = [(r.name, self._why_not(r)) for r in self.records[:3]]
+        where = f"no clip of {self.spec} for the {self.split} split in {printable(str(self.root))}"
+        raise UsageError(f"{where}: {first_reasons(found, len(self.records))}")
 
     def _why_not(self, record: Record) -> str:
         if record.status != "ok":
             return record.reason
         if record not in self._healthy:
             return "not in data.only" if self.only else "not in a sub-folder, so without a class"
-        timeline = self._timeline(record)
         if not self._windows_of(record):
-            length, span = self.windows.length(timeline), self.windows.span
-            where = " without a cut or gap between" if timeline.breaks and length >= span else ""
-            return f"has {length} of the {span} frames of a window{where}"
+            return too_short(self.windows, self._timeline(record))
         return "in the other split"
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vidgan_core.errors import printable
 from vidgan_core.media.timestamps import Times
 from vidgan_datasets.folder_index import Record
+from vidgan_datasets.windows import Timeline, Windows
 
-HONOURED = {  # what files say beside their pixels, and what was done
+HONOURED = {  # facts about a video that its pixels do not show
     "turned from HDR to SDR": lambda r: r.hdr,
     "deinterlaced": lambda r: r.interlaced,
     "without presentation times": lambda r: _source(r) in ("dts", "rate"),
@@ -17,7 +19,7 @@ HONOURED = {  # what files say beside their pixels, and what was done
 
 
 def counted(parts: dict[str, int], total: int) -> str:
-    """Return how many files are what; "used" is said even of none."""
+    """Return how many files are what; "used" even if there is none."""
     listed = ", ".join(f"{n} {what}" for what, n in parts.items() if n or what == "used")
     return f"{total} file{'s' * (total != 1)}: {listed}"
 
@@ -27,6 +29,20 @@ def honoured(videos: Sequence[Record]) -> str:
     found = {what: sum(map(asks, videos)) for what, asks in HONOURED.items()}
     listed = ", ".join(f"{n} {what}" for what, n in found.items() if n)
     return f"; of the videos {listed}" if listed else ""
+
+
+def first_reasons(reasons: Sequence[tuple[str, str]], total: int) -> str:
+    """Return why the first files are not used, and how many more there are."""
+    listed = "; ".join(f"{printable(name)}: {why}" for name, why in reasons)
+    more = total - len(reasons)
+    return (listed or "the folder is empty") + (f"; and {more} more" if more > 0 else "")
+
+
+def too_short(windows: Windows, timeline: Timeline) -> str:
+    """Return why a video has no window."""
+    length, span = windows.length(timeline), windows.span
+    where = " without a cut or gap between" if timeline.breaks and length >= span else ""
+    return f"has {length} of the {span} frames of a window{where}"
 
 
 def _source(record: Record) -> str:

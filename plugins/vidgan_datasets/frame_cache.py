@@ -6,11 +6,14 @@ import math
 import os
 import re
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 
 from vidgan_core.data.array_file import read_array, write_rows
@@ -34,6 +37,10 @@ class FrameCache:
     def __init__(self, gigabytes: float) -> None:
         self.bound = int(gigabytes * 2**30)
         self._written = 0
+        self._filling: dict[str, threading.Thread] = {}
+
+    def __getstate__(self) -> dict[str, Any]:  # threads stay in the process that started them
+        return self.__dict__ | {"_filling": {}}
 
     @property
     def folder(self) -> Path:
@@ -41,11 +48,17 @@ class FrameCache:
         return cache_folder() / "frames"
 
     def get(
-        self, key: str, shape: tuple[int, ...], decode: Callable[[], Iterable[Picture]]
+        self,
+        key: str,
+        shape: tuple[int, ...],
+        decode: Callable[[], Iterable[Picture]],
+        *,
+        wait: bool = True,
     ) -> Frames | None:
         """Return the array kept under `key`; decode and keep it if there is none.
 
-        None if it can't be kept: then it is for the caller to do without.
+        None if it can't be kept, or not yet: without `wait` a thread decodes it meanwhile. Then it
+        is for the caller to do without.
         """
         path = self.folder / f"{key}.npy"
         if (array := _kept(path, shape)) is not None:
@@ -53,14 +66,31 @@ class FrameCache:
             return array
         if not _prepared(self.folder):
             return None
+        if wait:
+            self._fill(path, shape, decode)
+            return _kept(path, shape)
+        if key not in self._filling:
+            arguments = (path, shape, decode)
+            thread = threading.Thread(target=self._fill_quietly, args=arguments, daemon=True)
+            self._filling[key] = thread
+            thread.start()
+        return None
+
+    def _fill(
+        self, path: Path, shape: tuple[int, ...], decode: Callable[[], Iterable[Picture]]
+    ) -> None:
         try:
             write_rows(path, shape, np.uint8, decode())
         except OSError:
-            return None
+            return
         self._written += math.prod(shape)
         if self._written > self.bound / 20:
             self.trim()
-        return _kept(path, shape)
+
+    def _fill_quietly(self, *arguments: Any) -> None:
+        """Fill; a video that can't be read any more is for who asks for its clips to report."""
+        with suppress(ValueError, IndexError, av.FFmpegError):
+            self._fill(*arguments)
 
     def trim(self) -> None:
         """Remove the files that were unused for longest until the rest fits the bound."""

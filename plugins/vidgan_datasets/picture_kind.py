@@ -42,7 +42,9 @@ def _shape(file: BinaryIO, head: bytes) -> str:
         file.seek(0)
         with Image.open(file, formats=FORMATS) as image:
             return "strip" if strip_length(*upright_size(image)) >= LEAST_STRIP else "frames"
-    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError):
+    except Image.DecompressionBombError:
+        return "frames"
+    except (OSError, ValueError, SyntaxError, struct.error):
         return "frames" if head.startswith(_CERTAIN) else "video"
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 from vidgan_core.data.cache import file_digest
 from vidgan_core.media.cuts import CutDetector
 from vidgan_core.media.fit import pixel_aspect
-from vidgan_core.media.open import best_stream, open_video, reason
+from vidgan_core.media.open import best_stream, decoder_of, open_video, reason
 from vidgan_core.media.orientation import Orientation
 from vidgan_core.media.timestamps import Times
 from vidgan_core.media.tone_map import is_hdr
@@ -117,12 +117,13 @@ def _decoded(
 ) -> Iterator[VideoFrame]:
     """Yield every frame. Raises Damaged at the first doubt."""
     count = packets = 0
+    decoder = decoder_of(stream)
     try:
         for packet in container.demux(stream):
             if packet.is_corrupt:
                 raise Damaged(f"damaged after frame {count}")
             packets += packet.dts is not None or packet.size > 0  # the last one only flushes
-            for frame in packet.decode():
+            for frame in decoder.decode(packet if packet.size else None):
                 if frame.is_corrupt:
                     raise Damaged(f"frame {count} is damaged")
                 count += 1

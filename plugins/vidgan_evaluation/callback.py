@@ -139,7 +139,6 @@ def _keep_best(run: TrainingRun) -> None:
     curve = store.curve(store.read(run.folder.evaluations), name)
     found = [result for step, result in curve.items() if step in there]
     if found:
-        choose = min if found[0].better == "lower" else max
-        value = choose(result.value for result in found)
-        step = next(s for s, r in curve.items() if s in there and r.value == value)
-        mark_best(run.folder.checkpoints, Best(step, name, value))
+        chosen = min(found, key=lambda result: result.cost)
+        step = next(s for s, r in curve.items() if r is chosen)
+        mark_best(run.folder.checkpoints, Best(step, name, chosen.value))

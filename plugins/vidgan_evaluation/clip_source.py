@@ -19,6 +19,7 @@ from vidgan_core.inference.sampler import in_batches
 from vidgan_core.interfaces import Generator, Tensors
 from vidgan_core.interfaces.dataset import Dataset, DataSpec
 from vidgan_core.media.pixels import to_uint8
+from vidgan_evaluation.disjoint_splits import Part
 
 CHUNK = 8  # clips at a time; fixed, since the last digit of a layer's output may depend on it
 
@@ -28,10 +29,11 @@ Rows = Callable[[DataSpec, int, int], Tensors]  # the condition that a spec want
 
 @dataclass(frozen=True, slots=True)
 class Clips:
-    """`n` clips of one shape, made when they are asked for, `CHUNK` at a time.
+    """`n` clips of one shape, read or generated when they are asked for, `CHUNK` at a time.
 
     `key` names them in the cache of features; nothing where they are not worth keeping. `rows`
-    gives the condition of real clips as a generator takes it.
+    gives the condition of real clips as a generator takes it, `groups` which clips are from one
+    video or scene; nothing where each is a sample of its own.
     """
 
     n: int
@@ -40,6 +42,7 @@ class Clips:
     what: str
     key: str = ""
     rows: Rows | None = None
+    groups: tuple[int, ...] = ()
 
 
 def plain(spec: DataSpec) -> DataSpec:
@@ -47,11 +50,15 @@ def plain(spec: DataSpec) -> DataSpec:
     return replace(spec, condition=())
 
 
-def real(dataset: Dataset, numbers: Sequence[int], what: str = "real") -> Clips:
-    """Return clips of a data set."""
-    key = digest("clips", dataset.fingerprint, dataset.split, list(numbers))
+def real(
+    dataset: Dataset, numbers: Sequence[int], what: str = "real", part: Part | None = None
+) -> Clips:
+    """Return clips of a data set; `part` says from which video or scene each is."""
+    key = digest("clips", dataset.fingerprint, dataset.split, numbers)
     chunks = partial(_real_chunks, dataset, numbers)
-    return Clips(len(numbers), plain(dataset.spec), chunks, what, key, _rows(dataset, numbers))
+    groups = tuple(part[number] for number in numbers) if part else ()
+    spec = plain(dataset.spec)
+    return Clips(len(numbers), spec, chunks, what, key, _rows(dataset, numbers), groups)
 
 
 def fake(

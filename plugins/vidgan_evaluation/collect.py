@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +25,7 @@ def unwatched(what: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be gathered: features by a name, and whether the pixels themselves are needed.
+    """What is to be collected: features by a name, and whether the pixels themselves are needed.
 
     Those in `frame_features` are built for clips of one frame, and given each frame as one.
     """
@@ -42,22 +42,32 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class ClipStatistics:
-    """What was gathered of `n` clips."""
+    """What was collected of `n` clips."""
 
     n: int
     shape: tuple[int, int, int, int]
     vectors: Mapping[tuple[str, bool], Tensor]  # (N, D), or (N, T, D) of single frames; float32
     condition: Tensors
     video: Tensor | None = None
+    group: Tensor | None = None  # (N,) which clips are from one video or scene
+
+    def rows(self, rows: Sequence[int]) -> ClipStatistics:
+        """Return the vectors of some of the clips."""
+        places = torch.tensor(rows)
+        vectors = {key: tensor[places] for key, tensor in self.vectors.items()}
+        condition = {key: tensor[places] for key, tensor in self.condition.items()}
+        group = None if self.group is None else self.group[places]
+        return ClipStatistics(len(rows), self.shape, vectors, condition, group=group)
 
     def clip_set(self, features: str = "", *, video: bool = False, frames: bool = False) -> ClipSet:
-        """Return it as a metric sees it that looks at the named features."""
+        """Return what a metric gets that is measured on the named features."""
         vectors = self.vectors.get((features, False))
         return ClipSet(
             self.video if video and self.video is not None else self._shape_alone(),
             None if vectors is None else vectors.double(),
             self.vectors.get((features, True)) if frames else None,
             self.condition,
+            self.group,
         )
 
     def _shape_alone(self) -> Tensor:
@@ -73,20 +83,21 @@ def collect(
     Raises VidganError if a vector is not finite.
     """
     features = wanted.all()
+    group = torch.tensor(clips.groups) if clips.groups else None
     keys = {name: _key(clips, name, f, device) for name, f in features.items() if clips.key}
     kept = {name: array for name, key in keys.items() if (array := cache.recall(key)) is not None}
     labels = _labels(clips) if clips.key else None
     if labels is not None and kept.keys() == features.keys() and not wanted.video:
         watch(f"{clips.what} clips, kept from before", clips.n, clips.n)
-        return ClipStatistics(clips.n, clips.spec.shape, _tensors(kept), labels)
+        return ClipStatistics(clips.n, clips.spec.shape, _tensors(kept), labels, group=group)
     missing = {name: f for name, f in features.items() if name not in kept}
-    made, condition, video = _go_through(clips, missing, wanted.video, device, watch)
+    computed, condition, video = _go_through(clips, missing, wanted.video, device, watch)
     if clips.key:
-        for name, tensor in made.items():
+        for name, tensor in computed.items():
             cache.keep(keys[name], tensor.numpy())
         _keep_labels(clips, condition)
-    vectors = {**_tensors(kept), **made}
-    return ClipStatistics(clips.n, clips.spec.shape, vectors, condition, video)
+    vectors = {**_tensors(kept), **computed}
+    return ClipStatistics(clips.n, clips.spec.shape, vectors, condition, video, group)
 
 
 def _go_through(

@@ -21,23 +21,31 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Also write a page, a self-contained .html file.",
 )
+@click.option("--by", metavar="NUMBER", help="Sort the runs by a number, such as fd-lite0.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the clips on the page.")
 @as_json
 @no_plugins
 def command(
-    runs: tuple[Path, ...], out: Path | None, seed: int, as_json: bool, no_plugins: bool
+    runs: tuple[Path, ...],
+    out: Path | None,
+    by: str | None,
+    seed: int,
+    as_json: bool,
+    no_plugins: bool,
 ) -> None:
     """Compare RUNS: their numbers, clips, learning curves and configurations.
 
     The numbers are the ones that `vidgan eval` stored. Numbers of different protocols are refused.
     """
     from vidgan_core.errors import UsageError
-    from vidgan_evaluation.comparison import collect, table
+    from vidgan_evaluation.comparison import leaderboard, read_runs, table
 
     if out and out.suffix.lower() != ".html":
         raise UsageError(f"{out}: the page is an .html file")
     registry = discover(no_plugins)
-    comparison = collect(runs, registry)
+    comparison = read_runs(runs, registry)
+    if by:
+        comparison = comparison.ranked(by)
     if out:
         from vidgan_core.runs.atomic_files import replace
         from vidgan_evaluation.html_page import render
@@ -46,13 +54,13 @@ def command(
         shown, failed = sample_clips(comparison, registry, seed)
         for reason in failed:
             click.echo(f"warning: {reason}", err=True)
-        said = " ".join(["vidgan compare", *map(str, runs), "-o", str(out)])
+        written_with = " ".join(["vidgan compare", *map(str, runs), "-o", str(out)])
         out.parent.mkdir(parents=True, exist_ok=True)
-        replace(out, render(comparison, shown, said))
+        replace(out, render(comparison, shown, written_with))
     if as_json:
         print_json(_records(comparison))
     else:
-        print_table(table(comparison))
+        print_table(leaderboard(comparison, by) if by else table(comparison))
     if out:
         click.echo(out, err=True)
 

@@ -190,7 +190,7 @@ def _print(found: Sequence[Evaluation], as_json: bool) -> None:
 
 
 def _data_config(data: str, settings: tuple[str, ...], registry: Registry) -> RunConfig:
-    """Return the configuration of a data set, every film of a folder in its train split."""
+    """Return the configuration of a data set, every video of a folder in its train split."""
     from vidgan_core.config.resolve import resolve
     from vidgan_core.config.sources import ConfigSources
 

@@ -6,25 +6,26 @@ import math
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.config.sources import flat
-from vidgan_core.errors import UsageError, printable
+from vidgan_core.errors import UsageError, did_you_mean, printable
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.runs.folder import RunDir
 from vidgan_evaluation import results_store as store
-from vidgan_evaluation.result import Result, differences
+from vidgan_evaluation.result import Result, differences, rank
 from vidgan_evaluation.results_store import Evaluation
 
 Points = list[tuple[float, float]]
 Curves = Mapping[str, Mapping[int, Result]]  # by run and step
 MOST_DIGITS = 12  # after the point
 AXES = ("steps", "clips", "time")
-UNTOLD = ("data.workers", "eval.", "samples.", "log.", "checkpoint.")  # no part of the model
+# What is no part of the model.
+UNTOLD = ("data.workers", "callback", "trainer.report_every", "checkpoint.")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Entry:
 
     @property
     def clips_a_step(self) -> int:
-        """How many real clips are seen a step."""
+        """How many real clips are used a step."""
         return self.config.data.batch * int(self.config.game.options.get("d_steps", 1))
 
     def place(self, step: int, axis: str) -> float:
@@ -81,25 +82,39 @@ class Comparison:
     curves: Mapping[str, Curves]
 
     def best(self, name: str) -> str:
-        """Return which run has the best number; nothing where several have."""
+        """Return which run is best by a number; nothing where another is within twice the error.
+
+        That is the error of the difference of two: sqrt(a^2 + b^2).
+        """
+        (label, first), *others = sorted(self.numbers[name].items(), key=lambda item: item[1].cost)
+        return label if others and all(_apart(first, other) for _, other in others) else ""
+
+    def ranked(self, name: str) -> Comparison:
+        """Return it with the runs in the order of a number, those without it last."""
+        if name not in self.numbers:
+            raise UsageError(f"no run has {name!r}", hint=did_you_mean(name, self.numbers))
         found = self.numbers[name]
-        lower = next(iter(found.values())).better == "lower"
-        best = (min if lower else max)(number.value for number in found.values())
-        labels = [label for label, number in found.items() if number.value == best]
-        return labels[0] if len(labels) == 1 else ""
+        costs = {label: result.cost for label, result in found.items()}
+        order = sorted(self.entries, key=lambda entry: costs.get(entry.label, math.inf))
+        return replace(self, entries=order)
 
     def config_differences(self) -> dict[str, list[str]]:
         """Return the keys of the configurations that differ, and each run's value."""
         configs = [flat(entry.config.model_dump(mode="json")) for entry in self.entries]
         rows = {}
         for key in sorted({key for config in configs for key in config}):
-            values = ["-" if config.get(key) is None else _said(config[key]) for config in configs]
+            values = ["-" if config.get(key) is None else _text(config[key]) for config in configs]
             if len(set(values)) > 1 and not key.startswith(UNTOLD):
                 rows[key] = values
         return rows
 
 
-def collect(paths: Sequence[Path], registry: Registry) -> Comparison:
+def _apart(one: Result, other: Result) -> bool:
+    joint = math.hypot(one.error or 0.0, other.error or 0.0)
+    return abs(other.cost - one.cost) > 2 * joint
+
+
+def read_runs(paths: Sequence[Path], registry: Registry) -> Comparison:
     """Read the runs. Raises UsageError where numbers of one name are of different protocols."""
     folders = [RunDir.open(path) for path in paths]
     if len({folder.path.resolve() for folder in folders}) < len(folders):
@@ -115,7 +130,8 @@ def collect(paths: Sequence[Path], registry: Registry) -> Comparison:
         for label, folder in zip(_labels(paths), folders, strict=True)
     ]
     names = sorted(
-        {n.name for entry in entries for e in entry.evaluations.values() for n in e.numbers}
+        {n.name for entry in entries for e in entry.evaluations.values() for n in e.numbers},
+        key=rank,
     )
     common = {name: _common(name, entries) for name in names}
     latest = {
@@ -157,7 +173,7 @@ def _points(curves: Curves) -> int:
 
 
 def _refusal(name: str, found: Mapping[str, Mapping[tuple[str, ...], Mapping[int, Result]]]) -> str:
-    """Say which runs were measured in different ways, and in which."""
+    """Say which runs were measured by different protocols, and by which."""
     pairs = list(combinations(found, 2))
     apart = (pair for pair in pairs if not set(found[pair[0]]) & set(found[pair[1]]))
     first, second = next(apart, pairs[0])
@@ -177,7 +193,7 @@ def _labels(paths: Sequence[Path]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(path) for path in paths]
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -193,6 +209,20 @@ def table(comparison: Comparison) -> list[list[str]]:
         cells = [figure(of_runs[label]) if label in of_runs else "-" for label in labels]
         one = next(iter(of_runs.values()))
         rows.append([name, *cells, floor(of_runs), one.better, one.protocol])
+    return rows
+
+
+def leaderboard(comparison: Comparison, name: str) -> list[list[str]]:
+    """Return a row a run, best first by a number, with the settings in which the runs differ."""
+    settings = comparison.config_differences()
+    results = comparison.numbers[name]
+    rows = [["run", name, "floor", "steps", "minutes", *settings]]
+    for place, entry in enumerate(comparison.entries):
+        result = results.get(entry.label)
+        found = figure(result) if result else "-"
+        cells = [found, floor(results), str(entry.step), f"{entry.seconds / 60:.1f}"]
+        own = [printable(values[place]) for values in settings.values()]
+        rows.append([printable(entry.label), *cells, *own])
     return rows
 
 

@@ -12,7 +12,7 @@ from vidgan_core.interfaces import Dataset
 from vidgan_core.rng import keyed
 from vidgan_evaluation.clip_source import CHUNK, Chunk, Clips, plain, real
 from vidgan_evaluation.degradations import DAMAGES, LONGER, DegradationSeries
-from vidgan_evaluation.disjoint_splits import spread
+from vidgan_evaluation.disjoint_splits import Part, spread
 
 POOL = 4  # times n: among how many clips those of the classes that are left are looked for
 
@@ -24,17 +24,18 @@ class DegradationStudy:
     faster.
     """
 
-    def __init__(self, dataset: Dataset, parts: Sequence[list[int]], n: int, seed: int) -> None:
+    def __init__(self, dataset: Dataset, parts: Sequence[Part], n: int, seed: int) -> None:
         self.frames = dataset.spec.frames // LONGER
         self.spec = replace(plain(dataset.spec), frames=self.frames)
         self._dataset = dataset
-        self._pool = spread(parts[1], min(len(parts[1]), POOL * n))
+        self._part = {number: group for part in parts for number, group in part.items()}
+        self._pool = spread(list(parts[1]), min(len(parts[1]), POOL * n))
         self._n, self._seed = n, seed
         self.reference, self.clean, self.train = (
-            self._clips(spread(part, n), what)
+            self._clips(spread(list(part), n), what)
             for part, what in zip(parts, ("reference", "real", "training"), strict=True)
         )
-        self._numbers, self._copies = spread(parts[1], n), spread(parts[2], n)
+        self._numbers, self._copies = spread(list(parts[1]), n), spread(list(parts[2]), n)
 
     def degraded(self, series: DegradationSeries, strength: float) -> Clips | None:
         """Return degraded clips; None where the data can't have it (a single class)."""
@@ -75,11 +76,11 @@ class DegradationStudy:
     def _clips(
         self, numbers: list[int], what: str, damage: tuple[DegradationSeries, float] | None = None
     ) -> Clips:
-        whole = real(self._dataset, numbers, what)
+        whole = real(self._dataset, numbers, what, self._part)
         name, strength = (damage[0].name, damage[1]) if damage else ("", 0.0)
         key = digest("sanity", whole.key, self.frames, name, strength, self._seed)
         chunks = partial(self._chunks, whole, name, strength)
-        return Clips(whole.n, self.spec, chunks, what, key)
+        return replace(whole, spec=self.spec, chunks=chunks, key=key)
 
     def _chunks(self, whole: Clips, name: str, strength: float) -> Iterator[Chunk]:
         damage = DAMAGES.get(name)  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""Evaluate one folder of clips against another, whoever made them."""
+"""Evaluate one folder of clips against another, wherever they are from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vidgan_core.interfaces import Metric
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.training.inputs import build_dataset
 from vidgan_evaluation.clip_source import plain, real
-from vidgan_evaluation.disjoint_splits import split_scenes, spread
+from vidgan_evaluation.disjoint_splits import by_source, split_scenes, spread
 from vidgan_evaluation.evaluator import Evaluator, RealClips
 from vidgan_evaluation.metric_selection import GROUPS, MetricSelector
 from vidgan_evaluation.options import Request
@@ -33,37 +33,40 @@ def evaluate_folders(
 ) -> Evaluation:
     """Measure the clips of a folder against those of another.
 
-    The frame size is the films' own, where all have the same, unless data.size is set. With a
+    The frame size is the videos' own, where all have the same, unless data.size is set. With a
     metric of pairs, clip i of one belongs to clip i of the other, and there is no floor.
     """
     configs = [_config(path, settings, registry) for path in (folder, against)]
     size = _common_size(dict(zip((folder, against), configs, strict=True)), settings, registry)
     configs = [c.model_copy(update={"data": c.data.model_copy(update=size)}) for c in configs]
-    made, truth = (build_dataset(config, registry) for config in configs)
+    judged_set, real_set = (build_dataset(config, registry) for config in configs)
     paired = _paired(request.metrics, registry)
-    if paired and len(made) != len(truth):
+    if paired and len(judged_set) != len(real_set):
         raise UsageError(
-            f"pairs need equally many clips: {printable(str(folder))} has {len(made)}, "
-            f"{printable(str(against))} has {len(truth)}"
+            f"pairs need equally many clips: {printable(str(folder))} has {len(judged_set)}, "
+            f"{printable(str(against))} has {len(real_set)}"
         )
-    sides = [list(range(len(truth)))] if paired else split_scenes(truth, 2)
-    judged = list(range(len(made)))
-    for dataset in (made, truth):
+    everything = by_source(real_set, range(len(real_set)))
+    sides = [everything] if paired else split_scenes(real_set, 2)
+    judged = by_source(judged_set, range(len(judged_set)))
+    for dataset in (judged_set, real_set):
         request.say(dataset.summary())
     n = clips_each(request, [*sides, judged], "the smaller folder")
     have = {"pairs"} if paired else set[str]()
-    if made.fields and truth.fields:
+    if judged_set.fields and real_set.fields:
         have.add("class")
-    selection = select(MetricSelector(registry, configs[1], plain(truth.spec), have), request, n)
-    reference, *other = (real(truth, spread(side, n)) for side in sides)
-    measured = RealClips(truth.fingerprint, "all", reference, other[0] if other else None)
+    selection = select(MetricSelector(registry, configs[1], plain(real_set.spec), have), request, n)
+    reference, *other = (real(real_set, spread(list(side), n), part=side) for side in sides)
+    measured = RealClips(real_set.fingerprint, "all", reference, other[0] if other else None)
     evaluator = Evaluator(selection, measured, request)
-    clips = replace(real(made, spread(judged, n)), what=folder.name, key="")
-    return Evaluation(None, made.fingerprint, tuple(evaluator.measure(clips)))
+    clips = replace(
+        real(judged_set, spread(list(judged), n), part=judged), what=folder.name, key=""
+    )
+    return Evaluation(None, judged_set.fingerprint, tuple(evaluator.measure(clips)))
 
 
 def _config(path: Path, settings: Sequence[str], registry: Registry) -> RunConfig:
-    """Return the configuration of the data set that holds every film of a folder."""
+    """Return the configuration of the data set that holds every video of a folder."""
     layers = ConfigSources()
     layers.add_tables({"data": {"name": "folder", "path": str(path), "held_out": 0}}, str(path))
     for setting in settings:
@@ -74,7 +77,7 @@ def _config(path: Path, settings: Sequence[str], registry: Registry) -> RunConfi
 def _common_size(
     configs: Mapping[Path, RunConfig], settings: Sequence[str], registry: Registry
 ) -> Mapping[str, list[int]]:
-    """Return the one size that all films have. Raises UsageError where they are mixed."""
+    """Return the one size that all videos have. Raises UsageError where they are mixed."""
     if any(setting.partition("=")[0].strip() == "data.size" for setting in settings):
         return {}
     sizes = {
@@ -84,11 +87,13 @@ def _common_size(
         for path, c in configs.items()
     }
     if len({size for found in sizes.values() for size in found}) > 1:
-        said = "; ".join(
+        sizes_text = "; ".join(
             f"{printable(str(path))}: {', '.join(f'{h}x{w}' for h, w in found[:4])}"
             for path, found in sizes.items()
         )
-        raise UsageError(f"clips of mixed sizes: {said}", hint="--set data.size=64 scales them")
+        raise UsageError(
+            f"clips of mixed sizes: {sizes_text}", hint="--set data.size=64 scales them"
+        )
     found = next((found for found in sizes.values() if found), None)
     return {"size": list(found[0])} if found else {}
 

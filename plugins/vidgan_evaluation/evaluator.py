@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -26,24 +26,32 @@ Step = Callable[[], object]
 class RealClips:
     """The real clips: one half to measure against, the other for the floor, and training clips.
 
-    Without the other half there is no floor.
+    Without the other half there is no floor, without `level` none of training clips. `train` are
+    searched for copies; `searched` is their share of the training split.
     """
 
     data: str
     split: str
     reference: Clips
     other: Clips | None = None
+    level: Clips | None = None
     train: Clips | None = None
+    searched: str = "all"
 
 
 class Evaluator:
-    """Metrics with the real clips they measure against; floors are found once."""
+    """Metrics with the real clips they measure against.
+
+    Once, it finds what real clips score in the place of generated ones: `floors` those of the
+    other half, `levels` those of the training split.
+    """
 
     def __init__(self, selection: Selection, real: RealClips, request: Request) -> None:
         for network in (*selection.pool.values(), *selection.frame_pool.values()):
             network.to(request.device)
         self.selection = selection
         self.floors: dict[str, float] = {}
+        self.levels: dict[str, float] = {}
         self._real = real
         self._request = request
         self._train: ClipStatistics | None = None
@@ -52,7 +60,9 @@ class Evaluator:
             self._train = collect(real.train, wanted, request.device, request.watch)
         self._reference = self.collect(real.reference)
         if real.other:
-            self._find_floors(real.other)
+            self.floors = self._scores("floor", real.other, {"pairs", "generator"})
+        if real.level:
+            self.levels = self._scores("level", real.level, {"pairs", "generator", "train"})
 
     @property
     def reference(self) -> Clips:
@@ -62,7 +72,7 @@ class Evaluator:
     @property
     def names(self) -> list[str]:
         """The names of all numbers."""
-        return [asked.label(name) for asked in self.selection.runs for name in asked.metric.better]
+        return [run.label(name) for run in self.selection.runs for name in run.metric.better]
 
     def collect(self, clips: Clips) -> ClipStatistics:
         """Gather what the metrics need of some clips."""
@@ -84,93 +94,96 @@ class Evaluator:
             return []
         fake = self.collect(clips)
         numbers: list[Result] = []
-        for done, asked in enumerate(self.selection.runs):
-            self._request.watch(asked.label(asked.name), done, len(self.selection.runs))
+        for done, run in enumerate(self.selection.runs):
+            self._request.watch(run.label(run.name), done, len(self.selection.runs))
             started = time.perf_counter()
-            evidence = replace(self.evidence(asked, fake), generator=generator, step=step)
-            if (measured := self._measured(asked, evidence)) is None:
+            evidence = replace(self.evidence(run, fake), generator=generator, step=step)
+            if (measured := self._measured(run, evidence)) is None:
                 continue
             found, own = measured
-            error = own or errors(asked.metric, evidence, self._request.seed)
+            error = own or errors(run.metric, evidence, self._request.seed)
             seconds = time.perf_counter() - started
             for name in found:
-                label = asked.label(name)
+                label = run.label(name)
                 numbers.append(
                     Result(
                         label,
                         found[name],
                         error.get(name),
                         self.floors.get(label),
-                        asked.metric.better[name],
-                        protocol(label, clips.spec, clips.n, self._changed(asked)),
-                        self._fingerprint(asked),
+                        run.metric.better[name],
+                        protocol(label, clips.spec, clips.n, self._changed(run)),
+                        self._fingerprint(run),
                         self._real.data,
                         self._real.split,
                         self._request.seed,
                         __version__,
                         round(seconds, 3),
+                        self.levels.get(label),
                     )
                 )
         return numbers
 
-    def evidence(self, asked: MetricRun, fake: ClipStatistics) -> Evidence:
+    def evidence(self, run: MetricRun, fake: ClipStatistics) -> Evidence:
         """Return what one metric is given."""
-        needs = asked.metric.needs
-        real, made = (
-            side.clip_set(asked.features, video="video" in needs, frames="frame-features" in needs)
+        needs = run.metric.needs
+        real, generated = (
+            side.clip_set(run.features, video="video" in needs, frames="frame-features" in needs)
             for side in (self._reference, fake)
         )
-        train = self._train.clip_set(asked.features) if self._train and "train" in needs else None
-        return Evidence(real, made, train)
+        searched = self._train if "train" in needs else None
+        train = searched.clip_set(run.features) if searched else None
+        return Evidence(real, generated, train)
 
-    def values(self, asked: MetricRun, evidence: Evidence) -> dict[str, float]:
+    def values(self, run: MetricRun, evidence: Evidence) -> dict[str, float]:
         """Return a metric's numbers. Raises VidganError if one is not finite."""
-        measured = self._measured(asked, evidence)
+        measured = self._measured(run, evidence)
         return measured[0] if measured else {}
 
     def _measured(
-        self, asked: MetricRun, evidence: Evidence
+        self, run: MetricRun, evidence: Evidence
     ) -> tuple[dict[str, float], dict[str, float]] | None:
         """Return a metric's numbers and the errors that it knows itself.
 
         None for a metric of a group that has nothing to say about these clips.
         """
         try:
-            measured = asked.metric.measure(evidence)
+            measured = run.metric.measure(evidence)
         except UsageError as error:
             if not self.selection.lenient:
                 raise
-            self._request.say(f"left out: {asked.label(asked.name)}: {error}")
+            self._request.say(f"left out: {run.label(run.name)}: {error}")
             return None
-        found = {name: measured[name] for name in asked.metric.better if name in measured}
+        found = {name: measured[name] for name in run.metric.better if name in measured}
         for name, value in found.items():
             if not math.isfinite(value):
-                raise VidganError(f"{asked.label(name)} is {value}: no number")
+                raise VidganError(f"{run.label(name)} is {value}: no number")
         own = {name: measured.get(f"{name}_error", math.nan) for name in found}
         return found, {name: error for name, error in own.items() if math.isfinite(error)}
 
-    def _find_floors(self, other: Clips) -> None:
-        """Measure the other half of the real clips as if they were generated."""
-        asked_for: Sequence[MetricRun] = [
-            a for a in self.selection.runs if not a.metric.needs & {"pairs", "generator"}
-        ]
-        if not asked_for:
-            return
-        half = self.collect(other)
-        for done, asked in enumerate(asked_for):
-            self._request.watch(f"floor of {asked.label(asked.name)}", done, len(asked_for))
-            found = self.values(asked, self.evidence(asked, half))
-            self.floors |= {asked.label(name): value for name, value in found.items()}
+    def _scores(self, what: str, clips: Clips, without: Collection[str]) -> dict[str, float]:
+        """Measure real clips in the place of generated ones, by metrics that need none of these."""
+        runs = [run for run in self.selection.runs if not run.metric.needs & set(without)]
+        if not runs:
+            return {}
+        statistics = self.collect(clips)
+        scores: dict[str, float] = {}
+        for done, run in enumerate(runs):
+            self._request.watch(f"{what} of {run.label(run.name)}", done, len(runs))
+            found = self.values(run, self.evidence(run, statistics))
+            scores |= {run.label(name): value for name, value in found.items()}
+        return scores
 
-    def _changed(self, asked: MetricRun) -> Mapping[str, object]:
-        """Return what a protocol says of options, and of the machine where that matters."""
-        if "generator" not in asked.metric.needs:
-            return asked.changed
-        machine = {"device": self._request.device.type, "threads": torch.get_num_threads()}
-        return {**asked.changed, **machine}
+    def _changed(self, run: MetricRun) -> Mapping[str, object]:
+        """Return what a protocol says of options, training clips and the machine."""
+        changed = dict(run.changed)
+        if "train" in run.metric.needs:
+            changed["searched"] = self._real.searched
+        if "generator" in run.metric.needs:
+            changed["device"] = self._request.device.type
+            changed["threads"] = torch.get_num_threads()
+        return changed
 
-    def _fingerprint(self, asked: MetricRun) -> str:
-        pool = (
-            self.selection.pool if "features" in asked.metric.needs else self.selection.frame_pool
-        )
-        return pool[asked.features].fingerprint if asked.features else ""
+    def _fingerprint(self, run: MetricRun) -> str:
+        pool = self.selection.pool if "features" in run.metric.needs else self.selection.frame_pool
+        return pool[run.features].fingerprint if run.features else ""

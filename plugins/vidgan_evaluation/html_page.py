@@ -7,44 +7,46 @@ charts are images in data URLs, in which no script runs. The page's policy forbi
 from __future__ import annotations
 
 import base64
-import io
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from PIL import Image
 
 from vidgan_core import __version__
+from vidgan_evaluation.clip_images import moving, still
 from vidgan_evaluation.comparison import Comparison, figure, floor
-from vidgan_evaluation.plots import COLOURS, bars_chart, curves_chart
+from vidgan_evaluation.plots import ARROWS, COLOURS, bars_chart, curves_chart
+from vidgan_evaluation.result import FIRST, Result, rank
 from vidgan_evaluation.sample_clips import ClipSample
 
-CELL = 88  # pixels of a clip, whatever its own size
-COLUMNS = 3
 MOST_CURVES = 6  # the others are in the table
 LOSSES = ("discriminator/loss", "generator/loss")
-ARROWS = {"lower": "↓", "higher": "↑"}
+WORDS = {"lower": "lower is better", "higher": "higher is better", "real": "as real clips is best"}
 
 
-def render(comparison: Comparison, films: Sequence[ClipSample], command: str) -> str:
+def render(comparison: Comparison, samples: Sequence[ClipSample], command: str) -> str:
     """Return the page."""
-    entries = comparison.entries
+    entries, numbers = comparison.entries, comparison.numbers
     folder = FileSystemLoader(Path(__file__).parent / "templates")
     environment = Environment(loader=folder, autoescape=True, undefined=StrictUndefined)
+    first = [name for name in numbers if rank(name)[0] < len(FIRST)] or list(numbers)[:8]
     return environment.get_template("compare.html").render(
         title=f"{len(entries)} runs compared" if len(entries) > 1 else "A run",
         networks=sorted({t.name for e in entries for t in e.config.networks.values()}),
         data=sorted({entry.config.data.name for entry in entries}),
         runs=list(_runs(comparison)),
-        numbers=[_number_row(comparison, name) for name in comparison.numbers],
+        first=[_row(comparison, name) for name in first],
+        rest=[_row(comparison, name) for name in numbers if name not in first],
         shared=_shared(comparison),
-        films=list(_films(films)),
+        unevaluated=[str(entry.folder.path) for entry in entries if not entry.evaluations],
+        samples=list(_samples(samples)),
         learning=_learning(comparison),
         losses=_base64(curves_chart(comparison, LOSSES)),
-        bars=_base64(bars_chart(comparison)) if comparison.numbers else "",
+        bars=_base64(bars_chart(comparison)) if numbers else "",
+        values="; ".join(_values(comparison, first)),
         differences=comparison.config_differences(),
         version=__version__,
         command=command,
@@ -57,7 +59,7 @@ def _runs(comparison: Comparison) -> Iterator[dict[str, str]]:
         yield {"label": entry.label, "shade": shade, "steps": steps, "minutes": minutes}
 
 
-def _number_row(comparison: Comparison, name: str) -> dict[str, Any]:
+def _row(comparison: Comparison, name: str) -> dict[str, Any]:
     of_runs = comparison.numbers[name]
     one = next(iter(of_runs.values()))
     best = comparison.best(name)
@@ -65,66 +67,53 @@ def _number_row(comparison: Comparison, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "arrow": ARROWS[one.better],
+        "meaning": WORDS[one.better],
         "cells": [
             (figure(of_runs[label]) if label in of_runs else "-", label == best) for label in labels
         ],
         "floor": floor(of_runs),
-        "protocol": one.protocol,
+        "train": "-" if one.train is None else f"{one.train:.4g}",
     }
 
 
+def _ones(comparison: Comparison) -> list[Result]:
+    """Return one result of each number: what it shares with those of the other runs."""
+    return [next(iter(of_runs.values())) for of_runs in comparison.numbers.values()]
+
+
 def _shared(comparison: Comparison) -> dict[str, Any]:
-    """Return what the protocols of all numbers share beside what the table says."""
-    numbers = [next(iter(of_runs.values())) for of_runs in comparison.numbers.values()]
-    if not numbers:
+    """Return what the protocols of all numbers share, and those that are others."""
+    results = _ones(comparison)
+    if not results:
         return {}
-    hashes = {(n.name.rpartition("-")[2], n.features[:12]) for n in numbers if n.features}
-    first = numbers[0]
+    first = results[0]
+    usual = Counter(_protocol(result) for result in results).most_common(1)[0][0]
     return {
-        "features": sorted(hashes),
+        "protocol": usual,
+        "others": [result.protocol for result in results if _protocol(result) != usual],
+        "features": sorted({(_suffix(r.name), r.features[:12]) for r in results if r.features}),
         "data": first.data[:12],
         "split": first.split,
         "version": first.version,
     }
 
 
-def _films(films: Sequence[ClipSample]) -> Iterator[dict[str, str]]:
-    """Yield the films with the colour of each run as in the charts; the real clips have none."""
+def _protocol(result: Result) -> str:
+    """Return a protocol without the number's name: frames, size and count of clips, options."""
+    return result.protocol.partition("@")[2]
+
+
+def _suffix(name: str) -> str:
+    return name.rpartition("-")[2]
+
+
+def _samples(samples: Sequence[ClipSample]) -> Iterator[dict[str, str]]:
+    """Yield clips with the colour of each run as in the charts; the real clips have none."""
     colours = cycle(COLOURS)
-    for film in films:
-        shade = next(colours) if film.mark else ""
-        yield {"label": film.label, "note": film.note, "shade": shade, "webp": _webp(film)}
-
-
-def _webp(film: ClipSample) -> str:
-    """Return clips (B, T, H, W, 3) as a grid that plays, in base64."""
-    images = [Image.fromarray(frame) for frame in _grid(film)]
-    file = io.BytesIO()
-    images[0].save(
-        file,
-        "WEBP",
-        save_all=True,
-        append_images=images[1:],
-        duration=round(1000 / film.fps),
-        loop=0,
-        quality=82,
-        method=4,
-    )
-    return base64.b64encode(file.getvalue()).decode()
-
-
-def _grid(film: ClipSample) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Lay clips out in rows of `COLUMNS`, each frame scaled to `CELL` pixels, with thin gaps."""
-    count, length = film.clips.shape[:2]
-    rows = -(-count // COLUMNS)
-    step = CELL + 2
-    sheet = np.full((length, rows * step - 2, COLUMNS * step - 2, 3), 255, np.uint8)
-    for number, clip in enumerate(film.clips):
-        top, left = (place * step for place in divmod(number, COLUMNS))
-        for time, frame in enumerate(clip):
-            scaled = Image.fromarray(frame).resize((CELL, CELL), Image.Resampling.BICUBIC)
-            sheet[time, top : top + CELL, left : left + CELL] = np.asarray(scaled)
-    return sheet
+    for sample in samples:
+        shade = next(colours) if sample.mark else ""
+        images = {"moving": moving(sample), "still": still(sample)}
+        yield {"label": sample.label, "note": sample.note, "shade": shade, **images}
 
 
 def _learning(comparison: Comparison) -> dict[str, Any] | None:
@@ -132,14 +121,27 @@ def _learning(comparison: Comparison) -> dict[str, Any] | None:
     names = [name for name in comparison.curves if _moves(comparison, name)][:MOST_CURVES]
     if not names:
         return None
-    svg = _base64(curves_chart(comparison, names))
-    return {"svg": svg, "protocols": list(_curve_protocols(comparison, names))}
+    found = [next(r for of in comparison.curves[n].values() for r in of.values()) for n in names]
+    return {
+        "svg": _base64(curves_chart(comparison, names)),
+        "protocols": sorted({_protocol(result) for result in found}),
+        "words": "; ".join(_courses(comparison, names)),
+    }
 
 
-def _curve_protocols(comparison: Comparison, names: Sequence[str]) -> Iterator[str]:
-    """Yield by which protocol each curve is."""
+def _courses(comparison: Comparison, names: Iterable[str]) -> Iterator[str]:
+    """Yield in words how each number moves along each run."""
     for name in names:
-        yield next(n.protocol for of in comparison.curves[name].values() for n in of.values())
+        for label, curve in comparison.curves[name].items():
+            first, last = curve[min(curve)].value, curve[max(curve)].value
+            yield f"{name} of {label} from {first:.3g} to {last:.3g}"
+
+
+def _values(comparison: Comparison, names: Iterable[str]) -> Iterator[str]:
+    """Yield in words what the bars show."""
+    for name in names:
+        found = comparison.numbers[name].items()
+        yield f"{name}: " + ", ".join(f"{label} {result.value:.3g}" for label, result in found)
 
 
 def _moves(comparison: Comparison, name: str) -> bool:

@@ -60,6 +60,13 @@ class Selection:
         """Does any of the metrics need it?"""
         return any(what in run.metric.needs for run in self.runs)
 
+    def reasons(self) -> dict[str, list[str]]:
+        """Return why something was left out, and all that was for that reason."""
+        found: dict[str, list[str]] = {}
+        for name, reason in self.left_out.items():
+            found.setdefault(reason, []).append(name)
+        return found
+
     def wanted(self, *, video: bool = True) -> Wanted:
         """Return what is to be gathered of clips."""
         whole = {a.features for a in self.runs if "features" in a.metric.needs}
@@ -99,9 +106,8 @@ class MetricSelector:
             self._registry.get("metric", name)
             self._attempt(name, bool(group), partial(self._metric, name, group, least))
         if not self._selection.runs:
-            why = "; ".join(
-                f"{name}: {reason}" for name, reason in self._selection.left_out.items()
-            )
+            reasons = self._selection.reasons().items()
+            why = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons)
             raise UsageError(f"no metric can be measured: {why or 'none is installed'}")
         return self._selection
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 INK, GRID = "#222222", "#dddddd"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#999999")
 LONGEST = 60  # characters of a name
-TITLES = {"steps": "steps", "clips": "real clips seen"}
+ARROWS = {"lower": "↓", "higher": "↑", "real": "→"}
+TITLES = {"steps": "steps", "clips": "real clips trained on"}
 STYLE: Any = {  # after Okabe & Ito's colours, which all eyes tell apart
     "font.size": 9,
     "font.family": "sans-serif",
@@ -164,7 +165,7 @@ def bars_chart(comparison: Comparison) -> str:
         if floor is not None:
             axis.axhline(floor, color=INK, linewidth=1, linestyle=":")
         better = next(iter(numbers.values())).better
-        axis.set_title(f"{_label(name)} {'↓' if better == 'lower' else '↑'}")
+        axis.set_title(f"{_label(name)} {ARROWS[better]}")
         axis.set_xticks([])
         axis.grid(visible=False, axis="x")
     for axis in axes.flat[len(names) :]:
@@ -180,6 +181,6 @@ def bars_chart(comparison: Comparison) -> str:
 def _svg(figure: Any) -> str:
     """Return a figure as SVG, the same for the same numbers, and close it."""
     file = io.StringIO()
-    figure.savefig(file, format="svg", metadata={"Date": None})
+    figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
     pyplot().close(figure)
     return file.getvalue()

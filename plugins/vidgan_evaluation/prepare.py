@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
 
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.errors import UsageError
-from vidgan_core.interfaces import DataSpec
+from vidgan_core.interfaces import Dataset, DataSpec
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.training.inputs import build_measured
 from vidgan_evaluation.clip_source import plain, real
-from vidgan_evaluation.disjoint_splits import split_scenes, spread
+from vidgan_evaluation.disjoint_splits import by_source, split_scenes, spread
 from vidgan_evaluation.evaluator import Evaluator, RealClips
 from vidgan_evaluation.metric_selection import MetricSelector, Selection
 from vidgan_evaluation.options import Request
 
-MOST_TRAIN = 2  # times n: how many training clips are looked at for copies
 FEWEST = 16  # clips on a side, unless it is asked for
 HINT = "--split train, more data, or a larger part of it held out"
 
@@ -23,7 +24,7 @@ HINT = "--split train, more data, or a larger part of it held out"
 def prepare(
     config: RunConfig, registry: Registry, spec: DataSpec, request: Request
 ) -> tuple[Evaluator, int]:
-    """Make ready to measure generators of `spec` against the data of their configuration.
+    """Prepare to measure generators of `spec` against the data of their configuration.
 
     Returns the evaluator and how many clips to measure. Raises UsageError where the data offer too
     few clips or others than the generator makes.
@@ -38,18 +39,32 @@ def prepare(
     who = f"the {request.split} split of {config.data.name}"
     n = clips_each(request, halves, who, fewest=FEWEST)
     selection = select(MetricSelector(registry, config, plain(spec), have), request, n)
-    reference, other = (real(dataset, spread(half, n)) for half in halves)
-    trained = None
-    if selection.needs("train"):
+    reference, other = (real(dataset, spread(list(half), n), part=half) for half in halves)
+    real_clips = RealClips(dataset.fingerprint, request.split, reference, other)
+    if request.split == "test":
         train = build_measured(config, registry, "train")
-        numbers = spread(range(len(train)), min(len(train), MOST_TRAIN * n))
-        trained = real(train, numbers, "training")
-    real_clips = RealClips(dataset.fingerprint, request.split, reference, other, trained)
+        real_clips = replace(real_clips, **_training(train, n, request, selection.needs("train")))
     return Evaluator(selection, real_clips, request), n
 
 
+def _training(dataset: Dataset, n: int, request: Request, search: bool) -> dict[str, Any]:
+    """Return the training clips of `RealClips`: n for their level, and those that are searched."""
+    total = len(dataset)
+    found: dict[str, Any] = {}
+    if total >= n:
+        numbers = spread(range(total), n)
+        part = by_source(dataset, numbers)
+        found["level"] = real(dataset, numbers, "training", part)
+    if search:
+        count = min(total, request.search)
+        numbers = spread(range(total), count)
+        share = "all" if count == total else f"{count}of{total}"
+        found |= {"train": real(dataset, numbers, "training"), "searched": share}
+    return found
+
+
 def clips_each(
-    request: Request, sides: Sequence[Sequence[int]], who: str, *, fewest: int = 2
+    request: Request, sides: Sequence[Collection[int]], who: str, *, fewest: int = 2
 ) -> int:
     """Return how many clips each side has; say so where it is fewer than is usual."""
     most = min(map(len, sides))
@@ -66,6 +81,6 @@ def clips_each(
 def select(selector: MetricSelector, request: Request, n: int) -> Selection:
     """Select what is measured; report what of a group is not, and why."""
     selection = selector.select(request.metrics, request.features, n)
-    for name, why in selection.left_out.items():
-        request.say(f"left out: {name}: {why}")
+    for why, names in selection.reasons().items():
+        request.say(f"left out: {', '.join(names)}: {why}")
     return selection

@@ -1,31 +1,34 @@
-"""A number with everything without which it says nothing."""
+"""A number with everything that one needs to read it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, get_args
 
 from vidgan_core.errors import printable
+from vidgan_core.interfaces import Better
 from vidgan_core.interfaces.dataset import DataSpec
 from vidgan_core.runs.bookkeeping import count, number, text
 
 WORDS = ("name", "protocol", "features", "data", "split", "version")
+FIGURES = ("value", "error", "floor", "train", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One number, its protocol, its standard error and its floor.
+    """One number, its protocol, its standard error and what real clips score in its place.
 
-    `floor` is what the other half of the real clips scores in the place of generated ones, at the
-    same n. Error and floor are None where there is no such thing.
+    `floor` is that of the other half of the held-out clips, `train` that of training clips: the
+    level that a perfect generator of the training data reaches, both at the same n. Error, floor
+    and train are None where there is no such thing.
     """
 
     name: str  # fd-lite0
     value: float
     error: float | None
     floor: float | None
-    better: Literal["lower", "higher"]
+    better: Better
     protocol: str  # fd-lite0@16f-64px-n2048, and what options of the metric were changed
     features: str  # their fingerprint; empty without
     data: str  # the data set's fingerprint
@@ -33,6 +36,15 @@ class Result:
     seed: int
     version: str  # of vidgan
     seconds: float
+    train: float | None = None
+
+    @property
+    def cost(self) -> float:
+        """What is least for the best of several results of one protocol."""
+        if self.better == "real":
+            target = next((x for x in (self.floor, self.train) if x is not None), self.value)
+            return abs(self.value - target)
+        return self.value if self.better == "lower" else -self.value
 
     def __str__(self) -> str:
         floor = "" if self.floor is None else f" (floor {self.floor:.3g})"
@@ -51,13 +63,13 @@ class Result:
     def parse(cls, values: Mapping[str, Any]) -> Result | None:
         """Return it from plain values that nobody vouches for; None if they are no number's.
 
-        An error or a floor that is not finite counts as none.
+        An error, a floor or a level that is not finite counts as none.
         """
         words = {key: _word(values.get(key)) for key in WORDS}
-        figures = {key: number(values.get(key)) for key in ("value", "error", "floor", "seconds")}
+        figures = {key: number(values.get(key)) for key in FIGURES}
         better, seed = values.get("better"), count(values.get("seed"))
         whole = None not in (*words.values(), figures["value"], figures["seconds"], seed)
-        if not whole or better not in ("lower", "higher"):
+        if not whole or better not in get_args(Better):
             return None
         return cls(**words, **figures, better=better, seed=seed)  # type: ignore[arg-type]
 
@@ -94,16 +106,17 @@ def protocol(name: str, spec: DataSpec, n: int, changed: Mapping[str, Any]) -> s
 
 
 DIFFERENCES = ("protocol", "features", "data", "split", "version")
+FIGURES = ("value", "error", "floor", "train", "seconds")
 
 
 def differences(one: Result, other: Result) -> str:
     """Say in what the protocols of two numbers differ; nothing if they don't."""
-    said = [
+    parts = [
         f"{name} {_short(ours)} and {_short(theirs)}"
         for name, ours, theirs in zip(DIFFERENCES, one.same, other.same, strict=True)
         if ours != theirs
     ]
-    return ", ".join(said)
+    return ", ".join(parts)
 
 
 def _short(value: str) -> str:

@@ -1,4 +1,4 @@
-"""The evaluations of a run, as JSON beside its checkpoints: a file a step."""
+"""The evaluations of a run, as JSON next to its checkpoints: a file a step."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ def curve(evaluations: Mapping[int, Evaluation], name: str) -> Mapping[int, Resu
 
 def table(evaluations: Sequence[Evaluation]) -> list[list[str]]:
     """Return the rows of a table with a heading."""
-    rows = [["step", "number", "value", "error", "floor", "better", "protocol", "seconds"]]
+    rows = [["step", "number", "value", "error", "floor", "train", "better", "protocol", "seconds"]]
     for evaluation in evaluations:
         step = "-" if evaluation.step is None else str(evaluation.step)
         for n in evaluation.numbers:
-            values = [_figure(v) for v in (n.value, n.error, n.floor)]
+            values = [_figure(v) for v in (n.value, n.error, n.floor, n.train)]
             rows.append([step, n.name, *values, n.better, n.protocol, f"{n.seconds:.1f}"])
     return [[printable(cell) for cell in row] for row in rows]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vidgan_core.config.schema import RunConfig
+from vidgan_core.interfaces import Better
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.training.inputs import build_dataset
 from vidgan_evaluation.degradation_study import DegradationStudy
@@ -80,7 +81,7 @@ def check_metrics(config: RunConfig, registry: Registry, request: Request) -> Ch
     study = DegradationStudy(dataset, parts, n, request.seed)
     have = {"train", *(field.name for field in dataset.fields)}
     selection = select(MetricSelector(registry, config, study.spec, have), request, n)
-    real = RealClips(dataset.fingerprint, request.split, study.reference, None, study.train)
+    real = RealClips(dataset.fingerprint, request.split, study.reference, train=study.train)
     evaluator = Evaluator(selection, real, request)
     clean = {number.name: number for number in evaluator.measure(study.clean)}
     rows = list(_rows(study, evaluator))
@@ -124,18 +125,25 @@ def _claims(
         for name, better in run.metric.better.items():
             if (label := run.label(name)) not in clean:
                 continue
-            sign = 1 if better == "lower" else -1
+            best = _cost(better, clean[label], clean[label])
             for degradation in sorted(run.sensitive_to):
                 values = [
-                    sign * row.values[label]
+                    _cost(better, row.values[label], clean[label])
                     for row in rows
                     if row.degradation == degradation and label in row.values
                 ]
-                steps = zip([sign * clean[label], *values], values, strict=False)
+                steps = zip([best, *values], values, strict=False)
                 rises = all(after >= before - error[label] for before, after in steps)
-                detected = bool(values) and values[-1] > sign * clean[label] + 2 * error[label]
+                detected = bool(values) and values[-1] > best + 2 * error[label]
                 if values:
                     yield Claim(label, degradation, rises and detected)
+
+
+def _cost(better: Better, value: float, clean: float) -> float:
+    """Return what grows as a number gets worse; `clean` is what real clips score."""
+    if better == "real":
+        return abs(value - clean)
+    return value if better == "lower" else -value
 
 
 def _ratios(

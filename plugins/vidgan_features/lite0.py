@@ -52,8 +52,8 @@ class Lite0(Features):
     Frames of another size are resized, so that numbers of one `size` can be compared; a single
     channel is taken for grey.
 
-    It sees what is there: missing classes, duplicates, copies. Between scenes of few films these
-    differ so much that noise, blur and motion drown: see `texture` and `motion`. It is not FVD,
+    Sensitive to what clips show: missing classes, duplicates, copies. Scenes of few videos differ
+    in that so much that noise, blur and motion drown: see `texture` and `motion`. It is not FVD,
     whose features are I3D's. Raises ComponentError without the weights' package.
     """
 
@@ -102,7 +102,7 @@ class Lite0(Features):
 class Network(nn.Module):
     """Images (N, 3, H, W) to maps (N, 112, H/16, W/16) and (N, 320, H/32, W/32).
 
-    The latter is what the classifier's head sees. Every BatchNorm is folded into the convolution
+    The latter is what the classifier's head gets. Every BatchNorm is folded into the convolution
     before it.
     """
 

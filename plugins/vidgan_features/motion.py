@@ -21,7 +21,7 @@ BLOCK = 8
 FEWEST = 3  # frames: two motions, one change
 DIRECTIONS = 8
 SPEEDS = (0.5, 1.5, 3.5)  # pixels a frame between rings of the histogram; below the first: still
-# Of the parts of a vector, so that each differs about as much between scenes of real films.
+# Of the parts of a vector, so that each differs about as much between scenes of real videos.
 WEIGHTS = (0.3, 0.3, 30.0, 20.0, 0.5)
 
 
@@ -37,8 +37,8 @@ class Motion(Features):
       brightness in [0, 1];
     - the mean length of the changes of motion, in pixels.
 
-    It sees frozen, shuffled and sped-up clips, which `lite0` sees less of, and noise. It does not
-    see colours, nor time reversed. Raises ShapeError for clips of less than 3 frames.
+    Sensitive to frozen, shuffled and sped-up clips, more than `lite0` is, and to noise. It does not
+    notice colours, nor time reversed. Raises ShapeError for clips of less than 3 frames.
     """
 
     sensitive_to: ClassVar[frozenset[Degradation]] = frozenset(

@@ -27,7 +27,7 @@ class ClassConsistency(Metric):
     better: ClassVar[Mapping[str, Better]] = {"class-consistency": "higher"}
     needs = frozenset({"features", "class"})
     error = "own"
-    least = 10
+    least = 16
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class ClassConsistency(Metric):
         real, fake = features(evidence)
         known, asked = labels(evidence.real), labels(evidence.fake)
         right = (self.classify(real, known, fake) == asked).double()
-        return averaged("class-consistency", right)
+        return averaged("class-consistency", right, evidence.fake.group)
 
     def classify(self, real: Tensor, known: Tensor, fake: Tensor) -> Tensor:
         """Return the class (M,) of rows `fake` (M, D), from rows `real` of classes `known` (N,)."""

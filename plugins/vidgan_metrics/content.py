@@ -21,10 +21,10 @@ class ColourDistance(Metric):
     A frame's content is the mean colour in [0, 255] of its pixels that are not black; a clip's
     number is the mean Euclidean distance of the contents of every two of its frames, a frame with
     the background alone left out. For clips such as those of `shapes`. 0 is best, and also what
-    clips that stand still get: read it beside a distance.
+    clips that stand still get: read it together with a distance.
     """
 
-    better: ClassVar[Mapping[str, Better]] = {"acd": "lower"}
+    better: ClassVar[Mapping[str, Better]] = {"acd": "real"}
     needs = frozenset({"video"})
     least = 1
     fast = False
@@ -33,10 +33,11 @@ class ColourDistance(Metric):
     def measure(self, evidence: Evidence) -> Mapping[str, float]:
         """Return the mean over clips. UsageError where no clip shows anything in two frames."""
         found = torch.stack([average_distance(colours(clip)) for clip in evidence.fake.video])
-        values = found[found.isfinite()]
+        usable = found.isfinite()
+        values, group = found[usable], evidence.fake.group
         if not len(values):
             raise UsageError("acd: no generated clip shows anything but black in two frames")
-        return averaged("acd", values)
+        return averaged("acd", values, None if group is None else group[usable])
 
 
 class ContentDistance(Metric):
@@ -45,7 +46,7 @@ class ContentDistance(Metric):
     Tulyakov et al. 2018 take OpenFace's, for faces; here they are those that were asked for.
     """
 
-    better: ClassVar[Mapping[str, Better]] = {"acd-features": "lower"}
+    better: ClassVar[Mapping[str, Better]] = {"acd-features": "real"}
     needs = frozenset({"frame-features"})
     least = 1
     fast = False
@@ -57,7 +58,7 @@ class ContentDistance(Metric):
         if rows is None or not rows.isfinite().all():
             raise UsageError("the features of the generated frames are missing or not finite")
         values = torch.stack([average_distance(clip.double()) for clip in rows])
-        return averaged("acd-features", values)
+        return averaged("acd-features", values, evidence.fake.group)
 
 
 def colours(clip: Tensor) -> Tensor:

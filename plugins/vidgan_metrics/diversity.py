@@ -23,9 +23,9 @@ class Diversity(Metric):
     clips have in common. The error is the jackknife's over the generated clips.
     """
 
-    better: ClassVar[Mapping[str, Better]] = {"diversity": "higher"}
+    better: ClassVar[Mapping[str, Better]] = {"diversity": "real"}
     needs = frozenset({"features"})
-    least = 3
+    least = 16
     error = "own"
     sensitive_to: ClassVar[frozenset[Degradation]] = frozenset({"duplicates"})
 
@@ -48,7 +48,7 @@ class SelfSimilarity(Metric):
     comes out above it. Scales and window are those of `ms-ssim`.
     """
 
-    better: ClassVar[Mapping[str, Better]] = {"self-ms-ssim": "lower"}
+    better: ClassVar[Mapping[str, Better]] = {"self-ms-ssim": "real"}
     needs = frozenset({"video"})
     fast = False
     error = "own"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import sys
+import os
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import accumulate
 from statistics import median
 from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge, doc
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from vidgan_core.errors import UsageError
@@ -25,10 +27,10 @@ class Efficiency(Metric):
 
     parameters; flops: floating-point operations of one clip, a multiplication and an addition
     being two; clips-per-second and frames-per-second in batches of `batch`; latency: seconds for
-    one clip; sample-memory: MiB that a batch takes beyond what was in use, the allocator's spare
-    memory included. step-seconds and step-memory are of one training step. Times are medians of
-    `repeats`, after one that does not count, on the device and threads in use: compare them on
-    one machine only.
+    one clip; sample-memory: MiB of tensors that a batch takes at its height beyond what was in use
+    before, as torch's allocator counts them. step-seconds and step-memory are of one training
+    step. Times are medians of `repeats`, after one that does not count, on the device and threads
+    in use: compare them on one machine only.
     """
 
     better: ClassVar[Mapping[str, Better]] = {
@@ -97,21 +99,28 @@ def flops(generator: Generator) -> float:
 
 
 def peak(call: Call, device: torch.device) -> float:
-    """Return the MiB that a call takes at its height beyond what was in use before."""
+    """Return the MiB of tensors that a call takes at its height beyond what was in use before."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
         call()
         return (torch.cuda.max_memory_allocated(device) - before) / 2**20
-    if not sys.platform.startswith("linux"):
-        raise UsageError("efficiency can't measure memory here: it needs CUDA or Linux")
-    Path("/proc/self/clear_refs").write_text("5")  # the height of the past is forgotten
-    before = _kilobytes("VmRSS")
-    call()
-    return max(0, _kilobytes("VmHWM") - before) / 2**10
+    # The process's own size shows nothing: malloc keeps what was freed before.
+    with _no_stderr(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        call()
+    found = [e for e in profiler.profiler.kineto_results.events() if e.name() == "[memory]"]
+    found.sort(key=lambda event: event.start_ns())
+    return float(max(accumulate((event.nbytes() for event in found), initial=0))) / 2**20
 
 
-def _kilobytes(name: str) -> int:
-    """Return a line of the process's status."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+@contextmanager
+def _no_stderr() -> Iterator[None]:
+    """Leave out what torch's profiler prints from C++ as it starts and stops."""
+    before, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+        os.close(nowhere)

@@ -11,6 +11,7 @@ from vidgan_core.errors import UsageError
 from vidgan_core.interfaces import Evidence
 
 ROWS = 256  # of a matrix of distances that is in memory
+PART = 4096  # rows of a large set that are looked at at a time
 
 
 def features(evidence: Evidence) -> tuple[Tensor, Tensor]:
@@ -48,5 +49,14 @@ def in_blocks(one: Tensor, two: Tensor) -> Iterator[tuple[slice, Tensor]]:
 
 
 def nearest(one: Tensor, two: Tensor) -> Tensor:
-    """Return each row's distance to the nearest row of `two`, (N,)."""
-    return torch.cat([block.amin(1) for _, block in in_blocks(one, two)])
+    """Return each row's distance to the nearest row of `two`, (N,).
+
+    `two` may be very many rows, of which a part is looked at at a time. Raises UsageError where
+    one is not finite.
+    """
+    found = one.new_full((len(one),), torch.inf)
+    for start in range(0, len(two), PART):
+        rows = finite(two[start : start + PART], "training")
+        blocks = (block.amin(1) for _, block in in_blocks(one, rows))
+        found = torch.minimum(found, torch.cat(list(blocks)))
+    return found

@@ -25,6 +25,7 @@ class FrechetDistance(Metric):
 
     better: ClassVar[Mapping[str, Better]] = {"fd": "lower"}
     needs = frozenset({"features"})
+    least = 16
     distance = True
     sensitive_to = DETECTED
     error = "halves"

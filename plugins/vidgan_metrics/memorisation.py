@@ -1,7 +1,8 @@
-"""Memorisation: are generated clips nearer to the training clips than unseen real ones are?"""
+"""Memorisation: are generated clips nearer to training clips than new real ones are?"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
@@ -11,8 +12,8 @@ from torch import Tensor
 
 from vidgan_core.errors import UsageError
 from vidgan_core.interfaces import Better, Degradation, Evidence, Metric
-from vidgan_metrics.averages import averaged
-from vidgan_metrics.feature_sets import features, finite, nearest
+from vidgan_metrics.averages import averaged, mean_error
+from vidgan_metrics.feature_sets import features, nearest
 
 
 class Memorisation(Metric):
@@ -24,13 +25,13 @@ class Memorisation(Metric):
     Mann-Whitney rank test, as in Meehan et al. 2020; 1/2 where there is no difference, 1 of
     copies, 0 of clips that are far from all data.
 
-    The error of the first is the binomial one, the limit taken as given; of the second DeLong's
-    (1988).
+    All training clips that it is given are searched. The error of the first is the binomial one,
+    the limit taken as given; of the second DeLong's (1988).
     """
 
     better: ClassVar[Mapping[str, Better]] = {"memorised": "lower", "copying": "lower"}
     needs = frozenset({"features", "train"})
-    least = 10
+    least = 16
     error = "own"
     sensitive_to: ClassVar[frozenset[Degradation]] = frozenset({"copies"})
 
@@ -45,16 +46,18 @@ class Memorisation(Metric):
         """Return both shares. UsageError without training clips."""
         if evidence.train is None:
             raise UsageError("memorisation needs clips of the training split")
-        known = finite(evidence.train.features, "training")
+        known = evidence.train.features
+        if known is None:
+            raise UsageError("the features of the training clips are missing")
         real, fake = (nearest(rows, known) for rows in features(evidence))
         memorised = (fake < real.quantile(self.share)).double()
-        nearer = placements(fake, real)
-        farther = 1 - placements(real, fake)
-        error = nearer.var() / len(fake) + farther.var() / len(real)
-        return averaged("memorised", memorised) | {
-            "copying": float(nearer.mean()),
-            "copying_error": float(error.sqrt()),
-        }
+        nearer, farther = placements(fake, real), 1 - placements(real, fake)
+        both = mean_error(nearer, evidence.fake.group), mean_error(farther, evidence.real.group)
+        found = averaged("memorised", memorised, evidence.fake.group)
+        found["copying"] = float(nearer.mean())
+        if None not in both:
+            found["copying_error"] = math.hypot(*both)  # type: ignore[arg-type]
+        return found
 
 
 def placements(values: Tensor, others: Tensor) -> Tensor:

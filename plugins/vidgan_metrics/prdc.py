@@ -30,12 +30,12 @@ class Coverage(Metric):
     better: ClassVar[Mapping[str, Better]] = {
         "precision": "higher",
         "recall": "higher",
-        "density": "higher",
+        "density": "real",
         "coverage": "higher",
     }
     needs = frozenset({"features"})
     error = "halves"
-    least = 10
+    least = 16
     sensitive_to: ClassVar[frozenset[Degradation]] = frozenset()
 
     def __init__(self, *, k: Annotated[int, Ge(1), doc("neighbours within a ball")] = 5) -> None:

@@ -43,7 +43,7 @@ class Reference(Metric):
         values = torch.stack(
             [self.frames(frames_of(real), frames_of(fake)).mean() for real, fake in pairs]
         )
-        return averaged(name, values)
+        return averaged(name, values, evidence.real.group)
 
 
 class Psnr(Reference):

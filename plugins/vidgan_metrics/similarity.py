@@ -22,7 +22,7 @@ def frames_of(clip: Tensor) -> Tensor:
 
 
 def scales_of(height: int, width: int) -> int:
-    """Return at how many scales a frame holds the 11x11 window: five from 161 pixels, 3 at 64."""
+    """Return at how many scales a frame holds the 11x11 window: five from 176 pixels, 3 at 64."""
     fitting = [m for m in range(len(BETAS)) if min(height, width) >> m >= WINDOW]
     if not fitting:
         raise ShapeError(f"SSIM needs frames of at least {WINDOW}x{WINDOW} (got {height}x{width})")

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from annotated_types import Ge, MultipleOf, doc
+from annotated_types import Ge, Le, MultipleOf, doc
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -29,7 +29,7 @@ FINE = 16  # channels at most on the grid of half the frame's size; half as many
 EPSILON = 1e-4  # of a variance
 MAPS = 4  # of a pixel, each in a colour of its own
 Width = Annotated[int, Ge(8), MultipleOf(8), doc("channels of the largest grid")]
-Depth = Annotated[int, Ge(1), doc("residual blocks a grid")]
+Depth = Annotated[int, Ge(1), Le(100), doc("residual blocks a grid")]
 
 
 def plan(spec: DataSpec, width: int) -> tuple[list[int], list[Grid]]:

@@ -95,10 +95,10 @@ class WGANGP(UnitGradient):
 
 
 class DRAGAN(UnitGradient):
-    """E(|grad D(x + d)| - 1)^2 around real clips: Kodali et al. 2017.
+    """E(|grad D(x + a d)| - 1)^2 around real clips: Kodali et al. 2017.
 
-    d is uniform noise in [0, 1] times `scale` times the batch's standard deviation, as in the
-    authors' code. The paper's weight is 10.
+    d is uniform noise in [0, 1] times `scale` times the batch's standard deviation, and a uniform
+    in [0, 1], one a clip, as in the authors' code. The paper's weight is 10.
     """
 
     def __init__(
@@ -112,4 +112,5 @@ class DRAGAN(UnitGradient):
     def points(self, play: StepContext) -> Tensor:
         """Real clips with noise."""
         real = play.batch["video"]
-        return real + self.scale * real.std() * torch.rand_like(real)
+        noise = self.scale * real.std() * torch.rand_like(real)
+        return real + torch.rand_like(real[:, :1, :1, :1, :1]) * noise

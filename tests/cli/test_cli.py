@@ -13,6 +13,7 @@ import torch
 from conftest import REGISTRY, TINY, Result
 
 from vidgan_core.media.describe import describe
+from vidgan_core.plugins.commands import commands
 from vidgan_core.plugins.recipes import recipes
 
 Command = Callable[..., Result]
@@ -154,6 +155,7 @@ def test_plugins_lists_everything(vidgan: Command) -> None:
         *((p.component.kind, p.component.name) for p in REGISTRY.all()),
         *(("hooks", p.provider.module) for p in REGISTRY.plugins if p.hooks),
         *(("recipe", r.name) for r in recipes(REGISTRY)),
+        *(("command", name) for name in commands(())),
     }
     assert {r["status"] for r in records} == {"ok"}
     table = vidgan("plugins").out

@@ -26,9 +26,9 @@ def test_each_epoch_shows_every_clip_once_whatever_the_batch() -> None:
     size = len(dataset)
     for batch in (1, 7, size + 3):
         batches = Batches(dataset, batch, seed=1)
-        seen = [i for k in range(-(-2 * size // batch)) for i in batches.indices(k)]
-        assert Counter(seen[:size]) == Counter(seen[size : 2 * size]) == Counter(range(size))
-        assert seen[:size] != seen[size : 2 * size]
+        shown = [i for k in range(-(-2 * size // batch)) for i in batches.indices(k)]
+        assert Counter(shown[:size]) == Counter(shown[size : 2 * size]) == Counter(range(size))
+        assert shown[:size] != shown[size : 2 * size]
         batches.close()
 
 

@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import REGISTRY, small
+import torch
+from conftest import REGISTRY, SMALL, Result, configured, small
 from forge import DEEP, HOSTILE, Forge
 
+from vidgan_core import memory
 from vidgan_core.errors import CheckpointError, ComponentError, VidganError
 from vidgan_core.inference.sampler import Sampler
 from vidgan_core.runs import checkpoint
 from vidgan_core.runs.checkpoint import MANIFEST, MODEL
 from vidgan_core.runs.folder import RunDir
+from vidgan_core.training.parts import build_generator
 from vidgan_core.training.run import Run
 
 
@@ -58,6 +61,10 @@ class Audit:
 @pytest.fixture(scope="module")
 def audit(honest: Path) -> Audit:
     Sampler.load(honest, device="cpu", registry=REGISTRY)  # imports what an honest file needs
+    with pytest.raises(VidganError):
+        Sampler.load(honest, device="cpu", registry=REGISTRY).sample(10**9)
+    with torch.device("meta"):  # and what the deep one does
+        build_generator(configured(generator="modern"), REGISTRY, SMALL)
     return Audit()
 
 
@@ -129,6 +136,67 @@ def test_a_manifest_that_is_not_one_is_refused(honest: Path) -> None:
         (it.path / MANIFEST).write_text(text)
         with pytest.raises(CheckpointError, match=MANIFEST):
             checkpoint.load(it.path)
+
+
+def test_doubles_are_right_where_the_run_was_in_double_precision() -> None:
+    settings = ("data.frames=4", "data.size=16", "generator.width=1", "discriminator.width=1")
+    config = small("conv3d", "minimax", *settings, "steps=1", "trainer.precision=fp64")
+    run = Run(config, REGISTRY)
+    run.begin(RunDir.create(Path("run"), config))
+    run.fit()
+    assert Sampler.load("run", device="cpu", registry=REGISTRY).sample(1).shape[0] == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-n", 1_000_000),
+        ("-n", 1_000_000, "-o", "a.png"),
+        ("-n", 1_000_000, "--batch", 1_000_000, "-o", "folder"),
+        ("-n", 10**30),
+        ("--frames", 10**30),
+        ("--frames", 10_000_000),
+        ("--seed", 10**30),
+        ("--step", 10**30),
+        ("--class", 10**30),
+        ("--batch", 10**30),
+        ("--fps", "nan"),
+        ("--rate", "inf"),
+    ],
+)
+def test_a_request_that_is_too_large_gets_a_line(
+    arguments: tuple[object, ...], honest: Path, vidgan: Callable[..., Result]
+) -> None:
+    available = memory.available
+    memory.available = lambda: 1 << 30  # type: ignore[assignment]
+    peak, before, started = Peak(), resident(), time.process_time()
+    try:
+        with peak:
+            result = vidgan("sample", honest, "--device", "cpu", *arguments)
+    finally:
+        memory.available = available
+    assert result.code in (1, 2), result.err
+    assert "Traceback" not in result.err
+    assert result.err.splitlines()[-1].lower().startswith("error: ")
+    assert peak.bytes - before < 200 << 20
+    assert time.process_time() - started < 5
+    assert not Path("sample.mp4").exists()
+
+
+def test_the_limit_of_a_cgroup_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = tmp_path / "outer" / "inner"
+    group.mkdir(parents=True)
+    for folder, limit in ((group, "max"), (group.parent, "1000000")):
+        (folder / "memory.max").write_text(limit)
+        (folder / "memory.current").write_text("600000")
+        (folder / "memory.stat").write_text("anon 1\ninactive_file 100000\n")
+    (tmp_path / "self").write_text("0::/outer/inner\n")
+    monkeypatch.setattr(memory, "_CGROUPS", tmp_path)
+    monkeypatch.setattr(memory, "_MEMBER", tmp_path / "self")
+    assert memory.available() == 500_000
+    with pytest.raises(VidganError, match="a thing needs 500,001 bytes of memory; there are 500"):
+        memory.check_memory("a thing", 500_001)
+    memory.check_memory("a thing", 500_000)
 
 
 def resident() -> int:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from vidgan_core.media.read import read_mark
 
 from vidgan_core.errors import VidganError
+from vidgan_core.media.describe import read_mark
 from vidgan_core.media.write import write_gif, write_long_mp4, write_mp4, write_png
 
 MARK = {"generated-by": "vidgan"}

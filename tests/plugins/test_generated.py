@@ -15,12 +15,14 @@ import pytest
 from conftest import TINY, Result
 from fresh import execute, install, pip
 
-from vidgan_core.plugins.scaffold import HOOKS, SUITES
+from vidgan_core.plugins.kinds import KINDS
+from vidgan_core.plugins.scaffold import COMMAND, HOOKS, SUITES
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/vidgan-hello"
 FLAGS = {"generator": "--gen", "discriminator": "--disc", "loss": "--loss", "term": "--term",
-         "dataset": "--data", "augment": "--augment"}  # fmt: skip
+         "dataset": "--data", "augment": "--augment", "game": "--game",
+         "optimizer": "--optimizer", "callback": "--callback"}  # fmt: skip
 HELLO = ("generator", "discriminator", "loss", "hooks")  # what the example has
 # One distribution holds every kind; each kind by itself is a slow test.
 TIMED = {"generator": "training_step", "term": "step_with_term"}  # else the kind
@@ -83,6 +85,9 @@ def test_a_generated_plugin_lives_and_leaves_nothing(
             "--steps", 2, "--out", "out")  # fmt: skip
     assert name in json.loads(Path("out/environment.json").read_text())["plugins"]
     assert Path(f"out/{component}.csv").exists() == (HOOKS in kinds)
+    assert Path(f"out/{component}-scalars.csv").exists() == ("callback" in kinds)
+    if COMMAND in kinds:
+        assert 0 <= float(execute(python, "-m", "vidgan_core", component, "out")) <= 2
     if {"metric", "features"} & set(kinds):  # which no run trains with: an evaluation uses them
         metric, features = (
             component if kind in kinds else other
@@ -91,11 +96,11 @@ def test_a_generated_plugin_lives_and_leaves_nothing(
         numbers = execute(python, "-m", "vidgan_core", "eval", "out", "-n", 4, "--json",
                           "--metrics", metric, "--features", features)  # fmt: skip
         assert f'"{metric}-{features}"' in numbers
-    if set(kinds) - {HOOKS}:
+    if components := set(kinds) & set(KINDS):
         timed = execute(python, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider",
                         ROOT / "benchmarks/test_step.py",
                         ROOT / "benchmarks/test_components.py")  # fmt: skip
-        for kind in set(kinds) - {HOOKS}:
+        for kind in components:
             assert f"test_{TIMED.get(kind, kind)}[{component}]" in timed
 
     uninstall(name)
@@ -131,7 +136,7 @@ def test_what_is_generated_is_tidy(vidgan: Callable[..., Result], kind: str) -> 
         (
             "vidgan-foo",
             "thing",
-            "has no plugins of the kind 'thing'; known: augment, dataset, discrim",
+            "has no plugins of the kind 'thing'; known: augment, callback, comma",
         ),
         ("vidgan-foo", "los", "has no plugins of the kind 'los'; did you mean 'loss'?"),
         ("vidgan-minimax", "loss", "there is a loss named 'minimax' already, of vidgan "),
@@ -140,6 +145,8 @@ def test_what_is_generated_is_tidy(vidgan: Callable[..., Result], kind: str) -> 
         ("class", "loss", "there is a module named 'class' already"),
         ("../foo", "loss", "must be lower-case words with hyphens, as in vidgan-foo (got ../foo)"),
         ("Foo", "loss", "must be lower-case words"),
+        ("vidgan-eval", "command", "there is a command named 'eval' already"),
+        ("vidgan-run", "command", "there is a command named 'run' already"),
         ("vidgan-", "loss", "must be lower-case words"),
         ("full", "loss", "full is there already"),
     ],

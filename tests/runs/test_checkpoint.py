@@ -49,7 +49,7 @@ def test_the_same_weights_are_the_same_file() -> None:
     "name", ["model.safetensors", "train.safetensors", "state.json", "MANIFEST.json"]
 )
 def test_every_damage_is_found_and_named_and_the_one_before_is_used(
-    name: str, damage: str, capsys: pytest.CaptureFixture[str]
+    name: str, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     save(1, 1.0)
     victim = save(2, 2.0) / name
@@ -68,7 +68,7 @@ def test_every_damage_is_found_and_named_and_the_one_before_is_used(
     newest = checkpoint.newest(FOLDER)
     assert newest
     assert newest.state["step"] == 1
-    assert "using step-00000001 instead" in capsys.readouterr().err
+    assert "using step-00000001 instead" in caplog.text
 
 
 def test_all_damaged_is_an_error_and_none_at_all_is_not() -> None:

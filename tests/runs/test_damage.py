@@ -20,7 +20,7 @@ NAMES = (*checkpoint.FILES, checkpoint.MANIFEST)
 
 @pytest.mark.parametrize("count", [60, pytest.param(300, marks=pytest.mark.slow)])
 def test_every_single_fault_is_detected_and_named(
-    count: int, record_property: Callable[[str, object], None], capsys: pytest.CaptureFixture[str]
+    count: int, record_property: Callable[[str, object], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = a_run()
     good, victim = checkpoint.available(folder)
@@ -33,10 +33,11 @@ def test_every_single_fault_is_detected_and_named(
         with pytest.raises(CheckpointError, match=name) as error:
             checkpoint.load(victim)
         assert str(victim) in str(error.value)
+        caplog.clear()
         found = checkpoint.newest(folder)
         assert found
         assert found.path == good
-        assert f"using {good.name} instead" in capsys.readouterr().err
+        assert f"using {good.name} instead" in caplog.text
         seen[fault] += 1
         shutil.rmtree(victim)
         shutil.copytree(spare, victim)

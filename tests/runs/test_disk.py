@@ -170,8 +170,8 @@ def assert_order(events: list[tuple[str, str]]) -> None:
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
 def test_the_order_of_system_calls() -> None:
-    program = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r}); sys.path.insert(0, {str(Path(__file__).parent)!r}); "
-    program += "import test_disk; test_disk.save(1)"
+    folders = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    program = f"import sys; sys.path[:0] = {folders!r}; import test_disk; test_disk.save(1)"
     calls = "trace=write,fsync,rename,renameat,renameat2"
     command = ["strace", "-f", "--seccomp-bpf", "-y", "-e", calls, "-o", "trace"]
     done = subprocess.run([*command, sys.executable, "-c", program], capture_output=True, text=True)

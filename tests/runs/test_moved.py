@@ -70,7 +70,7 @@ def test_a_run_follows_its_folder(two: tuple[Run, Run]) -> None:
 
 
 def test_what_took_its_place_stays_as_it_is(
-    two: tuple[Run, Run], capfd: pytest.CaptureFixture[str]
+    two: tuple[Run, Run], caplog: pytest.LogCaptureFixture
 ) -> None:
     first, _ = two
     Path("a").rename("elsewhere")
@@ -80,7 +80,7 @@ def test_what_took_its_place_stays_as_it_is(
     first.folder.append_metrics({"step": 3})
     assert contents("a") == before
     assert checkpoint.step_of(checkpoint.available(Path("elsewhere/checkpoints"))[-1]) == 3
-    assert capfd.readouterr().err.count("was moved; the run goes on in") == 1
+    assert caplog.text.count("was moved; the run goes on in") == 1
 
 
 def test_a_folder_that_can_not_be_followed_ends_the_run(

@@ -7,12 +7,15 @@ from clips import moving_block, save
 
 from vidgan_core.testing import (
     AugmentSuite,
+    CallbackSuite,
     DatasetSuite,
     DiscriminatorSuite,
     FeaturesSuite,
+    GameSuite,
     GeneratorSuite,
     LossSuite,
     MetricSuite,
+    OptimizerSuite,
     PluginSuite,
     TaskSuite,
     TermSuite,
@@ -54,6 +57,18 @@ class TestMetrics(MetricSuite):
 
 
 class TestAugments(AugmentSuite):
+    pass
+
+
+class TestGames(GameSuite):
+    pass
+
+
+class TestOptimizers(OptimizerSuite):
+    pass
+
+
+class TestCallbacks(CallbackSuite):
     pass
 
 

@@ -54,7 +54,7 @@ def test_one_class_and_one_record_are_enough(environment: dict[str, str]) -> Non
     assert "passed  loss finite of squared" in run("vidgan_core", "plugins", "check", "squared")
     collected = run(
         *("pytest", "--collect-only", "-p", "no:cacheprovider", "--rootdir", ROOT),
-        *(ROOT / "tests/test_conformance.py", ROOT / "tests/test_docs.py"),
+        *(ROOT / "tests/testing/test_conformance.py", ROOT / "tests/docs/test_docs.py"),
     )
     assert "TestLosses::test_finite[squared]" in collected
     # The row in docs/components.md is asked for by name.

@@ -9,25 +9,32 @@ import pytest
 from conftest import needs_bf16
 from suite_checks import checks, failing
 from wrong.augments import AUGMENTS, RightAugment
+from wrong.callbacks import CALLBACKS, RightCallback
 from wrong.datasets import DATASETS, RightDataset
 from wrong.discriminators import DISCRIMINATORS, RightDiscriminator
 from wrong.features import FEATURES, RightFeatures
+from wrong.games import GAMES, RightGame
 from wrong.generators import GENERATORS, RightGenerator
 from wrong.losses import LOSSES, Losses, RightLoss
 from wrong.metrics import METRICS, RightMetric
+from wrong.optimizers import OPTIMIZERS, RightOptimizer
 from wrong.task_with_torch import WithTorch
 from wrong.tasks import TASKS, RightTask
 from wrong.terms import TERMS, RightTerm, Terms
 
 from vidgan_core.plugins.component import Component
+from vidgan_core.plugins.kinds import KINDS
 from vidgan_core.testing import (
     AugmentSuite,
+    CallbackSuite,
     DatasetSuite,
     DiscriminatorSuite,
     FeaturesSuite,
+    GameSuite,
     GeneratorSuite,
     LossSuite,
     MetricSuite,
+    OptimizerSuite,
     Subject,
     Suite,
     TaskSuite,
@@ -35,26 +42,25 @@ from vidgan_core.testing import (
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+# A suite of each kind, the component that is right, and the wrong ones with the check they fail.
+SUITES: list[tuple[Suite, type, dict[type, str]]] = [
+    (GeneratorSuite(), RightGenerator, GENERATORS),
+    (DiscriminatorSuite(), RightDiscriminator, DISCRIMINATORS),
+    (Losses(), RightLoss, LOSSES),
+    (Terms(), RightTerm, TERMS),
+    (AugmentSuite(), RightAugment, AUGMENTS),
+    (GameSuite(), RightGame, GAMES),
+    (OptimizerSuite(), RightOptimizer, OPTIMIZERS),
+    (DatasetSuite(), RightDataset, DATASETS),
+    (TaskSuite(), RightTask, {WithTorch: "without_torch", **TASKS}),
+    (FeaturesSuite(), RightFeatures, FEATURES),
+    (MetricSuite(), RightMetric, METRICS),
+    (CallbackSuite(), RightCallback, CALLBACKS),
+]
 CASES: list[tuple[Suite, type, str | None]] = [
-    (GeneratorSuite(), RightGenerator, None),
-    (DiscriminatorSuite(), RightDiscriminator, None),
-    (Losses(), RightLoss, None),
-    (Terms(), RightTerm, None),
-    (DatasetSuite(), RightDataset, None),
-    (AugmentSuite(), RightAugment, None),
-    (FeaturesSuite(), RightFeatures, None),
-    (MetricSuite(), RightMetric, None),
-    (TaskSuite(), RightTask, None),
-    (TaskSuite(), WithTorch, "without_torch"),
-    *((GeneratorSuite(), wrong, check) for wrong, check in GENERATORS.items()),
-    *((DiscriminatorSuite(), wrong, check) for wrong, check in DISCRIMINATORS.items()),
-    *((Losses(), wrong, check) for wrong, check in LOSSES.items()),
-    *((Terms(), wrong, check) for wrong, check in TERMS.items()),
-    *((DatasetSuite(), wrong, check) for wrong, check in DATASETS.items()),
-    *((AugmentSuite(), wrong, check) for wrong, check in AUGMENTS.items()),
-    *((FeaturesSuite(), wrong, check) for wrong, check in FEATURES.items()),
-    *((MetricSuite(), wrong, check) for wrong, check in METRICS.items()),
-    *((TaskSuite(), wrong, check) for wrong, check in TASKS.items()),
+    (suite, component, check)
+    for suite, right, wrong in SUITES
+    for component, check in [(right, None), *wrong.items()]
 ]
 
 
@@ -71,14 +77,11 @@ def test_exactly_the_check_of_the_broken_property_fails(
     assert failing(suite, component) == ([check] if check else [])
 
 
-@pytest.mark.parametrize(
-    "suite",
-    [
-        *(GeneratorSuite(), DiscriminatorSuite(), Losses(), Terms(), DatasetSuite()),
-        *(AugmentSuite(), FeaturesSuite(), MetricSuite(), TaskSuite()),
-    ],
-    ids=lambda suite: suite.kind,
-)
+def test_every_kind_has_a_suite_and_wrong_components() -> None:
+    assert [suite.kind for suite, _, _ in SUITES] == list(KINDS)
+
+
+@pytest.mark.parametrize("suite", [suite for suite, _, _ in SUITES], ids=lambda suite: suite.kind)
 def test_every_check_is_tested(suite: Suite) -> None:
     covered = {check for tried, _, check in CASES if tried.kind == suite.kind}
     general = {"options", "usual"}  # covered with the losses, and below
@@ -86,8 +89,12 @@ def test_every_check_is_tested(suite: Suite) -> None:
 
 
 def test_a_record_that_recommends_what_is_not_there() -> None:
-    none = {"name": "none"}
-    for usual in ({"discriminator": none}, {"task": none}, {"term": {"none": {}}}, {"disc": none}):
+    for usual in (
+        {"discriminator": {"name": "none"}},
+        {"loss": {"name": "none"}},
+        {"term": {"none": {}}},
+        {"disc": {"name": "mlp"}},
+    ):
         record = Component("loss", "wrong", "nowhere:Nothing", "", usual)
         with pytest.raises(AssertionError):
             LossSuite().test_usual(Subject(record, lambda: RightLoss))

@@ -6,7 +6,6 @@ import pytest
 import torch
 from conftest import small
 from torch import nn
-
 from vidgan_core.training.optimizer import optimizer
 
 LAYOUTS = {"plain": torch.contiguous_format, "channels last": torch.channels_last_3d}

@@ -101,8 +101,12 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="vidgan")
 @no_plugins
-def cli(no_plugins: bool) -> None:
+@click.pass_context
+def cli(context: click.Context, no_plugins: bool) -> None:
     """Train GANs that generate video, sample and evaluate them, and extend vidgan by plugins."""
+    from vidgan_core.cli.reports import on_stderr
+
+    context.with_resource(on_stderr())
 
 
 def main() -> None:
@@ -154,6 +158,9 @@ def _main() -> None:
     except BrokenPipeError:  # of `vidgan plugins | head`
         to_nowhere(sys.stdout)
         sys.exit(Exit.FAILED)
+    except (MemoryError, RecursionError, OverflowError) as error:
+        _complain(f"a value is too large for this machine: {type(error).__name__}: {error}")
+        sys.exit(Exit.FAILED)
     except (RuntimeError, ValueError) as error:
         if not (explanation := explained(error)):
             raise
@@ -161,9 +168,6 @@ def _main() -> None:
         sys.exit(explanation.code)
     except OSError as error:
         _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        sys.exit(Exit.FAILED)
-    except (MemoryError, RecursionError, OverflowError) as error:
-        _complain(f"a value is too large for this machine: {type(error).__name__}: {error}")
         sys.exit(Exit.FAILED)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,6 @@ from vidgan_core.cli.shared import as_json, print_facts, print_json
 
 if TYPE_CHECKING:
     from vidgan_core.runs.checkpoint import Checkpoint
-
-
-PARTS = ("generator", "discriminator", "loss", "data")
 
 
 @click.command("inspect")
@@ -64,9 +62,7 @@ def _described(saved: Checkpoint) -> dict[str, Any]:
     return {
         "kind": "checkpoint",
         "step": saved.state["step"],
-        "generator": config["generator"]["name"],
-        "loss": config["loss"]["name"],
-        "data": config["data"]["name"],
+        **_named(config),
         "spec": saved.state["spec"],
         "weights and statistics": sum(map(math.prod, saved.shapes.values())),
         "skipped": saved.state["skipped"],
@@ -75,6 +71,14 @@ def _described(saved: Checkpoint) -> dict[str, Any]:
         "model": saved.model_hash,
         "status": "healthy: every file matches the manifest",
     }
+
+
+def _named(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the names of the components that a run is made of, the players' networks first."""
+    from vidgan_core.config.schema import RunConfig
+
+    players = [table for table in config if table not in RunConfig.model_fields]
+    return {part: config[part]["name"] for part in (*players, "game", "loss", "data")}
 
 
 def _run(path: Path) -> dict[str, Any]:
@@ -87,7 +91,7 @@ def _run(path: Path) -> dict[str, Any]:
     folder = RunDir.open(path)
     try:
         config = tomllib.loads(folder.config_file.read_text("utf-8"))
-        named = {part: config[part]["name"] for part in PARTS}
+        named = _named(config)
     except (ValueError, KeyError, TypeError):
         raise UsageError(f"{path} is not a run: {folder.config_file.name} is not one's") from None
     states = {}

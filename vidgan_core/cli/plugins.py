@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +12,14 @@ import click
 from vidgan_core.cli.shared import as_json, discover, no_plugins, print_json, print_table
 from vidgan_core.cli.streams import unescaped
 from vidgan_core.errors import printable
+from vidgan_core.plugins.commands import commands
+from vidgan_core.plugins.kinds import KINDS
 
 if TYPE_CHECKING:
     from vidgan_core.plugins.discovery import Provider
     from vidgan_core.plugins.registry import Provided, Registry
 
-KINDS_HELP = (
-    "generator, discriminator, loss, term, dataset, augment, features, metric or hooks; repeatable."
-)
-SEVERAL = ("term", "augment", "features", "metric")  # kinds with a table for each component
+KINDS_HELP = f"{', '.join(KINDS)}, hooks or command; repeatable."
 
 
 @click.group("plugins", invoke_without_command=True)
@@ -28,7 +28,7 @@ SEVERAL = ("term", "augment", "features", "metric")  # kinds with a table for ea
 @click.option("-v", "verbose", is_flag=True, help="Show tracebacks of plugins that failed.")
 @click.pass_context
 def command(ctx: click.Context, as_json: bool, no_plugins: bool, verbose: bool) -> None:
-    """List all components, hooks and recipes, with the distributions that provide them."""
+    """List all components, hooks, commands and recipes, with who provides them."""
     if ctx.invoked_subcommand is None:
         _list(as_json, no_plugins, verbose)
 
@@ -38,7 +38,7 @@ def command(ctx: click.Context, as_json: bool, no_plugins: bool, verbose: bool) 
 @no_plugins
 @click.option("-v", "verbose", is_flag=True, help="Show tracebacks of plugins that failed.")
 def list_(as_json: bool, no_plugins: bool, verbose: bool) -> None:
-    """List all components, hooks and recipes (the same as `vidgan plugins`)."""
+    """List all components, hooks, commands and recipes (the same as `vidgan plugins`)."""
     _list(as_json, no_plugins, verbose)
 
 
@@ -74,10 +74,12 @@ def new(name: str, kinds: tuple[str, ...], no_plugins: bool) -> None:
 
     It can be installed, passes its own tests and trains without changes. --kind is repeatable.
     """
+    from vidgan_core.cli import COMMANDS
     from vidgan_core.plugins.scaffold import write_plugin
 
+    plugged = commands(COMMANDS, third_party=not no_plugins)
     registry = discover(no_plugins)
-    folder = write_plugin(Path(), name, kinds, registry)
+    folder = write_plugin(Path(), name, kinds, registry, {*COMMANDS, *plugged})
     click.echo(folder)
     click.echo(f"next: pip install -e {folder} && vidgan plugins check {name}", err=True)
 
@@ -97,7 +99,7 @@ def check(names: tuple[str, ...]) -> None:
     except ModuleNotFoundError as error:
         raise ComponentError(f"checks need {error.name}: pip install 'vidgan[test]'") from None
     with unescaped():  # pytest's colours
-        passed = check_plugins(registry, names)
+        passed = check_plugins(registry, names, click.echo)
     if not passed:
         raise CheckError("not every check passed")
 
@@ -107,6 +109,7 @@ def _list(as_json: bool, no_plugins: bool, verbose: bool) -> None:
     rows = [
         *(_record(registry, p) for p in registry.all()),
         *_hooks(registry),
+        *_plugged(no_plugins),
         *_recipes(registry),
         *_failures(registry),
     ]
@@ -123,7 +126,10 @@ def _list(as_json: bool, no_plugins: bool, verbose: bool) -> None:
 
 def _said(row: dict[str, Any]) -> str:
     summary: str = row.get("reason", row["summary"])
-    return f"{summary} (the default)" if row.get("default") else summary
+    if not row.get("default"):
+        return summary
+    several = row["kind"] in KINDS and KINDS[row["kind"]].several
+    return f"{summary} ({'on by default' if several else 'the default'})"
 
 
 def _hooks(registry: Registry) -> Iterator[dict[str, Any]]:
@@ -131,6 +137,17 @@ def _hooks(registry: Registry) -> Iterator[dict[str, Any]]:
     for plugin in registry.plugins:
         if plugin.hooks:
             yield _row("hooks", plugin.provider.module, plugin.provider, plugin.summary)
+
+
+def _plugged(no_plugins: bool) -> Iterator[dict[str, Any]]:
+    """Yield a record of every command that is not a part of vidgan_core."""
+    from vidgan_core.cli import COMMANDS
+    from vidgan_core.plugins.discovery import Provider
+
+    for name, plugged in commands(COMMANDS, third_party=not no_plugins).items():
+        module = plugged.target.partition(":")[0]
+        provider = Provider(plugged.distribution, plugged.version, module)
+        yield _row("command", name, provider, plugged.help)
 
 
 def _recipes(registry: Registry) -> Iterator[dict[str, Any]]:
@@ -180,13 +197,15 @@ def _describe(registry: Registry, provided: Provided) -> dict[str, Any]:
 
 
 def _show(record: dict[str, Any]) -> None:
+    from vidgan_core.config.sources import flat
+
     click.echo(printable(f"{record['kind']} {record['name']}: {_said(record)}"))
     click.echo(printable(f"from {record['distribution']} {record['version']}"))
     if record["usual"]:
-        usual = ", ".join(f"{key} {value}" for key, value in record["usual"].items())
+        usual = ", ".join(f"{key}={json.dumps(v)}" for key, v in flat(record["usual"]).items())
         click.echo(printable(f"usually with {usual}"))
-    kind = record["kind"]
-    table = f"{kind}.{record['name']}" if kind in SEVERAL else {"dataset": "data"}.get(kind, kind)
+    info = KINDS[record["kind"]]
+    table = f"{info.table}.{record['name']}" if info.several else info.table or info.name
     if not record["options"]:
         click.echo("no options")
         return

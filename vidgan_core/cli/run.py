@@ -10,7 +10,7 @@ import click
 
 from vidgan_core.cli.run_flags import add_flags, read_sources
 from vidgan_core.cli.shared import device, discover, no_plugins, settings
-from vidgan_core.errors import Exit
+from vidgan_core.errors import ComponentError, Exit
 from vidgan_core.training.distributed.env import check_shards, processes
 
 if TYPE_CHECKING:
@@ -143,10 +143,9 @@ def _check_nproc(
 
 def _try_out(config: RunConfig, registry: Registry) -> None:
     """Build everything, the networks without memory, so that --dry-run finds what won't fit."""
-    import torch
-
     from vidgan_core.data.batches import Batches
     from vidgan_core.device import choose_device
+    from vidgan_core.tensors import without_memory
     from vidgan_core.training.inputs import build_dataset, build_task, conditioned
     from vidgan_core.training.parts import build_game
 
@@ -154,8 +153,12 @@ def _try_out(config: RunConfig, registry: Registry) -> None:
     dataset = build_dataset(config, registry)
     task = build_task(config, registry)
     Batches(dataset, config.data.batch, seed=config.seed, task=task).close()
-    with torch.device("meta"):
-        build_game(config, registry, conditioned(dataset, task, config), task)
+    spec = conditioned(dataset, task, config)
+    try:
+        with without_memory():
+            build_game(config, registry, spec, task)
+    except ComponentError:  # a constructor that reads the values of weights needs some
+        build_game(config, registry, spec, task)
 
 
 def _train(

@@ -23,7 +23,7 @@ PART = 16  # frames of a film to enlarge at a time: as pictures they take many t
 
 @click.command("sample")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("-n", "count", type=click.IntRange(1), default=16, help="Number of clips.")
+@click.option("-n", "count", type=click.IntRange(1, 1_000_000), default=16, help="Number of clips.")
 @click.option(
     "-o",
     "--out",
@@ -32,8 +32,10 @@ PART = 16  # frames of a film to enlarge at a time: as pictures they take many t
     help="File: .mp4 or .gif (a grid that plays), .png (a contact sheet); "
     "without a suffix: a folder of single clips.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the noise.")
-@click.option("--frames", type=click.IntRange(1), help="Another length, if the generator can.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="Seed of the noise.")
+@click.option(
+    "--frames", type=click.IntRange(1, 10_000_000), help="Another length, if the generator can."
+)
 @click.option(
     "--hold",
     multiple=True,
@@ -43,15 +45,16 @@ PART = 16  # frames of a film to enlarge at a time: as pictures they take many t
 @click.option(
     "--class",
     "classes",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 2**31 - 1),
     multiple=True,
     metavar="N",
     help="A class, for class-conditional runs; repeatable: clips alternate between the classes.",
 )
+@click.option("--walk", is_flag=True, help="Interpolate from one noise to another.")
 @click.option(
     "--condition-from",
     metavar="NAME|PATH",
-    help="Data whose clips give the condition, row by row: a data set, or a folder of clips.",
+    help="Data whose clips give the condition, row by row: a data set or a folder of clips.",
 )
 @click.option(
     "--split",
@@ -59,16 +62,21 @@ PART = 16  # frames of a film to enlarge at a time: as pictures they take many t
     default="test",
     help="Which of its clips (default: the held-out ones).",
 )
-@click.option("--walk", is_flag=True, help="Interpolate from one noise to another.")
 @click.option(
     "--rate",
     type=click.FloatRange(0.01, 100),
     default=1.0,
     help="Frames for each frame of the data, if the generator takes times.",
 )
-@click.option("--step", type=int, help="Step of the checkpoint (default: the newest).")
+@click.option(
+    "--step",
+    type=click.IntRange(0, 2**63 - 1),
+    help="Step of the checkpoint (default: the newest).",
+)
 @click.option("--fps", type=click.FloatRange(1, 1000), help="Frames per second.")
-@click.option("--batch", type=click.IntRange(1), default=8, help="Clips generated at a time.")
+@click.option(
+    "--batch", type=click.IntRange(1, 1_000_000), default=8, help="Clips generated at a time."
+)
 @device
 @no_plugins
 def command(
@@ -91,6 +99,7 @@ def command(
 ) -> None:
     """Generate clips with the EMA generator of RUN (a run's folder or a checkpoint)."""
     from vidgan_core.errors import UsageError, printable
+    from vidgan_core.inference.request_memory import check_request
     from vidgan_core.inference.sampler import RunSampleOptions, Sampler
 
     if math.isnan(rate) or (fps is not None and math.isnan(fps)):  # which no range excludes
@@ -111,6 +120,8 @@ def command(
     if (frames or rate > 1) and out.suffix.lower() == ".mp4":
         _write_film(out, sampler.in_windows(count, **wishes), fps, mark)
     else:
+        if out.suffix:  # one file: all clips are kept until it is written, as bytes
+            check_request(sampler.generator, count, frames=frames, rate=rate, bytes_kept=3)
         write(sampler.in_batches(count, batch=batch, **wishes), fps, mark)
     click.echo(printable(str(out)))
 

@@ -116,13 +116,16 @@ def _with_defaults(sources: ConfigSources, registry: Registry, game: type[Game])
 
     def lay_under(settings: Mapping[str, Any]) -> None:
         for table, keys in settings.items():
-            inner = values.setdefault(table, {})
-            if not isinstance(inner, dict):
-                continue
-            if inner.get("name") not in (None, keys.get("name")) and "name" in keys:
-                continue  # options of the usual component are no other one's
-            for key, value in keys.items():
-                inner.setdefault(key, value)
+            _lay_under(values.setdefault(table, {}), keys)
+
+    def with_partners(settings: Mapping[str, Any]) -> bool:
+        """Are the networks that it names the chosen ones?"""
+        for player in game.players.keys() & settings.keys():
+            chosen = values.get(player)
+            named = chosen.get("name") if isinstance(chosen, dict) else None
+            if named != settings[player].get("name"):
+                return False
+        return True
 
     tables = {"game": "game", **game.players}
     tables |= {info.table: kind for kind, info in KINDS.items() if info.table and not info.several}
@@ -133,12 +136,10 @@ def _with_defaults(sources: ConfigSources, registry: Registry, game: type[Game])
         settings = usual(kind, name)
         loss = settings.get("loss", {}).get("name", "")
         terms.append((table, name if kind == "loss" else loss, settings.pop("term", {})))
-        critic = settings.get("discriminator", {}).get("name")
-        other = critic and sources.value_at("discriminator", "name") not in (None, critic)
-        if other and "task" in settings:
-            task = settings.pop("task")["name"]
-            logger.info("left out: the task %r, which goes with the critic %r", task, critic)
+        task = settings.pop("task", None)
         lay_under(settings)
+        if task and with_partners(settings):
+            lay_under({"task": task})
     if not asked_terms:
         values["term"] = _usual_terms(terms, values["loss"])
     values.setdefault("augment", {})
@@ -146,6 +147,19 @@ def _with_defaults(sources: ConfigSources, registry: Registry, game: type[Game])
         for name in registry.defaults("callback"):
             callbacks.setdefault(name, {})
     return values
+
+
+def _lay_under(table: Any, usual: Mapping[str, Any]) -> None:
+    """Fill a table, and those in it, with what the user leaves open."""
+    if not isinstance(table, dict):
+        return  # the core's own models say what is wrong
+    if "name" in usual and table.get("name", usual["name"]) != usual["name"]:
+        return  # options of one component are none of another's
+    for key, value in usual.items():
+        if isinstance(value, Mapping):
+            _lay_under(table.setdefault(key, {}), value)
+        else:
+            table.setdefault(key, value)
 
 
 def _usual_terms(terms: list[tuple[str, str, dict[str, Any]]], loss: Any) -> dict[str, Any]:

@@ -10,7 +10,16 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Positive = Annotated[int, Field(ge=1)]
+MOST = 2**53 - 1  # a count that every part of the program can hold, floats too
+MAX_FRAMES = 4096  # of a clip that a network is trained on
+MAX_SIDE = 16_384  # pixels
+MAX_BATCH = 65_536
+MAX_WORKERS = 128  # processes that read ahead
+
+Positive = Annotated[int, Field(ge=1, le=MOST)]
+Natural = Annotated[int, Field(ge=0, le=MOST)]
+Weight = Annotated[float, Field(ge=-1e6, le=1e6)]
+Rate = Annotated[float, Field(ge=0, le=1e3)]
 
 
 class Table(BaseModel):
@@ -57,14 +66,14 @@ class LossTable(ComponentTable):
     Until then only terms are minimised, and critics are not run.
     """
 
-    weight: Annotated[float, Field(ge=0)] = 1.0
-    start: Annotated[int, Field(ge=0)] = 0
+    weight: Annotated[float, Field(ge=0, le=1e6)] = 1.0
+    start: Natural = 0
 
 
 class OptimizerTable(ComponentTable):
     """The optimizer of every network, and its learning rate."""
 
-    lr: Annotated[float, Field(gt=0)] = 2e-4
+    lr: Annotated[float, Field(gt=0, le=1e3)] = 2e-4
 
 
 def _frame_size(size: object) -> object:
@@ -72,20 +81,24 @@ def _frame_size(size: object) -> object:
     numbers = size if isinstance(size, list) and len(size) == 2 else [size]
     if not all(type(n) is int and n >= 1 for n in numbers):
         raise ValueError("must be a number of pixels or [height, width]")
+    if max(numbers) > MAX_SIDE:
+        raise ValueError(f"must be at most {MAX_SIDE} pixels")
     return size
 
 
 class DataTable(ComponentTable):
     """Which clips, in which shape, how many a batch, and how they are fetched.
 
+    `channels`: 1 for grey, 3 for colours, 4 for colours and alpha.
     `workers` processes read ahead; 0: a thread does; "auto": 1 where clips are decoded on the way.
     `max_lost` is the fraction of files that may turn bad before the run stops.
     """
 
-    frames: Positive = 16
+    frames: Annotated[int, Field(ge=1, le=MAX_FRAMES)] = 16
+    channels: Literal[1, 3, 4] = 3
     size: Annotated[int | list[int], BeforeValidator(_frame_size)] = 64
-    batch: Positive = 8
-    workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    batch: Annotated[int, Field(ge=1, le=MAX_BATCH)] = 8
+    workers: Annotated[int, Field(ge=0, le=MAX_WORKERS)] | Literal["auto"] = "auto"
     max_lost: Annotated[float, Field(ge=0, le=1)] = 0.05
 
     @property
@@ -100,7 +113,7 @@ class TermTable(OptionsTable):
     Two weights are the first and the last one: it moves along a cosine in between.
     """
 
-    weight: float | tuple[float, float] = 1.0
+    weight: Weight | tuple[Weight, Weight] = 1.0
     every: Positive = 1
 
 
@@ -124,10 +137,10 @@ class TrainerTable(Table):
     """
 
     schedule: Literal["constant", "linear", "cosine"] = "constant"
-    warmup: Annotated[int, Field(ge=0)] = 0
-    decay_steps: Annotated[int, Field(ge=0)] = 0
+    warmup: Natural = 0
+    decay_steps: Natural = 0
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.995
-    ema_half_life: Annotated[float, Field(ge=0)] = 0.0
+    ema_half_life: Annotated[float, Field(ge=0, le=1e15)] = 0.0
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp64"] = "auto"
     channels_last: bool = True

@@ -92,11 +92,9 @@ class ConfigSources:
 
     def add_data(self, data: str) -> None:
         """Take a word as a data set's name, and what looks like a path as a folder of videos."""
-        if data.startswith(".") or "/" in data or "\\" in data:
-            self.add(("data", "name"), "folder", f"--data {data}")
-            self.add(("data", "path"), data, f"--data {data}")
-        else:
-            self.add(("data", "name"), data, "--data")
+        settings = data_settings(data)
+        for key, value in settings.items():
+            self.add(("data", key), value, f"--data {data}" if "path" in settings else "--data")
 
     def source(self, place: KeyPath) -> str:
         """Return where a value, the table around it, or the first value inside it came from."""

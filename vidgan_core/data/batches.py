@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Callable
 
 import torch
@@ -14,6 +14,8 @@ from vidgan_core.errors import ClipError, UsageError, VidganError
 from vidgan_core.interfaces import Tensors
 from vidgan_core.interfaces.dataset import Dataset
 from vidgan_core.interfaces.task import Task
+
+logger = logging.getLogger("vidgan.data")
 
 
 class Batches:
@@ -74,7 +76,7 @@ class Batches:
         for error in lost:
             if error.source not in self.lost:
                 self.lost[error.source] = error.reason
-                print(f"\nwarning: {error}; another clip is taken", file=sys.stderr)
+                logger.warning("%s; another clip is taken", error)
         if len(self.lost) > self._max_lost:
             raise VidganError(
                 f"{len(self.lost)} of {self.dataset.sources} files that were good at the start "

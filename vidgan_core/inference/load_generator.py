@@ -11,15 +11,17 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter, ValidationError
 
-from vidgan_core.config.schema import RunConfig
+from vidgan_core.config.schema import MAX_FRAMES, MAX_SIDE, RunConfig
 from vidgan_core.device import FP32
 from vidgan_core.errors import CheckpointError, ComponentError, UsageError, VidganError
 from vidgan_core.interfaces import DataSpec, Generator, Network
 from vidgan_core.plugins.options import options_model
 from vidgan_core.plugins.registry import Registry
+from vidgan_core.rng import kept_default
 from vidgan_core.runs.checkpoint import Checkpoint
 from vidgan_core.runs.safetensors_io import Shapes, check_memory
-from vidgan_core.tensors import not_finite
+from vidgan_core.tensors import not_finite, without_memory
+from vidgan_core.training.bounded_build import bounded_build
 from vidgan_core.training.parts import build_network, game_class
 from vidgan_core.training.prepare import prepare_module
 from vidgan_core.training.state import check_format, section
@@ -43,15 +45,20 @@ def load_generator(
         step = saved.state["step"]
         if type(step) is not int or step < 0:
             raise ValueError("the step is not a number")
+        _check_size(spec)
         # The clip itself, and the activations of a layer or two beside it.
         check_memory(f"{saved.path}: a clip of {spec}", 4 * 4 * math.prod(spec.shape))
         player = _player(config, saved, registry, player)
         _check_options(config, saved, registry, player)
-        sketch = _sketch(config, registry, spec, player)
-        wanted = {name: tuple(t.shape) for name, t in sketch.state_dict().items()}
-        _match(wanted, section(saved.shapes, player))
-        on_meta = any(t.is_meta for t in sketch.state_dict().values())
-        generator = build_network(config, registry, spec, player) if on_meta else sketch
+        with kept_default():  # building seeds it
+            shapes, dtypes = section(saved.shapes, player), section(saved.dtypes, player)
+            with bounded_build(len(shapes)):
+                sketch = _sketch(config, registry, spec, player)
+            state = sketch.state_dict()
+            _match({name: tuple(t.shape) for name, t in state.items()}, shapes)
+            _match_types(state, dtypes, doubles=config.trainer.precision == "fp64")
+            on_meta = any(t.is_meta for t in state.values())
+            generator = build_network(config, registry, spec, player) if on_meta else sketch
         generator.load_state_dict(section(saved.model, player))
         if not isinstance(generator, Generator):
             raise ValueError(f"{player} makes no clips")
@@ -88,7 +95,7 @@ def _sketch(config: RunConfig, registry: Registry, spec: DataSpec, player: str) 
     A constructor that computes with weights' values fails on the meta device.
     """
     try:
-        with torch.device("meta"):
+        with without_memory():
             return build_network(config, registry, spec, player)
     except (ComponentError, NotImplementedError, RuntimeError):
         return build_network(config, registry, spec, player)
@@ -152,6 +159,25 @@ def _match(wanted: Shapes, found: Shapes) -> None:
             for n in wrong[:3]
         )
         raise ValueError(f"{len(wrong)} tensors differ: {few}")
+
+
+def _match_types(
+    sketch: Mapping[str, torch.Tensor], found: Mapping[str, torch.dtype], *, doubles: bool
+) -> None:
+    """Raise ValueError, naming one, if a tensor is of another type than training would save."""
+    for name, tensor in sketch.items():
+        wide = doubles and tensor.is_floating_point()
+        wanted = torch.float64 if wide else tensor.dtype
+        if found[name] != wanted:
+            raise ValueError(f"{name} should be {wanted} and is {found[name]}")
+
+
+def _check_size(spec: DataSpec) -> None:
+    """Raise ValueError for clips that no configuration could ask for."""
+    if spec.frames > MAX_FRAMES or max(spec.height, spec.width) > MAX_SIDE:
+        raise ValueError(
+            f"clips of {spec}: at most {MAX_FRAMES} frames of {MAX_SIDE} pixels a side"
+        )
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:

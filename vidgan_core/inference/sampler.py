@@ -15,6 +15,7 @@ from vidgan_core.device import choose_device
 from vidgan_core.errors import CheckpointError, UsageError, did_you_mean
 from vidgan_core.inference.conditions import draw_condition, held_out, with_data
 from vidgan_core.inference.load_generator import load_ready
+from vidgan_core.inference.request_memory import check_request
 from vidgan_core.interfaces import Field, Generator, Split, Tensors
 from vidgan_core.media.provenance import Mark, make_mark
 from vidgan_core.plugins.registry import Registry
@@ -101,6 +102,8 @@ class Sampler:
 
     def sample(self, n: int, *, batch: int = BATCH, **wishes: Unpack[RunSampleOptions]) -> Tensor:
         """Return `n` clips (n, C, T, H, W) in [-1, 1] on the CPU, made `batch` at a time."""
+        frames, rate = wishes.get("frames"), wishes.get("rate", 1.0)
+        check_request(self.generator, n, frames=frames, rate=rate, batch=batch, bytes_kept=8)
         return torch.cat(list(self.in_batches(n, batch=batch, **wishes)))
 
     def in_batches(
@@ -147,6 +150,8 @@ def in_batches(
 
     Every part is made with as many rows, so that clip k is the same, bit for bit, whatever `n`.
     """
+    frames, rate = wishes.get("frames"), wishes.get("rate", 1.0)
+    check_request(generator, n, frames=frames, rate=rate, batch=batch)
     drawn = draw(generator, n, **wishes)
     for start in range(0, n, batch):
         noise, condition = (

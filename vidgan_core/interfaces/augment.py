@@ -14,7 +14,7 @@ from vidgan_core.tensors import resized
 
 
 class Augment(nn.Module, ABC):
-    """Changes what the discriminator sees, real and fake clips alike, differentiably.
+    """Changes what the discriminator is shown, real and fake clips alike, differentiably.
 
     It is wrapped round every call of the discriminator, those of terms included, so it has to be
     differentiable twice. Options are the keyword-only parameters of the constructor.
@@ -58,7 +58,8 @@ class AdaptiveAugment(nn.Module):
     """
 
     p: Tensor
-    heard: Tensor
+    observed: Tensor
+    count: Tensor
 
     def __init__(
         self,
@@ -78,7 +79,10 @@ class AdaptiveAugment(nn.Module):
         self.change = INTERVAL / ramp
         self.interval = INTERVAL * parts
         self.register_buffer("p", torch.tensor(0.0 if target else p))
-        self.register_buffer("heard", torch.zeros(2))  # sum of the signs, and their number
+        # Of several processes the sums are averaged. The count is an integer, which is left alone:
+        # the mean of 7 equal floats is not exactly that float.
+        self.register_buffer("observed", torch.tensor(0.0))  # sum of the signs
+        self.register_buffer("count", torch.tensor(0))
 
     def forward(self, video: Tensor) -> Tensor:
         """Augment `video` (B, C, T, H, W), in its own precision."""
@@ -92,13 +96,14 @@ class AdaptiveAugment(nn.Module):
 
     @torch.no_grad()
     def observe(self, sign: Tensor) -> None:
-        """Take notice of r_t (), the mean sign of the scores of some real clips; adapt p."""
-        self.heard += torch.stack([sign.to(self.heard.dtype), torch.ones_like(self.heard[1])])
-        total, count = self.heard
-        due = count == self.interval
-        change = torch.sign(total / self.interval - self.target) * self.change
+        """Take r_t (), the mean sign of the scores of some real clips, into account; adapt p."""
+        self.observed += sign.to(self.observed.dtype)
+        self.count += 1
+        due = self.count == self.interval
+        change = torch.sign(self.observed / self.interval - self.target) * self.change
         self.p.copy_(torch.where(due, (self.p + change).clamp(0, self.limit), self.p))
-        self.heard.mul_(~due)
+        self.observed.mul_(~due)
+        self.count.mul_(~due)
 
 
 class AugmentedDiscriminator(Discriminator):

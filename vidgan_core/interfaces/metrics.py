@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from vidgan_core.interfaces.dataset import DataSpec
 from vidgan_core.interfaces.networks import Generator, Tensors
 
-Better = Literal["lower", "higher"]
+Better = Literal["lower", "higher", "real"]  # real: the nearer to what real clips score
 ErrorBy = Literal["bootstrap", "halves", "own"]
 Degradation = Literal[  # what `vidgan eval --sanity` does to real clips
     "noise",
@@ -60,6 +60,8 @@ class Features(nn.Module, ABC):
 class ClipSet:
     """Some clips as a metric gets them: N rows everywhere, in the same order.
 
+    Clips with the same `group` are from one video or scene, and so no independent samples.
+
     The video of a metric that does not need it is on the meta device: a shape without content.
     """
 
@@ -67,6 +69,7 @@ class ClipSet:
     features: Tensor | None = None  # (N, D) float64, of the features that the metric asked for
     frame_features: Tensor | None = None  # (N, T, D) float32: those of each frame as a clip of one
     condition: Tensors = field(default_factory=dict)  # such as "class" (N,) int64
+    group: Tensor | None = None  # (N,) int64; None: each clip is a sample of its own
 
     def __len__(self) -> int:
         return len(self.video)
@@ -95,10 +98,10 @@ class Metric(ABC):
     `needs` is of video, features, frame-features, train, class, pairs, generator; the training
     clips come without video. `sensitive_to` names the degradations that make its numbers worse,
     where its features are sensitive to them too; a `distance` is zero where the distributions are
-    the same. `error` is how the error of its numbers is found: from "bootstrap" samples of the
-    clips; from random "halves" of them, whose spread is that of the whole (the delete-half
-    jackknife, Shao & Wu 1989), where a clip that is there twice would be its own neighbour; or it
-    is the metric's "own".
+    the same. `error` is how the error of its numbers is found: from the spread over random "halves"
+    of the clips (the delete-half jackknife, Shao & Wu 1989), which suits any metric; from
+    "bootstrap" samples, for means alone: a clip that is drawn twice is its own neighbour and
+    changes a distance; or it is the metric's "own". Clips of one `group` stay together.
     """
 
     better: ClassVar[Mapping[str, Better]]  # the numbers' names, and which way is better
@@ -107,7 +110,7 @@ class Metric(ABC):
     fast: ClassVar[bool] = True  # is it worth its time at every evaluation?
     distance: ClassVar[bool] = False
     sensitive_to: ClassVar[frozenset[Degradation]] = frozenset()
-    error: ClassVar[ErrorBy] = "bootstrap"
+    error: ClassVar[ErrorBy] = "halves"
 
     @property
     def features(self) -> Mapping[str, Mapping[str, Any]]:

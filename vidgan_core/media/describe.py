@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 from PIL import Image
@@ -14,8 +15,6 @@ from vidgan_core.media.open import best_stream, open_video, reason
 from vidgan_core.media.orientation import Orientation
 from vidgan_core.media.provenance import Mark, parse_mark
 from vidgan_core.media.still import FORMATS, opened, upright_size
-
-MOST_FRAMES = 100_000  # of an animated picture: more are not counted
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -73,7 +72,7 @@ def _describe_image(path: Path) -> dict[str, Any]:
         duration = image.info.get("duration")
         return {
             "format": image.format,
-            "frames": _count(image),
+            "frames": _count(path, image),
             "height": height,
             "width": width,
             "fps": 1000 / duration if duration else None,
@@ -81,15 +80,32 @@ def _describe_image(path: Path) -> dict[str, Any]:
         }
 
 
-def _count(image: Image.Image) -> int:
-    """Return how many frames a picture has, at most MOST_FRAMES: a GIF must be read to tell."""
-    if image.format != "GIF":
-        return int(getattr(image, "n_frames", 1))
+def _count(path: Path, image: Image.Image) -> int:
+    """Return how many frames a picture has, decoding none."""
+    if image.format == "GIF":
+        with path.open("rb") as file:
+            return max(1, _count_gif(file))
+    return int(getattr(image, "n_frames", 1))
+
+
+def _count_gif(file: BinaryIO) -> int:
+    """Walk the blocks of a GIF and count the pictures; a damaged rest is not counted."""
+    head = file.read(13).ljust(13, b"\0")
+    file.seek(_colours(head[10]), os.SEEK_CUR)
     count = 0
-    try:
-        while count < MOST_FRAMES:
-            image.seek(count)
+    while kind := file.read(1):
+        if kind == b",":
             count += 1
-    except (EOFError, OSError, ValueError):
-        pass
-    return max(1, count)
+            file.seek(_colours(file.read(9).ljust(9, b"\0")[8]) + 1, os.SEEK_CUR)
+        elif kind == b"!":
+            file.seek(1, os.SEEK_CUR)
+        else:
+            break
+        while (size := file.read(1)) and size != b"\0":
+            file.seek(size[0], os.SEEK_CUR)
+    return count
+
+
+def _colours(flags: int) -> int:
+    """Return how many bytes a table of colours takes, given the flags that announce it."""
+    return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0

@@ -17,7 +17,7 @@ from vidgan_core.media.tone_map import is_hdr, to_sdr
 
 Fit = Literal["crop", "pad", "stretch"]
 BLACK = (0, 0, 0)
-NARROWEST, WIDEST = Fraction(1, 16), Fraction(16)  # pixels; beyond, a header is nonsense
+NARROWEST, WIDEST = Fraction(1, 16), Fraction(16)  # pixels; beyond, a header is damaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Geometry:
 
 
 def pixel_aspect(stated: Fraction | None) -> Fraction:
-    """Return how much wider than high a pixel is; 1 where the file does not say or talks rot."""
+    """Return how much wider than high a pixel is; 1 where the file states none or an absurd one."""
     return stated if stated and NARROWEST <= stated <= WIDEST else Fraction(1)
 
 

@@ -20,7 +20,7 @@ DEMUXERS = (
 )
 SAFE = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
 MAX_PIXELS = 2**26  # of a frame, where the caller states no limit: 8192 x 8192
-
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _NOT_THE_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 
 
@@ -42,6 +42,19 @@ def best_stream(container: InputContainer) -> VideoStream | None:
     videos = [s for s in container.streams.video if not s.disposition & _NOT_THE_VIDEO]
     readable = [s for s in videos if s.codec_context is not None]
     return max(readable, key=_size_and_rate, default=None)
+
+
+def decoder_of(stream: VideoStream) -> Any:
+    """Return the codec context that decodes a stream: for alpha in WebM it is not the usual one."""
+    name = _ALPHA_DECODERS.get(stream.codec_context.codec.canonical_name, "")
+    if stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) != "1" or not name:
+        return stream.codec_context
+    try:
+        decoder: Any = av.CodecContext.create(name, "r")
+    except av.codec.codec.UnknownCodecError:  # libraries without libvpx
+        return stream.codec_context
+    decoder.extradata = stream.codec_context.extradata
+    return decoder
 
 
 def _size_and_rate(stream: VideoStream) -> tuple[int, float, int]:

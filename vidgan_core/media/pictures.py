@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vidgan_core.media.frames import Frames
 from vidgan_core.media.pixels import to_uint8
+from vidgan_core.media.still import composite
 
 Series = Mapping[str, Sequence[tuple[float, float]]]
 
@@ -20,16 +21,18 @@ _INK, _GRID = "#333333", "#dddddd"
 
 
 def to_frames(video: Tensor) -> Frames:
-    """Turn clips (B, C, T, H, W) in [-1, 1] into frames (B, T, H, W, 3)."""
+    """Turn clips (B, C, T, H, W) in [-1, 1] into frames (B, T, H, W, 3), alpha over black."""
     frames = to_uint8(video).permute(0, 2, 3, 4, 1).cpu().numpy()
+    if frames.shape[-1] == 4:
+        return composite(frames, (0, 0, 0))
     return np.repeat(frames, 3, axis=-1) if frames.shape[-1] == 1 else frames[..., :3]
 
 
 def grid(clips: Frames, *, longest: int = 512) -> Frames:
     """Lay clips (B, T, H, W, 3) out in a near-square grid: one video (T, H', W', 3).
 
-    Small clips are enlarged by whole pixels towards `longest`, so that they can be seen and that
-    the half-resolution colours of mp4 do not blur them.
+    Small clips are enlarged by whole pixels towards `longest`, so that they are large enough
+    and that the half-resolution colours of mp4 do not blur them.
     """
     count, length, height, width, _ = clips.shape
     columns = math.ceil(math.sqrt(count))

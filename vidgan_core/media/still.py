@@ -45,14 +45,15 @@ def opened(
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Return the height and width of a picture that stands upright, from its header alone."""
-    # Pillow decodes a PNG to look for EXIF data behind the pixels: a bomb would go off.
-    if image.format == "PNG" and "exif" not in image.info:
+    # Pillow decodes a PNG to look for EXIF data behind the pixels: a bomb would go off. The size of
+    # a TIFF is upright already.
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
         return image.height, image.width
     return exif_orientation(image).size(image.height, image.width)
 
 
 def exif_orientation(image: Image.Image) -> Orientation:
-    """Return how a picture must be turned; upright where its EXIF data say nothing or rot."""
+    """Return how a picture must be turned; upright where its EXIF data are silent or damaged."""
     try:
         return Orientation.from_exif(image.getexif().get(_EXIF_ORIENTATION, 1))
     except (ValueError, SyntaxError, OSError, struct.error, KeyError, TypeError):

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -41,8 +42,9 @@ class Times:
             return None
         return cls(np.arange(count, dtype=np.int64), 1 / Fraction(rate), "rate")
 
-    @classmethod
-    def parse(cls, text: str) -> Times | None:
+    @staticmethod
+    @lru_cache(maxsize=64)
+    def parse(text: str) -> Times | None:
         """Read what `str` wrote: source, base, the first tick, the steps as step*count."""
         if not text:
             return None
@@ -50,13 +52,20 @@ class Times:
         pairs = [run.split("*") for run in runs]
         steps = np.repeat([int(step) for step, _ in pairs], [int(count) for _, count in pairs])
         ticks = int(first) + np.concatenate([[0], np.cumsum(steps)])
-        return cls(ticks.astype(np.int64), Fraction(base), source)  # type: ignore[arg-type]
+        return Times(ticks.astype(np.int64), Fraction(base), source)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
         steps = np.diff(self.ticks)
         edges = np.flatnonzero(np.diff(steps)) + 1
         runs = [f"{run[0]}*{len(run)}" for run in np.split(steps, edges) if len(run)]
         return " ".join([self.source, str(self.base), str(int(self.ticks[0])), *runs])
+
+    def number_at(self, tick: int | None) -> int:
+        """Return the number of the frame with this tick, -2 without one."""
+        if tick is None:
+            return -2
+        number = int(np.searchsorted(self.ticks, tick))
+        return number if number < len(self.ticks) and self.ticks[number] == tick else -2
 
     @property
     def gaps(self) -> tuple[int, ...]:

@@ -15,13 +15,14 @@ import av
 import numpy as np
 import PIL
 from av.container import InputContainer
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vidgan_core.errors import VidganError
 from vidgan_core.media.deinterlace import Numbered, deinterlaced
 from vidgan_core.media.fit import Fitter, Geometry, pixel_aspect
 from vidgan_core.media.frames import Frames, Picture
-from vidgan_core.media.open import best_stream, open_video, reason
+from vidgan_core.media.open import best_stream, decoder_of, open_video, reason
 from vidgan_core.media.still import animation, cut_strip, open_picture
 from vidgan_core.media.timestamps import Times
 
@@ -45,6 +46,11 @@ class VideoSource:
     times: str = ""
     interlaced: bool | None = None  # None: look at the first frame
     depth: int = 16
+
+    @property
+    def is_seekable(self) -> bool:
+        """Can reading begin in the middle?"""
+        return self.kind != "video" or self.times.startswith("pts ")
 
     def read(self, numbers: Sequence[int], geometry: Geometry) -> Iterator[Picture]:
         """Yield the frames of the given numbers, which increase, each (H, W, C).
@@ -102,14 +108,13 @@ class VideoSource:
         """Return numbered frames from at or before a tick on; None if they can't be sought."""
         times = Times.parse(self.times)
         if tick is None or times is None:
-            return enumerate(container.decode(stream))
+            return enumerate(_decoded(container, stream))
         container.seek(tick, stream=stream)
-        frames = container.decode(stream)
+        frames = _decoded(container, stream)
         first = next(frames, None)
         if not (first and first.key_frame and first.pts is not None and first.pts <= tick):
             return None
-        number_of: dict[int | None, int] = {int(t): n for n, t in enumerate(times.ticks)}
-        return ((number_of.get(f.pts, -2), f) for f in chain([first], frames))
+        return ((times.number_at(f.pts), f) for f in chain([first], frames))
 
     def _progressive(self, frames: Numbered, stream: VideoStream) -> Numbered:
         """Return whole frames; where it is not known whether they are, the first one decides."""
@@ -118,6 +123,15 @@ class VideoSource:
             frames = chain(head, frames)
             return deinterlaced(frames, stream) if head and head[0][1].interlaced_frame else frames
         return deinterlaced(frames, stream) if self.interlaced else frames
+
+
+def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    decoder = decoder_of(stream)
+    if decoder is stream.codec_context:
+        yield from container.decode(stream)
+        return
+    for packet in container.demux(stream):
+        yield from decoder.decode(packet if packet.size else None)
 
 
 def _picked(numbered: Iterator[tuple[int, Item]], numbers: Sequence[int]) -> Iterator[Item]:

@@ -22,7 +22,7 @@ from vidgan_core.errors import ComponentError, one_line
 from vidgan_core.plugins.discovery import HOME, canonical, in_use, plain
 
 GROUP = "vidgan.commands"
-MARKS = dict.fromkeys(map(ord, "-_."))  # what a name may hold beside letters and digits
+MARKS = dict.fromkeys(map(ord, "-_."))  # what a name may hold besides letters and digits
 QUOTES = ('"""', "'''")
 
 

@@ -7,11 +7,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, create_model
 
 from vidgan_core.errors import ComponentError
+
+MAX_INTEGER = 2**31 - 1
+MAX_FLOAT = 1e18
 
 
 @lru_cache
@@ -33,11 +36,27 @@ def options_model(component: type) -> type[BaseModel]:
         for option in options:
             if option.name not in hints or option.default is option.empty:
                 raise TypeError(f"option {option.name!r} needs an annotation and a default")
-        fields: dict[str, Any] = {o.name: (hints[o.name], o.default) for o in options}
+        fields: dict[str, Any] = {
+            o.name: (Annotated[hints[o.name], AfterValidator(_sensible)], o.default)
+            for o in options
+        }
         strict = ConfigDict(extra="forbid", allow_inf_nan=False)
         return create_model(component.__name__, __config__=strict, **fields)
     except Exception as error:
         raise ComponentError(f"the options of {where} are not valid: {error}") from error
+
+
+def _sensible(value: object) -> object:
+    """Refuse numbers that no component means, whatever bounds it has of its own.
+
+    An integer that overflows in torch, and a float whose square is infinite in single precision.
+    """
+    for number in value if isinstance(value, list | tuple) else (value,):
+        if isinstance(number, int) and abs(number) > MAX_INTEGER:
+            raise ValueError(f"must be at most {MAX_INTEGER} in size")
+        if isinstance(number, float) and abs(number) > MAX_FLOAT:
+            raise ValueError(f"must be at most {MAX_FLOAT:g} in size")
+    return value
 
 
 def typed(component: type, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import logging
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,6 +37,8 @@ from vidgan_core.rng import seed_default
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+logger = logging.getLogger("vidgan.plugins")
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,10 +246,9 @@ class Registry:
                 call()
             elif not self._guarded(provider, _quietly(call)):
                 self.hooks.unregister(name=impl.plugin_name)
-                print(
-                    f"warning: {provider} failed in {hook} and is left out from here on: "
-                    f"{self.failures[-1].reason}",
-                    file=sys.stderr,
+                logger.warning(
+                    "%s failed in %s and is left out from here on: %s",
+                    *(provider, hook, self.failures[-1].reason),
                 )
         return answers
 
@@ -273,18 +275,18 @@ class Registry:
     @contextlib.contextmanager
     def _overhearing(self, provider: Provider) -> Iterator[None]:
         """Keep what a plugin prints out of stdout, which is for results."""
-        said = io.StringIO()
+        printed = io.StringIO()
         try:
-            with contextlib.redirect_stdout(said):
+            with contextlib.redirect_stdout(printed):
                 yield
         finally:
-            if words := said.getvalue().split():
+            if words := printed.getvalue().split():
                 self._printed.append(
                     f"plugin {provider} prints when imported: {plain(' '.join(words))}"
                 )
 
     def _lifecycle(self, manifest: object) -> tuple[str, ...]:
-        """Return the names of the hooks that a registered plugin has beside its components."""
+        """Return the names of the hooks that a registered plugin has besides its components."""
         callers = self.hooks.get_hookcallers(manifest) or []
         return tuple(sorted(c.name for c in callers if c.name != "vidgan_components"))
 

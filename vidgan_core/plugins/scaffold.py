@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,26 +16,37 @@ from vidgan_core.plugins.hookspecs import API
 from vidgan_core.plugins.kinds import KINDS
 from vidgan_core.plugins.registry import Registry
 
-HOOKS = "hooks"
-SUITES = {kind: f"{kind.capitalize()}Suite" for kind in KINDS} | {HOOKS: "PluginSuite"}
+# What a plugin may have besides components.
+HOOKS, COMMAND = "hooks", "command"
+SUITES = {kind: info.suite for kind, info in KINDS.items()}
+SUITES |= dict.fromkeys((HOOKS, COMMAND), "PluginSuite")
 
 
-def write_plugin(parent: Path, name: str, kinds: Sequence[str], registry: Registry) -> Path:
+def write_plugin(
+    parent: Path,
+    name: str,
+    kinds: Sequence[str],
+    registry: Registry,
+    commands: Collection[str] = (),
+) -> Path:
     """Write the distribution `name` with a component of each kind; return its folder.
 
+    `commands` are the names of the commands that there are.
     Raises UsageError for a name that can't be, that is taken, or a kind that there is none of.
     """
-    if unknown := [kind for kind in kinds if kind not in (*KINDS, HOOKS)]:
+    if unknown := [kind for kind in kinds if kind not in SUITES]:
         what = f"vidgan {__version__} has no plugins of the kind {unknown[0]!r}"
-        raise UsageError(what, hint=did_you_mean(unknown[0], (*KINDS, HOOKS)))
+        raise UsageError(what, hint=did_you_mean(unknown[0], SUITES))
     component = _component(name)
     folder = parent / name
     if folder.exists():
         raise UsageError(f"{folder} is there already")
     for kind in kinds:
-        if kind != HOOKS and component in registry.names(kind):
+        if kind in KINDS and component in registry.names(kind):
             owner = registry.get(kind, component).provider
             raise UsageError(f"there is a {kind} named {component!r} already, of {owner}")
+    if COMMAND in kinds and component in commands:
+        raise UsageError(f"there is a command named {component!r} already")
     for path, text in _render(name, component, kinds).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, "utf-8")
@@ -61,7 +72,7 @@ def _render(name: str, component: str, kinds: Sequence[str]) -> Mapping[str, str
     except ModuleNotFoundError:
         raise ComponentError("templates need Jinja2: pip install jinja2") from None
     module = name.replace("-", "_")
-    chosen = [kind for kind in (*KINDS, HOOKS) if kind in kinds]
+    chosen = [kind for kind in SUITES if kind in kinds]
     sources = {
         "pyproject.toml": "pyproject.toml",
         "README.md": "README.md",

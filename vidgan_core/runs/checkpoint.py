@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,12 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
 from vidgan_core.errors import CheckpointError
 from vidgan_core.runs.atomic_files import drop, free, fsync, sha256, write
 from vidgan_core.runs.safetensors_io import (
+    Entry,
     Shapes,
     check_memory,
     open_regular,
@@ -36,6 +38,7 @@ from vidgan_core.runs.safetensors_io import (
     read_json,
 )
 
+logger = logging.getLogger("vidgan.runs")
 MANIFEST = "MANIFEST.json"
 MODEL = "model.safetensors"
 TRAIN = "train.safetensors"
@@ -52,6 +55,7 @@ class Checkpoint:
     manifest: Mapping[str, Mapping[str, Any]]
     state: Mapping[str, Any]
     shapes: Shapes  # of the model's tensors
+    dtypes: Mapping[str, torch.dtype]
 
     @property
     def model_hash(self) -> str:
@@ -130,7 +134,7 @@ def load(path: Path, files: Sequence[str] = FILES) -> Checkpoint:
     is not what it should be. Sampling needs the files `TO_SAMPLE` alone.
     """
     manifest = _manifest(path / MANIFEST)
-    shapes: dict[str, Shapes] = {}
+    headers: dict[str, Mapping[str, Entry]] = {}
     state: dict[str, Any] = {}
     for name in files:
         with open_regular(path / name) as file:
@@ -143,15 +147,16 @@ def load(path: Path, files: Sequence[str] = FILES) -> Checkpoint:
                 )
             if name != STATE:
                 check_memory(str(path / name), size)
-                header = read_header(path / name, file, size)
-                shapes[name] = {n: entry.shape for n, entry in header.items()}
+                headers[name] = read_header(path / name, file, size)
             file.seek(0)
             if hashlib.file_digest(file, "sha256").hexdigest() != expected.get("sha256"):
                 raise CheckpointError(f"{path / name} is damaged: its checksum is wrong")
             if name == STATE:
                 file.seek(0)
                 state = read_json(path / name, file)
-    return Checkpoint(path, manifest, state, shapes.get(MODEL, {}))
+    model = headers.get(MODEL, {})
+    shapes = {name: entry.shape for name, entry in model.items()}
+    return Checkpoint(path, manifest, state, shapes, {n: entry.dtype for n, entry in model.items()})
 
 
 def model_hash(model: Mapping[str, Tensor]) -> str:
@@ -178,7 +183,7 @@ def newest(
 ) -> Checkpoint | None:
     """Return the newest healthy checkpoint that is accepted, None if there is no such.
 
-    Says on stderr which newer ones are damaged. Raises CheckpointError if all of them are.
+    Warns of newer ones that are damaged. Raises CheckpointError if all of them are.
     """
     damaged: list[str] = []
     paths = available(folder)
@@ -190,7 +195,7 @@ def newest(
             continue
         if accept(checkpoint):
             for message in damaged:
-                print(f"warning: {message}; using {path.name} instead", file=sys.stderr)
+                logger.warning("%s; using %s instead", message, path.name)
             return checkpoint
     if damaged and len(damaged) == len(paths):
         raise CheckpointError(f"no healthy checkpoint in {folder}: " + "; ".join(damaged))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 from pathlib import Path
 
 from vidgan_core.errors import UsageError, VidganError, printable
+
+logger = logging.getLogger("vidgan.runs")
 
 
 class FolderLock:
@@ -33,8 +35,7 @@ class FolderLock:
                 f"{printable(str(path))} is no longer the folder that this run trains in: "
                 "it was moved, replaced or deleted; nothing more is written"
             )
-        said = (printable(str(p)) for p in (path, moved))
-        print("warning: {} was moved; the run goes on in {}".format(*said), file=sys.stderr)
+        logger.warning("%s was moved; the run goes on in %s", path, moved)
         return moved
 
     def _is_at(self, path: Path) -> bool:

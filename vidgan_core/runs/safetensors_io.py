@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
+from vidgan_core import memory
 from vidgan_core.errors import CheckpointError
 
 MAX_JSON = 16 << 20  # bytes, of a header or of a JSON file
@@ -146,12 +147,8 @@ def read_header(path: Path, file: BinaryIO, size: int) -> dict[str, Entry]:
 
 
 def check_memory(what: str, needed: int) -> None:
-    """Raise CheckpointError if `needed` bytes are more than this machine has."""
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > there:
-        raise CheckpointError(
-            f"{what} needs {needed:,} bytes of memory; this machine has {there:,}"
-        )
+    """Raise CheckpointError if `needed` bytes are more than there are."""
+    memory.check_memory(what, needed, CheckpointError)
 
 
 def _entry(name: str, value: Any) -> Entry:

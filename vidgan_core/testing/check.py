@@ -6,77 +6,45 @@ pytest collects this file itself.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-import click
 import pytest
 
+from vidgan_core import testing
 from vidgan_core.errors import ComponentError, UsageError, did_you_mean
 from vidgan_core.plugins.component import Component
 from vidgan_core.plugins.discovery import Provider, canonical
+from vidgan_core.plugins.kinds import KINDS
 from vidgan_core.plugins.registry import Plugin, Registry
-from vidgan_core.testing import (
-    AugmentSuite,
-    DatasetSuite,
-    DiscriminatorSuite,
-    FeaturesSuite,
-    GeneratorSuite,
-    LossSuite,
-    MetricSuite,
-    PluginSuite,
-    Subject,
-    TaskSuite,
-    TermSuite,
-)
+from vidgan_core.testing import PluginSuite, Subject
 
 
 class TestPlugin(PluginSuite):
     """Every plugin."""
 
 
-class TestGenerator(GeneratorSuite):
-    """Every generator."""
+def suites() -> dict[str, type]:
+    """Return a test class for each kind of component: its suite on all that is installed."""
+    found = {kind: getattr(testing, info.suite) for kind, info in KINDS.items()}
+    return {
+        f"Test{kind.capitalize()}": type(
+            f"Test{kind.capitalize()}", (suite,), {"__module__": __name__}
+        )
+        for kind, suite in found.items()
+    }
 
 
-class TestDiscriminator(DiscriminatorSuite):
-    """Every discriminator."""
-
-
-class TestLoss(LossSuite):
-    """Every loss."""
-
-
-class TestTerm(TermSuite):
-    """Every term."""
-
-
-class TestDataset(DatasetSuite):
-    """Every data set."""
-
-
-class TestTask(TaskSuite):
-    """Every task."""
-
-
-class TestFeatures(FeaturesSuite):
-    """Every kind of features."""
-
-
-class TestMetric(MetricSuite):
-    """Every metric."""
-
-
-class TestAugment(AugmentSuite):
-    """Every augmentation."""
+globals().update(suites())
 
 
 class Report:
-    """A pytest plugin that keeps the checks of what was chosen and prints a line a check."""
+    """A pytest plugin that keeps the checks of what was chosen and reports a line a check."""
 
     def __init__(self, components: Collection[Component], plugins: Collection[Provider]) -> None:
         self.components = components
         self.plugins = plugins
+        self.line: Callable[[str], object] = lambda _: None
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Drop all checks of anything else."""
@@ -93,22 +61,25 @@ class Report:
         return False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Print how a check went; of one that failed, why."""
+        """Report how a check went; of one that failed, why."""
         if report.when == "call" or not report.passed:
             _, suite, check = report.nodeid.split("::")
             name = check.removeprefix("test_").replace("[", " of ", 1).rstrip("]")
             kind = suite.removeprefix("Test").lower()
-            click.echo(f"{report.outcome:7} {kind} {name}")
+            self.line(f"{report.outcome:7} {kind} {name}")
             if report.failed:
-                click.echo(report.longreprtext)
+                self.line(report.longreprtext)
 
 
-def check_plugins(registry: Registry, names: Collection[str]) -> bool:
-    """Run the suites, a line a check on stdout; return whether every one passed.
+def check_plugins(
+    registry: Registry, names: Collection[str], line: Callable[[str], object]
+) -> bool:
+    """Run the suites, call `line` with a line a check, and return whether every one passed.
 
     Raises UsageError for a name that nothing has, ComponentError for a plugin that failed.
     """
     report = select(registry, names)
+    report.line = line
     own_settings = ["-c", os.devnull, "--rootdir", str(Path(__file__).parent)]
     quiet = ["-p", "no:terminal", "-p", "no:cacheprovider"]
     code = pytest.main([*own_settings, *quiet, __file__], plugins=[report])

@@ -109,7 +109,7 @@ class MetricSuite(Suite):
         others = self.measured(subject, self.evidence(real, other))
         for name, better in target.better.items():
             good, bad = same[name], others[name]
-            assert good < bad if better == "lower" else good > bad, f"{name} of itself is not best"
+            assert good > bad if better == "higher" else good < bad, f"{name} of itself is not best"
 
     def test_symmetry(self, subject: Subject) -> None:
         """A distance is the same from either side."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 import torch
 
 from vidgan_core.config.schema import RunConfig
+from vidgan_core.interfaces import Game
 from vidgan_core.plugins.component import Component
 from vidgan_core.plugins.discovery import canonical
 from vidgan_core.plugins.kinds import KINDS, Kind
@@ -42,8 +43,15 @@ def registry() -> Registry:
 
 def subject_of(provided: Provided) -> Subject:
     """Return a registered component as a subject."""
-    component = provided.component
-    return Subject(component, partial(registry().load, component.kind, component.name))
+    component, name = provided.component, registry().name_of(provided)
+    return Subject(component, partial(registry().load, component.kind, name))
+
+
+@cache
+def players() -> Mapping[str, Kind]:
+    """Return the players of all installed games, with the kind of their network."""
+    games = [registry().load("game", name) for name in registry().names("game")]
+    return {name: kind for game in games for name, kind in cast(type[Game], game).players.items()}
 
 
 class Suite:
@@ -85,12 +93,13 @@ class Suite:
             assert option.meaning, f"say what {option.name} means: Annotated[..., doc('...')]"
 
     def test_usual(self, subject: Subject) -> None:
-        """What the record calls usual is there."""
-        kinds = {info.table: kind for kind, info in KINDS.items() if info.table}
+        """What the record calls usual is there: tables of the configuration, components by name."""
+        kinds = {info.table: kind for kind, info in KINDS.items() if info.table} | {**players()}
         for table, keys in subject.component.usual.items():
-            kind = kinds.get(table, table)
-            if kind not in KINDS:
-                assert table in RunConfig.model_fields, f"there is no table {table!r}"
-                continue
-            names = keys if KINDS[kind].several else [keys["name"]] if "name" in keys else []
-            assert set(names) <= set(registry().names(kind)), f"{table}: {list(names)}"
+            known = table in kinds or table in RunConfig.model_fields
+            assert known, f"no table of a configuration is called {table!r}"
+            if table in kinds:
+                several = KINDS[kinds[table]].several
+                names = set(keys) if several else {keys[key] for key in keys if key == "name"}
+                unknown = names - set(registry().names(kinds[table]))
+                assert not unknown, f"there is no {kinds[table]} named {', '.join(unknown)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
-from typing import ClassVar, get_args
+from typing import ClassVar
 
 import pytest
 import torch
@@ -17,7 +17,6 @@ from vidgan_core.interfaces import (
     Field,
     Generator,
     Network,
-    Player,
     StepContext,
     Tensors,
     Term,
@@ -25,7 +24,7 @@ from vidgan_core.interfaces import (
 )
 from vidgan_core.plugins.kinds import Kind
 from vidgan_core.rng import keyed
-from vidgan_core.testing.suite import Subject, Suite, registry, subject_of
+from vidgan_core.testing.suite import Subject, Suite, players, registry, subject_of
 
 CLIPS = 3
 CLASSES = 3
@@ -86,7 +85,7 @@ class TermSuite(Suite):
             fields = generator.spec.condition
             condition = {f.name: torch.randint(CLASSES, (CLIPS,)) for f in fields}
             fake = generator(noise, condition)
-            if term.player == "discriminator":
+            if reads_clips(term.player):
                 fake = Fake(fake.video.detach(), {n: e.detach() for n, e in fake.extras.items()})
             return StepContext(
                 generator=generator,
@@ -128,17 +127,17 @@ class TermSuite(Suite):
 
     def own(self, term: Term, play: StepContext) -> Network:
         """Return the network that the term's player trains."""
-        return play.discriminator if term.player == "discriminator" else play.generator
+        return play.discriminator if reads_clips(term.player) else play.generator
 
     def test_player(self, subject: Subject) -> None:
         """It says whose objective it belongs to."""
-        assert subject.load().player in get_args(Player)
+        assert subject.load().player in players(), "no game has such a player"
 
     def test_needs(self, subject: Subject) -> None:
         """What it needs is named as `generator.mask` and `condition.class` are."""
         for need in subject.load().needs:
             network, dot, what = need.partition(".")
-            known = (*get_args(Player), "condition")
+            known = (*players(), "condition")
             assert network in known, f"{need!r} names neither network nor condition"
             assert dot
             assert what
@@ -146,7 +145,7 @@ class TermSuite(Suite):
     def test_needs_real(self, subject: Subject) -> None:
         """A generator's term does without the verdict on real clips unless it says `needs_real`."""
         term: Term = self.make(subject)
-        if term.player == "generator" and not term.needs_real:
+        if not reads_clips(term.player) and not term.needs_real:
             term(replace(self.play(term), real_verdict=None))
 
     def test_scalar(self, subject: Subject) -> None:
@@ -203,3 +202,8 @@ class TermSuite(Suite):
             pytest.skip("its test class gives no value by hand")
         assert value is not None
         torch.testing.assert_close(value.mean(), expected)
+
+
+def reads_clips(player: str) -> bool:
+    """Is the network of a player one that reads clips, rather than makes them?"""
+    return players().get(player) == "discriminator"

@@ -17,6 +17,7 @@ from vidgan_core.interfaces import (
     Field,
     Game,
     Generator,
+    Loss,
     Network,
     Verdict,
 )
@@ -24,32 +25,99 @@ from vidgan_core.plugins.registry import Registry
 from vidgan_core.rng import keyed
 from vidgan_core.tensors import to_like
 
+Hook = Callable[[nn.Module, tuple[Any, ...], Any], None]
 LARGEST_PIXEL = 100.0  # of a video in [-1, 1], with room for networks that don't squash
 
 
-@contextmanager
-def checked_first_step(
-    game: Game, config: RunConfig, registry: Registry, *, done: bool
-) -> Iterator[None]:
-    """Within the block, check what networks and augmentations return, unless that is `done`.
+class FirstOutputs:
+    """Checks what each component of a game returns in the first step in which it is used.
 
-    Raises ComponentError, which names the component, its distribution and version. Compiled
-    networks are not looked at: a hook that comes and goes would have them compiled twice.
+    What is wrong is a ComponentError that names the component, its distribution and version.
+    Compiled networks are not looked at: a hook that comes and goes would have them compiled twice.
     """
-    if done or config.trainer.compile:
-        yield
-        return
-    with ExitStack() as hooks:
+
+    def __init__(self, game: Game, config: RunConfig, registry: Registry) -> None:
+        self._waiting: dict[nn.Module, Hook] = {}
+        self._loss: Loss | None = game.parts.loss
+        self._loss_name = registry.describe("loss", config.loss.name)
+        if config.trainer.compile:
+            return
         for player, network in game.parts.networks.items():
             who = registry.describe(game.players[player], config.networks[player].name)
-            hooks.callback(network.register_forward_hook(_network_hook(who)).remove)
+            self._waiting[network] = _network_hook(who)
         for augment in game.parts.augments:
-            who = registry.describe("augment", augment.name)
-            hooks.callback(augment.augment.register_forward_hook(_augment_hook(who)).remove)
-        yield
+            self._waiting[augment.augment] = _augment_hook(
+                registry.describe("augment", augment.name)
+            )
+        for weighted in game.parts.terms:
+            self._waiting[weighted.term] = _term_hook(registry.describe("term", weighted.name))
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Within the block, check what has not been used in a step before."""
+        if not self._waiting and self._loss is None:
+            yield
+            return
+        used: set[nn.Module] = set()
+        with ExitStack() as hooks:
+            for module, hook in self._waiting.items():
+                handle = module.register_forward_hook(_noting(hook, used))
+                hooks.callback(handle.remove)
+            if self._loss is not None:
+                hooks.enter_context(self._checked_loss(self._loss))
+            yield
+        for module in used:
+            del self._waiting[module]
+
+    @contextmanager
+    def _checked_loss(self, loss: Loss) -> Iterator[None]:
+        """Within the block, check what the methods of a loss return, which is no module."""
+        used = []
+
+        def checked(method: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*scores: Any) -> Any:
+                value = method(*scores)
+                used.append(method)
+                _check_scalar(self._loss_name, value, "a loss")
+                return value
+
+            return call
+
+        methods = {name: checked(getattr(loss, name)) for name in ("discriminator", "generator")}
+        vars(loss).update(methods)
+        try:
+            yield
+        finally:
+            for name in methods:
+                del vars(loss)[name]
+        if used:
+            self._loss = None
 
 
-def _network_hook(who: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+def _noting(hook: Hook, used: set[nn.Module]) -> Hook:
+    """Return a hook that also notes that its module was used."""
+
+    def noting(module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
+        used.add(module)
+        hook(module, given, output)
+
+    return noting
+
+
+def _term_hook(who: str) -> Hook:
+    def hook(term: nn.Module, given: tuple[Any, ...], output: Any) -> None:
+        if output is not None:
+            _check_scalar(who, output, "a value")
+
+    return hook
+
+
+def _check_scalar(who: str, value: Any, what: str) -> None:
+    if not isinstance(value, Tensor) or value.ndim:
+        raise ComponentError(f"{who} returns {what} of {_described(value)}: it must be a scalar")
+
+
+def _network_hook(who: str) -> Hook:
     def hook(network: nn.Module, given: tuple[Any, ...], output: Any) -> None:
         assert isinstance(network, Network)
         try:
@@ -63,7 +131,7 @@ def _network_hook(who: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]
     return hook
 
 
-def _augment_hook(who: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+def _augment_hook(who: str) -> Hook:
     def hook(augment: nn.Module, given: tuple[Any, ...], output: Any) -> None:
         if not isinstance(output, Tensor) or output.shape != given[0].shape:
             raise ComponentError(
@@ -92,8 +160,11 @@ def _check_fake(network: Generator, given: tuple[Any, ...], output: Any) -> None
 def _check_verdict(network: Discriminator, video: Tensor, output: Any) -> None:
     if not isinstance(output, Verdict):
         raise ValueError(f"returns {_described(output)} instead of a Verdict")
-    if not output.scores:
+    if not output.scores and not network.gives:
         raise ValueError("returns no scores")
+    found = {*output.extras, *(["features"] if output.features else [])}
+    if missing := sorted(network.gives - found):
+        raise ValueError(f"returns no {missing[0]!r}, which it says that it gives")
     for scores in output.scores:
         if not isinstance(scores, Tensor) or not scores.ndim or len(scores) != len(video):
             raise ValueError(
@@ -107,8 +178,12 @@ def _check_numbers(network: Network, tensor: Tensor, what: str) -> None:
     if not tensor.is_floating_point():
         raise ValueError(f"returns {what} of {tensor.dtype}, not of floating-point numbers")
     weight = next(network.parameters(), None)
-    if weight is not None and tensor.device != weight.device:
+    if weight is None:
+        return
+    if tensor.device != weight.device:
         raise ValueError(f"returns {what} on {tensor.device}, its weights are on {weight.device}")
+    if (tensor.dtype == torch.float64) != (weight.dtype == torch.float64):
+        raise ValueError(f"returns {what} of {tensor.dtype}, its weights are {weight.dtype}")
 
 
 def _described(value: Any) -> str:
@@ -123,18 +198,23 @@ def try_sampling(generator: Generator, seed: int, who: str) -> None:
     """
     weight = next(generator.parameters(), torch.zeros(()))
     try:
-        noise = generator.noise(1, keyed(seed, "try"))
-        condition = {f.name: _placeholder(f) for f in generator.spec.condition}
-        generator(
-            {name: to_like(part, weight) for name, part in noise.items()},
-            {name: to_like(part, weight) for name, part in condition.items()},
+        drawn = generator.noise(1, keyed(seed, "try"), frames=None)
+        fields = {f.name: _placeholder(f) for f in generator.spec.condition}
+        noise, condition = (
+            {name: to_like(part, weight) for name, part in given.items()}
+            for given in (drawn, fields)
         )
+        fake = generator(noise, condition, frames=None)
     except VidganError:
         raise
     except Exception as error:
         if explained(error):
             raise
         raise ComponentError(f"{who} can't be sampled: {one_line(error)}") from error
+    try:
+        _check_fake(generator, (noise, condition), fake)
+    except ValueError as error:
+        raise ComponentError(f"{who} {error}") from None
 
 
 def _placeholder(field: Field) -> Tensor:

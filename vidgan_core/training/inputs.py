@@ -18,7 +18,7 @@ from vidgan_core.plugins.registry import Registry
 def build_task(config: RunConfig, registry: Registry) -> Task:
     """Make the task of a run, which is built with the clip that a generator is to make."""
     height, width = config.data.height_width
-    wanted = DataSpec(frames=config.data.frames, height=height, width=width)
+    wanted = DataSpec(config.data.channels, config.data.frames, height, width)
     task = registry.create("task", config.task.name, wanted, options=config.task.options)
     return cast(Task, task)
 

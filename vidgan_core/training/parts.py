@@ -22,6 +22,7 @@ from vidgan_core.nn.concat_condition import ConcatCondition
 from vidgan_core.nn.spectral_norm import normalise
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.rng import key
+from vidgan_core.training.bounded_build import bounded_build
 from vidgan_core.training.inputs import network_spec, refusal
 from vidgan_core.training.schedule import Schedule
 
@@ -67,7 +68,8 @@ def build_network(
 
     if table.concat and kind != "discriminator":
         raise UsageError(f"{player}.concat: only a discriminator can be shown joined clips")
-    network: Network = ConcatCondition(spec, make) if table.concat else make(spec)
+    with bounded_build():
+        network: Network = ConcatCondition(spec, make) if table.concat else make(spec)
     for field in spec.condition:
         if not network.reads(field):
             raise refusal(field, kind, table.name, player)

@@ -19,7 +19,7 @@ from vidgan_core.plugins.registry import Registry
 from vidgan_core.runs import bookkeeping, checkpoint
 from vidgan_core.runs.checkpoint import Checkpoint
 from vidgan_core.runs.folder import RunDir
-from vidgan_core.training.boundary import checked_first_step, try_sampling
+from vidgan_core.training.boundary import FirstOutputs, try_sampling
 from vidgan_core.training.distributed.env import check_shards
 from vidgan_core.training.distributed.process_group import SINGLE, ProcessGroup
 from vidgan_core.training.distributed.sync_batchnorm import synchronise
@@ -88,7 +88,7 @@ class Run:
         self._rates = {player: learning_rate(config, player) for player in self.trainer.optimizers}
         self._events = Events(config, registry, callbacks) if group.leads else None
         self._saved_at: int | None = None
-        self._checked = False
+        self._first_outputs = FirstOutputs(self.game, config, registry)
         self._folder: RunDir | None = None
         self._lock: object = None
         self._means = ScalarMeans()
@@ -211,9 +211,9 @@ class Run:
             dtype=self.precision.storage,
             workers=int(dataset.slow) if settings.workers == "auto" else settings.workers,
             max_lost=settings.max_lost,
-            task=self.task,
             shard=self.group.rank,
             shards=self.group.size,
+            task=self.task,
         )
 
     def _trainer(self) -> Trainer:
@@ -291,9 +291,8 @@ class Run:
     def _one_step(self) -> None:
         started = time.perf_counter()
         set_rates(self.trainer.optimizers, self._rates, self.step)
-        with checked_first_step(self.game, self.config, self.registry, done=self._checked):
+        with self._first_outputs.step():
             scalars = self.trainer.step()
-        self._checked = True
         if scalars is not None:
             for average in self.averages.values():
                 average.update()

@@ -148,8 +148,8 @@ def check_format(saved: Checkpoint | Received) -> None:
 def restore(run: Resumable, saved: Checkpoint | Received) -> None:
     """Put every tensor and counter back.
 
-    Raises CheckpointError if they don't fit or the data are not the same. Says on stderr when
-    versions have changed, which may change the numbers.
+    Raises CheckpointError if they don't fit or the data are not the same. Warns when versions
+    have changed, which may change the numbers.
     """
     state = saved.state
     check_format(saved)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from vidgan_core import Component, hookimpl
 
 if TYPE_CHECKING:
-    from vidgan_core.training.run import Run
+    from vidgan_core.interfaces import TrainingRun
 
-VIDGAN_API = 1  # the version of vidgan's hooks and interfaces that this was written for
+VIDGAN_API = 2  # the version of vidgan's hooks and interfaces that this was written for
 COLUMNS = ("discriminator/loss", "generator/loss")
 
 
@@ -26,7 +26,7 @@ def vidgan_components() -> Iterator[Component]:
         "hello",
         "vidgan_hello.generator:HelloGenerator",
         "a block of features, doubled three times in height and width",
-        usual={"disc": "hello"},
+        usual={"discriminator": {"name": "hello"}},
     )
     yield Component(
         "discriminator",
@@ -43,7 +43,7 @@ def vidgan_components() -> Iterator[Component]:
 
 
 @hookimpl
-def vidgan_step_end(run: Run, scalars: Mapping[str, float] | None) -> None:
+def vidgan_step_end(run: TrainingRun, scalars: Mapping[str, float] | None) -> None:
     """Add a line a tick to hello.csv in the run's folder."""
     if scalars is None:
         return

@@ -240,3 +240,16 @@ def test_the_ramp_is_counted_in_clips_of_the_whole_batch() -> None:
         assert "discriminator/diffaugment.p" in scalars
         assert run.game.parts.augments[0].p.item() == pytest.approx(0.1)
         run.batches.close()
+
+
+@pytest.mark.parametrize("processes", range(1, 17))
+def test_it_adapts_with_any_number_of_processes(processes: int) -> None:
+    """Float buffers are averaged after each update, as `AllReduce.average` does it."""
+    adaptive = AdaptiveAugment("x", REGISTRY.load("augment", "diffaugment")(), target=0.5, ramp=40)
+    for _ in range(8):
+        adaptive.observe(torch.tensor(0.9))
+        for buffer in adaptive.buffers():
+            if buffer.is_floating_point():
+                mean = sum(torch.mul(buffer, 1 / processes) for _ in range(processes))
+                buffer.copy_(torch.as_tensor(mean))
+    assert adaptive.p.item() == pytest.approx(0.2)

@@ -49,11 +49,11 @@ def test_training_sampling_and_evaluation_see_the_same_layers() -> None:
     run = trained(REGISTRY, "run")
     sampler = Sampler.load("run", device="cpu", registry=REGISTRY)
     measured, _ = load_ready(find_checkpoint(Path("run")), REGISTRY, CPU)
-    assert tuned(run.parts.discriminator)
-    assert tuned(run.parts.generator)
-    for other in (run.ema.generator, sampler.generator, measured):
-        assert layers(other) == layers(run.parts.generator)
-    clips = sample(run.ema.generator, 2, seed=1)
+    assert tuned(run.networks["discriminator"])
+    assert tuned(run.networks["generator"])
+    for other in (run.sampled, sampler.generator, measured):
+        assert layers(other) == layers(run.networks["generator"])
+    clips = sample(run.sampled, 2, seed=1)
     assert torch.equal(clips, sampler.sample(2, seed=1))
     assert torch.equal(clips, sample(measured, 2, seed=1))
 
@@ -61,9 +61,9 @@ def test_training_sampling_and_evaluation_see_the_same_layers() -> None:
 def test_without_the_plugin_everything_trains_in_plain_layout() -> None:
     """To the same weights but for the order of sums, and its checkpoints are no others."""
     run = trained(WITHOUT, "without", "trainer.precision=fp64")
-    assert not tuned(run.parts.generator)
-    assert not tuned(run.parts.discriminator)
-    assert all(p.is_contiguous() for p in run.parts.discriminator.parameters())
+    assert not tuned(run.networks["generator"])
+    assert not tuned(run.networks["discriminator"])
+    assert all(p.is_contiguous() for p in run.networks["discriminator"].parameters())
     trained(REGISTRY, "with", "trainer.precision=fp64")
     theirs = last_weights("with")
     for name, tensor in last_weights("without").items():
@@ -76,7 +76,7 @@ def test_without_the_plugin_everything_trains_in_plain_layout() -> None:
 
 def test_the_plugin_is_left_out_of_a_run_that_asks_for_no_layout() -> None:
     run = trained(REGISTRY, "run", "trainer.channels_last=false")
-    assert not tuned(run.parts.generator)
+    assert not tuned(run.networks["generator"])
     assert not tuned(Sampler.load("run", device="cpu", registry=REGISTRY).generator)
     trained(WITHOUT, "without", "trainer.channels_last=false")
     assert_same(last_weights("run"), last_weights("without"))
@@ -105,7 +105,7 @@ def test_bf16_is_corrected_in_any_layout(channels_last: bool) -> None:
 @needs_bf16
 def test_a_run_in_bf16_is_corrected_in_the_plain_layout_too() -> None:
     run = trained(REGISTRY, "run", "trainer.precision=bf16", "trainer.channels_last=false")
-    assert tuned(run.parts.generator)
+    assert tuned(run.networks["generator"])
 
 
 MANIFEST = """
@@ -132,10 +132,11 @@ def test_anybodys_plugin_is_given_every_module(install: Callable[..., None]) -> 
 
 
 def test_a_plugin_that_fails_to_prepare_is_left_out(
-    install: Callable[..., None], capsys: pytest.CaptureFixture[str]
+    install: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
     install("fast", MANIFEST.replace("{then}", "raise RuntimeError('no')"))
     registry = Registry.discover()
     run = Run(small("mlp"), registry)
     assert run.trainer.step()
     assert [f.provider.distribution for f in registry.failures] == ["stranger-fast"]
+    assert "stranger-fast 1.2 (stranger_fast) failed in vidgan_prepare_module" in caplog.text

@@ -1,4 +1,4 @@
-"""Your own videos: every kind of video, windows, rates, splits, and what is said of it."""
+"""Your own videos: every kind of video, windows, rates, splits, and what is reported."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def statuses(dataset: Dataset) -> dict[str, str]:
 
 
 def everything(root: Path) -> int:
-    """Fill a tree with videos of every kind, and with what is none; return how many files."""
+    """Fill a folder with videos of every kind, and with other files; return how many."""
     for number, suffix in enumerate(CODECS):
         save(root / f"videos/{number}.{suffix}", moving_block(20, seed=number), fps=10 + number)
     save(root / "odd/a.mkv", moving_block(9, 46, 50, seed=7), fps=25, codec="mpeg4")
@@ -51,16 +51,16 @@ def everything(root: Path) -> int:
     return sum(len(files) for _, _, files in os.walk(root))
 
 
-def test_any_tree_trains_with_one_command_and_the_counts_add_up(vidgan: Command) -> None:
+def test_any_folder_trains_with_one_command_and_the_counts_add_up(vidgan: Command) -> None:
     files = everything(Path("clips"))
     result = vidgan("run", "--data", "./clips", *TINY, "--steps", 2)
     assert result.code == 0, result.err
-    said = [line for line in result.err.splitlines() if line.startswith("data: ")]
-    assert len(said) == 2
-    assert said[0] == said[1]
-    total, *parts = map(int, re.findall(r"\d+", said[0]))
+    lines = [line for line in result.err.splitlines() if line.startswith("data: ")]
+    assert len(lines) == 2
+    assert lines[0] == lines[1]
+    total, *parts = map(int, re.findall(r"\d+", lines[0]))
     assert total == files == sum(parts)
-    assert "1 too short, 1 damaged, 2 no video" in said[0]
+    assert "1 too short, 1 damaged, 2 no video" in lines[0]
 
 
 def test_check_names_what_is_not_used_and_fails_when_something_is_damaged(vidgan: Command) -> None:
@@ -97,12 +97,12 @@ def test_show_draws_the_very_clips_of_the_first_batch(vidgan: Command) -> None:
     assert vidgan("data", "show", "./clips", "-o", "sheet.jpg").code == 2
 
 
-def test_a_window_is_made_of_the_videos_own_frames() -> None:
-    made = counting(20)
-    save("clips/a.mkv", made, codec="ffv1", pixels="bgr0")
-    save_frames("clips/b", made)
-    save_strip("clips/c.png", made)
-    save_strip("clips/d.png", made, vertical=True)
+def test_a_window_has_the_videos_own_frames() -> None:
+    frames = counting(20)
+    save("clips/a.mkv", frames, codec="ffv1", pixels="bgr0")
+    save_frames("clips/b", frames)
+    save_strip("clips/c.png", frames)
+    save_strip("clips/d.png", frames, vertical=True)
     dataset = folder(stride=2, hop=3)
     assert len(dataset) == 4 * 5
     shown = [numbers(dataset.item(i)["video"]) for i in range(len(dataset))]
@@ -122,7 +122,7 @@ def test_cached_and_streamed_clips_are_the_same_bytes(suffix: str) -> None:
 
 
 def test_videos_are_brought_to_one_rate_by_their_times() -> None:
-    # Shown for 40 ms each, then for 160 ms each: at 25 a second every late one is seen 4 times.
+    # Shown for 40 ms each, then for 160 ms each: at 25 a second every late one is shown 4 times.
     ticks = [*range(0, 400, 40), *range(400, 2000, 160)]
     save("clips/a.mkv", counting(len(ticks)), ticks=ticks, codec="ffv1", pixels="bgr0")
     dataset = folder(fps=25.0, spec=DataSpec(3, 30, 16, 16))
@@ -163,9 +163,9 @@ def test_frames_are_cropped_padded_or_stretched() -> None:
 
 
 def test_a_video_that_was_held_sideways_is_shown_upright() -> None:
-    made = np.zeros((4, 32, 32, 3), np.uint8)
-    made[:, :8] = 250  # the top is bright
-    path = save("a.mp4", made)
+    frames = np.zeros((4, 32, 32, 3), np.uint8)
+    frames[:, :8] = 250  # the top is bright
+    path = save("a.mp4", frames)
     data = path.read_bytes()
     matrix = b"".join(n.to_bytes(4, "big", signed=True) for n in (65536, 0, 0, 0, 65536, 0, 0, 0))
     turned = b"".join(n.to_bytes(4, "big", signed=True) for n in (0, 65536, 0, -65536, 0, 0, 0, 0))
@@ -175,7 +175,7 @@ def test_a_video_that_was_held_sideways_is_shown_upright() -> None:
     with av.open("clips/a.mp4") as container:
         rotation = next(container.decode(video=0)).rotation
     assert abs(rotation) == 90
-    expected = np.rot90(made[0].mean(-1), rotation // 90)[::2, ::2]
+    expected = np.rot90(frames[0].mean(-1), rotation // 90)[::2, ::2]
     shown = folder().item(0)["video"][:, 0].mean(0)
     assert np.abs(shown - expected).mean() < 20
 

@@ -1,6 +1,6 @@
 """Damaged videos: every one gets a status and a reason, and few pass for healthy.
 
-`pytest tests/test_mutations.py -m slow -s` prints the rates of a thousand.
+`pytest tests/plugins/vidgan_datasets/test_mutations.py -m slow -s` prints the rates of a thousand.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Paths and files that nobody should meet, and what is said of each."""
+"""Paths and files that nobody should meet, and what is reported of each."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def void(_: object) -> None:
 
 
 def healthy(path: Path) -> None:
-    save("made.mp4", moving_block(6)).replace(path)
+    save("healthy.mp4", moving_block(6)).replace(path)
 
 
 def picture(path: Path) -> None:
-    (save_frames("made", moving_block(1)) / "f0.png").replace(path)
+    (save_frames("frames", moving_block(1)) / "f0.png").replace(path)
 
 
 def link(target: str) -> Callable[[Path], None]:
@@ -91,8 +91,8 @@ def half_a_picture(path: Path) -> None:
 
 
 def bound_socket(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind(str(path))
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
 
 
 def device(path: Path) -> None:
@@ -260,7 +260,7 @@ def test_what_may_not_be_read_is_named() -> None:
     assert "Permission denied" in found["shut"]
 
 
-def test_a_tree_of_nothing_good_ends_soon_and_says_why(vidgan: Command) -> None:
+def test_a_folder_of_nothing_good_ends_soon_and_says_why(vidgan: Command) -> None:
     Path("clips/a/b").mkdir(parents=True)
     for number in range(30):
         Path(f"clips/{number}.mp4").write_text("no video")

@@ -1,4 +1,4 @@
-"""Made clips agree with the truth that they tell."""
+"""Synthetic clips agree with the truth that they report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import TINY, Command
 from numpy.typing import NDArray
-from vidgan_datasets.synthetic import MOTIONS, Digits, Made, Shapes, handwritten
+from vidgan_datasets.synthetic import MOTIONS, Digits, Shapes, Synthetic, handwritten
 
 from vidgan_core.interfaces.dataset import DataSpec
 
@@ -24,7 +24,7 @@ def centres(video: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("make", [Digits, Shapes])
-def test_a_clip_shows_what_its_truth_says(make: type[Made]) -> None:
+def test_a_clip_shows_what_its_truth_says(make: type[Synthetic]) -> None:
     dataset = make(SPEC, "train")  # type: ignore[call-arg]
     for index in (0, 17, 9_999):
         item = dataset.item(index)
@@ -94,5 +94,5 @@ def test_a_missing_extra_is_named(vidgan: Command, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("name", ["digits", "shapes"])
-def test_made_clips_train_with_their_class(vidgan: Command, name: str) -> None:
+def test_synthetic_clips_train_with_their_class(vidgan: Command, name: str) -> None:
     assert vidgan("run", "--data", name, *TINY, "--steps", 1).code == 0

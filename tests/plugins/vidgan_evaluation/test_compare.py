@@ -6,13 +6,20 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import measures
 import pytest
-from conftest import TINY, Result
+from conftest import TINY
+from conftest import Result as Outcome
+from vidgan_evaluation.comparison import Comparison
+from vidgan_evaluation.result import Result
 
-Command = Callable[..., Result]
+from vidgan_core.interfaces import Better
+
+Command = Callable[..., Outcome]
 
 GAP = ("--metrics", "gap", "--features", "colours")
 
@@ -104,18 +111,23 @@ def test_a_page_holds_everything_and_asks_for_nothing(vidgan: Command, runs: lis
     assert all(
         source.startswith("data:") for source in re.findall(r"(?:src|href)=\"([^\"]*)", page)
     )
-    assert page.count("data:image/webp;base64,") == 3  # the real clips too
+    assert page.count("data:image/webp;base64,") == 6  # the real clips too; moving and still
+    assert re.findall(r'alt="(gap-colours[^"]*)"', page)[0].startswith("gap-colours of slow from")
     assert page.count("data:image/svg+xml;base64,") == 3
     assert "optimizer.lr" in page
-    assert "gap-colours@4f-16px-n20" in page
+    assert page.count("4f-16px-n20") == 2  # under the table and under the curves
+    assert not re.search(r"<th(?! scope=)[ >]", page)
+    assert "prefers-color-scheme: dark" in page
+    assert "prefers-reduced-motion" in page
 
 
 def test_runs_without_numbers_can_be_looked_at(vidgan: Command) -> None:
-    name = "<b>&"
+    name = "<b>&$x_2$"
     assert vidgan("run", *TINY, "--steps", 1, "--out", name).code == 0
     assert vidgan("compare", name, "-o", "page.html").code == 0
     page = Path("page.html").read_text()
-    assert "&lt;b&gt;&amp;" in page
+    assert "&lt;b&gt;&amp;$x_2$" in page
+    assert "<code>vidgan eval &lt;b&gt;" in page
     assert name not in page
 
 
@@ -128,3 +140,46 @@ def test_what_is_no_run_is_refused(vidgan: Command, runs: list[str]) -> None:
         result = vidgan("compare", *arguments)
         assert result.code == 2
         assert message in result.err
+
+
+def test_the_runs_are_sorted_by_a_number(vidgan: Command, runs: list[str]) -> None:
+    found = {r["label"]: r["numbers"]["gap-colours"]["value"] for r in records(vidgan, *runs)}
+    for order in (runs, runs[::-1]):
+        result = vidgan("compare", *order, "--by", "gap-colours")
+        rows = [re.split(r"\s{2,}", line) for line in result.out.splitlines()]
+        assert [row[0] for row in rows[1:]] == sorted(runs, key=found.__getitem__)
+        heading = ["run", "gap-colours", "floor", "steps", "minutes", "optimizer.lr"]
+        assert rows[0] == heading
+    result = vidgan("compare", *runs, "--by", "gap-color")
+    assert (result.code, result.out) == (2, "")
+    assert "no run has 'gap-color'; did you mean 'gap-colours'?" in result.err
+
+
+def records(vidgan: Command, *runs: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(vidgan("compare", *runs, "--json").out)
+    return found
+
+
+ONE = Result("x", 1.0, 0.1, 0.0, "lower", "x@4f", "", "d", "test", 0, "0", 0.1)
+
+
+@pytest.mark.parametrize(
+    ("better", "values", "best"),
+    [
+        ("lower", (1.0, 1.2), ""),  # less than twice the joint error, 0.28
+        ("lower", (1.0, 1.3), "a"),
+        ("higher", (1.0, 1.3), "b"),
+        ("higher", (1.0, 1.3, 1.4), ""),  # b is in reach of c
+        ("real", (-1.0, 0.5), "b"),  # real clips score 0
+        ("real", (-0.5, 0.5), ""),
+        ("lower", (1.0,), ""),
+    ],
+)
+def test_the_best_is_better_by_more_than_the_errors(
+    better: Better, values: tuple[float, ...], best: str
+) -> None:
+    of_runs = {
+        label: replace(ONE, value=value, better=better)
+        for label, value in zip("abc", values, strict=False)
+    }
+    assert Comparison([], {"x": of_runs}, {}).best("x") == best

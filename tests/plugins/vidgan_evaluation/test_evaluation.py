@@ -20,6 +20,7 @@ from vidgan_evaluation import results_store as store
 from vidgan_evaluation.disjoint_splits import split_scenes, spread
 from vidgan_evaluation.standard_error import errors
 
+from vidgan_core import __version__
 from vidgan_core.interfaces import ClipSet, Evidence, Metric
 from vidgan_core.interfaces.dataset import DataSpec
 from vidgan_core.runs import checkpoint
@@ -71,8 +72,34 @@ def test_parts_of_films_share_no_frame(parts: int) -> None:
 
 def test_clips_that_are_sources_of_their_own_are_dealt_out_in_turn() -> None:
     dataset = REGISTRY.load("dataset", "shapes")(DataSpec(), "train", clips=10)
-    assert split_scenes(dataset, 2) == [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]]
+    assert split_scenes(dataset, 2) == [
+        {i: i for i in (0, 2, 4, 6, 8)},
+        {i: i for i in (1, 3, 5, 7, 9)},
+    ]
     assert spread([0, 2, 4, 6, 8], 3) == [0, 4, 8]
+
+
+class Videos:
+    """Videos of ten clips each, two frames long, one after another."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return 10 * self.count
+
+    def span(self, index: int) -> tuple[int, int, int]:
+        return index // 10, index % 10, index % 10 + 1
+
+
+@pytest.mark.parametrize("parts", [2, 3])
+def test_whole_videos_are_dealt_out_where_there_are_enough(parts: int) -> None:
+    enough, few = 16 * parts, 16 * parts - 1
+    videos = [set(part.values()) for part in split_scenes(Videos(enough), parts)]  # type: ignore[arg-type]
+    assert sum(map(len, videos)) == len(set.union(*videos)) == enough
+    assert {len(part) for part in videos} == {16}
+    sources = [{i // 10 for i in part} for part in split_scenes(Videos(few), parts)]  # type: ignore[arg-type]
+    assert sources[0] & sources[1]
 
 
 def test_spans_of_a_folder_are_films_and_frames(registry: Any) -> None:
@@ -96,6 +123,7 @@ def gaussian(n: int, seed: int) -> ClipSet:
 
 
 class Mean(Metric):
+    error = "bootstrap"
     better = {"mean": "lower"}  # noqa: RUF012
     needs = frozenset({"features"})
 
@@ -115,6 +143,29 @@ def test_errors_are_those_of_theory(metric: Metric, n: int) -> None:
     evidence = Evidence(gaussian(n, 0), gaussian(n, 1))
     found = np.mean([errors(metric, evidence, seed)["mean"] for seed in range(10)])
     assert found == pytest.approx((2 / n) ** 0.5, rel=0.2)
+
+
+@pytest.mark.parametrize("metric", [Mean(), Halved()], ids=["bootstrap", "halves"])
+def test_clips_of_one_video_are_no_independent_samples(metric: Metric) -> None:
+    """With 16 equal clips of each of 100 videos the error is that of 100 clips, not of 1600."""
+    videos, clips = gaussian(100, 0), 16
+    assert videos.features is not None
+    real = replace(
+        gaussian(100 * clips, 0),
+        features=videos.features.repeat_interleave(clips, 0),
+        group=torch.arange(100).repeat_interleave(clips),
+    )
+    fake = gaussian(100 * clips, 1)
+    truth = (1 / 100 + 1 / 1600) ** 0.5
+    found = [errors(metric, Evidence(real, fake), seed)["mean"] for seed in range(10)]
+    alone = errors(metric, Evidence(replace(real, group=None), fake), 0)["mean"]
+    assert np.mean(found) == pytest.approx(truth, rel=0.2)
+    assert alone < truth / 2
+
+
+def test_three_videos_tell_no_error() -> None:
+    real = replace(gaussian(60, 0), group=torch.arange(60) // 20)
+    assert errors(Halved(), Evidence(real, gaussian(60, 1)), 0) == {}
 
 
 def test_pairs_are_drawn_together() -> None:
@@ -140,7 +191,7 @@ def test_a_number_says_all_that_it_depends_on(vidgan: Command, run: Path) -> Non
     assert (facts["step"], facts["model"]) == (3, saved.model_hash)
     (number,) = facts["numbers"]
     assert number["features"] == "colours-1"
-    assert (number["split"], number["seed"], number["version"]) == ("test", 5, "0.1.0")
+    assert (number["split"], number["seed"], number["version"]) == ("test", 5, __version__)
     assert number["better"] == "lower"
     assert number["value"] > 0 < number["error"]
     assert len(number["data"]) == 64
@@ -184,11 +235,11 @@ def test_features_of_real_clips_are_kept(
     monkeypatch.setenv("VIDGAN_CACHE", "fresh")
     looks = lambda: sum(sys.modules["stranger_meter_code"].LOOKS)  # noqa: E731
     evaluated(vidgan, run, *GAP)
-    assert looks() == 60
-    evaluated(vidgan, run, *GAP)
     assert looks() == 80
+    evaluated(vidgan, run, *GAP)
+    assert looks() == 100
     evaluated(vidgan, run, *GAP, "-n", 10)
-    assert looks() == 110
+    assert looks() == 140
 
 
 def test_several_checkpoints_are_a_curve(vidgan: Command, run: Path) -> None:
@@ -339,14 +390,14 @@ def test_a_folder_is_measured_against_another(vidgan: Command) -> None:
 
 
 def test_pairs_are_measured_clip_by_clip(vidgan: Command) -> None:
-    one, other = folder("one", count=3), folder("other", count=3)
+    one, other = folder("one", count=5), folder("other", count=5)
     options = ("--set", "data.frames=4", "--metrics", "offset")
     (number,) = evaluated(vidgan, one, "--against", other, *options)[0]["numbers"]
     assert (number["value"], number["error"], number["floor"]) == (0, 0, None)
-    folder("other", count=1, first=3)
+    folder("other", count=1, first=5)
     result = vidgan("eval", one, "--against", other, *options)
     assert result.code == 2
-    assert "pairs need equally many clips: one has 3, other has 4" in result.err
+    assert "pairs need equally many clips: one has 5, other has 6" in result.err
 
 
 def test_folders_that_can_not_be_compared_are_refused(vidgan: Command) -> None:
@@ -365,6 +416,17 @@ def test_folders_that_can_not_be_compared_are_refused(vidgan: Command) -> None:
     sized = evaluated(vidgan, one, "--against", large, *four[:2], "--set", "data.size=16",
                       "--metrics", "grain")  # fmt: skip
     assert sized[0]["numbers"][0]["protocol"] == "grain@4f-16px-n2"
+
+
+@pytest.mark.parametrize("metrics", ["fd", "kd", "prdc", "diversity"])
+def test_too_few_clips_are_refused_in_one_line(vidgan: Command, metrics: str) -> None:
+    """Distances and neighbours of a handful of clips tell nothing, of folders as of runs."""
+    one, other = folder("one", count=10), folder("other", count=24, first=100)
+    options = ("--set", "data.frames=4", "--features", "colours", "--metrics", metrics)
+    result = vidgan("eval", one, "--against", other, *options)
+    assert (result.code, result.out) == (2, "")
+    (line,) = [line for line in result.err.splitlines() if line.startswith("error: ")]
+    assert "needs 16 clips on each side, there are" in line
 
 
 def test_a_run_s_folder_knows_its_evaluations(vidgan: Command, run: Path) -> None:

@@ -18,8 +18,11 @@ Command = Callable[..., Result]
 
 RUN = ("run", *TINY, "--data", "shapes", "--set", "data.clips=200", "--set", "checkpoint.every=1",
        "--set", "checkpoint.keep=1")  # fmt: skip
-EVAL = ("--eval-every", 1, "--set", "callback.evaluation.metrics=gap", "--set", "callback.evaluation.features=['colours']",
-        "--set", "callback.evaluation.n=10")  # fmt: skip
+EVALUATION = ("metrics=gap", "features=['colours']", "n=10")
+EVAL = (
+    *("--eval-every", 1),
+    *(word for option in EVALUATION for word in ("--set", f"callback.evaluation.{option}")),
+)
 BEST = ("--set", "checkpoint.best=gap-colours")
 
 

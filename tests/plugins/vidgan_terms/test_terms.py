@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -262,3 +263,15 @@ def test_a_terms_state_is_kept_over_a_resume() -> None:
     averages = run.game.parts.terms[0].term.state_dict()["averages"]
     assert averages.abs().min() > 0
     assert torch.equal(saved.train["term.lecam.averages"], averages)
+
+
+def test_dragan_moves_each_clip_by_a_share_of_its_noise() -> None:
+    """As in the authors' code: x + alpha * 0.5 * std(x) * u, with one alpha a clip."""
+    real = torch.rand(64, 1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    play = SimpleNamespace(batch={"video": real})
+    term = REGISTRY.load("term", "dragan")()
+    shares = (term.points(play) - real).flatten(1) / (0.5 * real.std())  # alpha * u
+    alphas = 2 * shares.mean(1)
+    assert shares.min() >= 0
+    assert alphas.mean() == pytest.approx(0.5, abs=0.1)
+    assert alphas.std() == pytest.approx(12**-0.5, abs=0.08)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ from types import FrameType
 from vidgan_core.errors import Exit
 from vidgan_core.training.distributed.env import LIFELINE, MEETING
 
+logger = logging.getLogger("vidgan.training")
 ORDERLY = (Exit.OK, Exit.INTERRUPTED, Exit.TERMINATED, Exit.HUNG_UP)
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 TALK = 5.0  # seconds that the others have to say why the run fails, when one has ended
@@ -66,7 +68,7 @@ Children = Mapping[int, tuple[int, subprocess.Popen[bytes]]]
 def _wait(children: Children) -> int:
     """Wait for all processes and end them when one fails; return the code of the first that did.
 
-    Says on stderr if a signal was to blame: the process itself could not.
+    Logs it if a signal was to blame: the process itself could not.
     """
     running = dict(children)
     result: int = Exit.OK
@@ -80,7 +82,7 @@ def _wait(children: Children) -> int:
             result = code if code >= 0 else Exit.FAILED
             if code < 0:
                 name = signal.Signals(-code).name
-                print(f"error: process {rank} of the run was ended by {name}", file=sys.stderr)
+                logger.error("process %d of the run was ended by %s", rank, name)
             if result not in ORDERLY:
                 _end([other for _, other in running.values()])
     return result
