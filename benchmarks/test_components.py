@@ -188,4 +188,4 @@ def small(*settings: str) -> RunConfig:
     shape = ("data.frames=16", "data.size=32", "data.batch=4")
     widths = ("generator.width=8", "discriminator.width=8")
     off = [f"callback.{name}.enabled=false" for name in REGISTRY.defaults("callback")]
-    return configured("term={}", *shape, *widths, *off, *settings, generator="vgan")
+    return configured("vgan", "term={}", *shape, *widths, *off, *settings)

@@ -31,7 +31,8 @@ class Texture(Features):
     - the logarithm of the steps of y across the edges of 8x8 blocks against all steps.
 
     Sensitive to noise, blur, JPEG and colours, hardly to what is shown, and not to motion. Frames
-    are taken at their size: numbers of different sizes can't be compared. Raises ShapeError below 16x16.
+    are taken at their size: numbers of different sizes can't be compared. Raises ShapeError for
+    frames below 16x16.
     """
 
     sensitive_to: ClassVar[frozenset[Degradation]] = frozenset({"noise", "blur", "jpeg", "colour"})

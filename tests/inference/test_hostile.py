@@ -23,7 +23,7 @@ from vidgan_core.inference.sampler import Sampler
 from vidgan_core.runs import checkpoint
 from vidgan_core.runs.checkpoint import MANIFEST, MODEL
 from vidgan_core.runs.folder import RunDir
-from vidgan_core.training.parts import build_generator
+from vidgan_core.training.parts import build_network
 from vidgan_core.training.run import Run
 
 
@@ -64,7 +64,7 @@ def audit(honest: Path) -> Audit:
     with pytest.raises(VidganError):
         Sampler.load(honest, device="cpu", registry=REGISTRY).sample(10**9)
     with torch.device("meta"):  # and what the deep one does
-        build_generator(configured(generator="modern"), REGISTRY, SMALL)
+        build_network(configured(generator="modern"), REGISTRY, SMALL, "generator")
     return Audit()
 
 

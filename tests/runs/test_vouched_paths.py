@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from clips import film, save
+from clips import moving_block, save
 from conftest import REGISTRY, Result, configured
-from vidgan_evaluation.comparison import collect
+from vidgan_evaluation.comparison import read_runs
 from vidgan_evaluation.evaluate_run import evaluate_run, named_data
 from vidgan_evaluation.options import Request
-from vidgan_evaluation.sample_clips import films
+from vidgan_evaluation.sample_clips import sample_clips
 
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.errors import UsageError
@@ -35,7 +35,7 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def recorded(name: str, *settings: str) -> RunConfig:
     """A run's folder as training begins it."""
     config = configured(*settings)
-    RunDir.create(Path(name), config).write_records(config, REGISTRY, torch.device("cpu"))
+    RunDir.create(Path(name), "run").write_records(config, REGISTRY, torch.device("cpu"))
     return config
 
 
@@ -121,7 +121,7 @@ def test_eval_and_compare_ask_before_they_read(
 ) -> None:
     """A stranger's run on a folder of clips: nothing of it is looked into without --data."""
     for number in range(40):
-        save(Path(f"clips/{number}.mp4"), film(6, seed=number))
+        save(Path(f"clips/{number}.mp4"), moving_block(6, seed=number))
     small = ("generator.width=2", "discriminator.width=2", "data.frames=4", "data.size=16")
     settings = [word for s in (*small, "samples.count=1") for word in ("--set", s)]
     arguments = ("--gen", "conv3d", "--batch", 2, "--device", "cpu", "--data", "./clips", *settings)
@@ -133,7 +133,7 @@ def test_eval_and_compare_ask_before_they_read(
         list(evaluate_run(Path("run"), "newest", extra, REGISTRY, request))
 
     def shown(data: str | None = None) -> tuple[int, list[str]]:
-        found, failed = films(collect([Path("run")], REGISTRY), REGISTRY, 0, data)
+        found, failed = sample_clips(read_runs([Path("run")], REGISTRY), REGISTRY, 0, data)
         return len(found), failed
 
     numbers()

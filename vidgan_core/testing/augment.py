@@ -14,6 +14,7 @@ from vidgan_core.testing.suite import Subject, Suite
 
 CLIPS = 6
 SEEDS = range(4)
+MOST = 0.95  # of pixels, or of what a correlation can be: edges may be resampled
 
 
 class AugmentSuite(Suite):
@@ -72,6 +73,40 @@ class AugmentSuite(Suite):
         for seed in SEEDS:
             changed = self.changed(subject, still, seed=seed)
             torch.testing.assert_close(changed, changed[:, :, :1].expand_as(changed))
+
+    def test_fields(self, subject: Subject) -> None:
+        """Label maps and clips of other channels are moved as the clip is, labels never mixed.
+
+        Labels grow with the cube of the place along an axis, so that a mirrored map is told from
+        one that stays; wherever a frame shows the clip, its brightness must go with the label.
+        """
+        for axis in (2, 3):
+            length = (*self.spec.shape,)[axis]
+            ramp = 1 + (999 * torch.linspace(0, 1, length) ** 3).round().long()
+            ramp = ramp[:, None] if axis == 2 else ramp[None]
+            labels = ramp.expand(CLIPS, self.spec.frames, *self.spec.shape[2:]).clone()
+            for seed in SEEDS:
+                self._moved_alike(subject, labels, seed)
+
+    def _moved_alike(self, subject: Subject, labels: Tensor, seed: int) -> None:
+        augment: Augment = self.make(subject)
+        video = (labels[:, None] / 1000).repeat(1, self.spec.channels, 1, 1, 1)
+        fields = {"map": labels, "clip": labels[:, None].float()}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            changed, moved = augment.with_fields(video, fields, torch.tensor(1.0))
+        assert changed.shape == video.shape
+        for name, field in fields.items():
+            assert (moved[name].shape, moved[name].dtype) == (field.shape, field.dtype)
+        assert set(moved["map"].flatten().tolist()) <= {0, *labels.flatten().tolist()}, "new labels"
+        for clip, maps, others in zip(changed, moved["map"], moved["clip"][:, 0], strict=True):
+            for frame, shown, other in zip(clip.mean(0), maps, others, strict=True):
+                assert (shown == other).double().mean() > MOST, "a map and a clip move apart"
+                seen = shown > 0
+                if len(set(shown[seen].tolist())) > 1 and frame[seen].std() > 0:
+                    both = torch.stack([shown[seen].double(), frame[seen].double()])
+                    together = torch.corrcoef(both)[0, 1].abs() > MOST
+                    assert together, "the fields are not moved with the clip"
 
     def test_gradient(self, subject: Subject) -> None:
         """Gradients flow through it to every clip, and they are those of its values."""

@@ -5,13 +5,17 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
 from torch import Tensor
 
+from vidgan_core.data.conversion import converted
+from vidgan_core.data.fields import random_values
 from vidgan_core.device import BF16, fast_bf16
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Field, Network, Tensors
@@ -171,19 +175,49 @@ class NetworkSuite(Suite):
 
     def test_labels(self, subject: Subject) -> None:
         """Where it takes class labels, they matter, and every parameter gets a gradient."""
-        target = subject.load()
-        if "class" not in target.takes:
+        if "class" not in subject.load().takes:
             pytest.skip("takes no class labels")
-        spec = DataSpec(*self.spec.shape, condition=(Field("class", classes=CLASSES),))
+        self.check_field(subject, Field("class", classes=CLASSES))
+
+    def test_fields(self, subject: Subject) -> None:
+        """Every field of a kind that it takes matters, and every parameter gets a gradient."""
+        taken = [f for f in sample_fields(self.spec) if f.kind in subject.load().takes]
+        if not taken:
+            pytest.skip("takes no fields by their kind")
+        for field in taken:
+            self.check_field(subject, field)
+
+    def check_field(self, subject: Subject, field: Field) -> None:
+        """Assert that the network is conditioned on a field."""
+        spec = replace(self.spec, condition=(field,))
         network = shaken(self.network(subject, spec))
         inputs = self.inputs(network, CLASSES)
-        labels = torch.arange(CLASSES)
-        self.run(network, inputs, {"class": labels}).square().sum().backward()  # type: ignore[no-untyped-call]
+        if field.kind == "label":
+            values = torch.arange(CLASSES)
+        else:
+            rows = random_values(field, CLASSES, np.random.default_rng(0))
+            values = converted(torch.from_numpy(rows), field)
+        condition = {field.name: values}
+        self.run(network, inputs, condition).square().sum().backward()  # type: ignore[no-untyped-call]
         unused = [n for n, p in network.named_parameters() if p.requires_grad and p.grad is None]
         assert not unused
         network.eval()
-        given, others = (self.run(network, inputs, {"class": c}) for c in (labels, labels.flip(0)))
-        assert not torch.equal(given, others), "the labels make no difference"
+        both = ({field.name: rows} for rows in (values, values.flip(0)))
+        given, others = (self.run(network, inputs, condition) for condition in both)
+        assert not torch.equal(given, others), f"the {field.kind} makes no difference"
+
+
+def sample_fields(spec: DataSpec) -> tuple[Field, ...]:
+    """Return a field of each kind but time, which has a check of its own."""
+    channels, frames, height, width = spec.shape
+    return (
+        Field("a-label", "label", classes=CLASSES),
+        Field("a-clip", "clip", (channels, frames, height, width)),
+        Field("a-map", "map", (frames, height, width), classes=CLASSES),
+        Field("a-vector", "vector", (5,)),
+        Field("tokens", "tokens", (6,), classes=7),
+        Field("sound", "audio", (2, 64)),
+    )
 
 
 def shaken(network: Network) -> Network:

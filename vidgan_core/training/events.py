@@ -6,10 +6,11 @@ import contextlib
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from vidgan_core.config.schema import RunConfig
-from vidgan_core.errors import UsageError, VidganError, one_line
+from vidgan_core.errors import UsageError, one_line
 from vidgan_core.interfaces import Callback
 from vidgan_core.plugins.discovery import HOME
 from vidgan_core.plugins.registry import Registry
@@ -43,7 +44,7 @@ class Events:
         for found in list(self._callbacks):
             callback, who = found
             try:
-                with contextlib.redirect_stdout(sys.stderr) if who else contextlib.nullcontext():
+                with _quiet(who):
                     getattr(callback, event)(run, **facts)
             except Exception as error:
                 if not who or (isinstance(error, UsageError) and event == "fit_start"):
@@ -51,14 +52,24 @@ class Events:
                 self._callbacks.remove(found)
                 reason = one_line(error)
                 logger.warning("%s failed in %s and is left out: %s", who, event, reason)
+                _close(callback, who)
         self._registry.announce(f"vidgan_{event}", run=run, **facts)
 
     def close(self) -> None:
         """Let every callback release what it holds."""
         for callback, who in self._callbacks:
-            try:
-                callback.close()
-            except VidganError:
-                raise
-            except Exception as error:
-                logger.warning("%s failed to close: %s", who or callback, one_line(error))
+            _close(callback, who)
+
+
+def _close(callback: Callback, who: str) -> None:
+    """Let a callback release what it holds; the others are closed whatever comes of it."""
+    try:
+        with _quiet(who):
+            callback.close()
+    except Exception as error:
+        logger.warning("%s failed to close: %s", who or type(callback).__name__, one_line(error))
+
+
+def _quiet(who: str) -> AbstractContextManager[object]:
+    """Keep what a third party's callback prints out of stdout, which is for results."""
+    return contextlib.redirect_stdout(sys.stderr) if who else contextlib.nullcontext()

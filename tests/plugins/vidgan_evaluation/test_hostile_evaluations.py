@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import REGISTRY, small
 from vidgan_evaluation import html_page
-from vidgan_evaluation.comparison import Comparison, collect, table
+from vidgan_evaluation.comparison import Comparison, read_runs, table
 from vidgan_evaluation.html_page import render
 from vidgan_evaluation.plots import bars_chart, curves_chart
 
@@ -63,7 +63,7 @@ def comparison(config: RunConfig) -> Callable[[dict[str, object], str], Comparis
             file = run.evaluations / "step-00000001.json"
             file.write_text(json.dumps(FACTS | {"step": 1}))
         (Path(name) / "eval" / "step-00000002.json").write_text(json.dumps(facts))
-        return collect([Path(name), Path("honest")], REGISTRY)
+        return read_runs([Path(name), Path("honest")], REGISTRY)
 
     return make
 

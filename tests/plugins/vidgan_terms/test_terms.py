@@ -77,7 +77,8 @@ def test_unit_gradient_penalties(name: str) -> None:
         share = torch.rand(5, 1, 1, 1, 1, dtype=torch.float64)
         points = share * real + (1 - share) * fake
     else:
-        points = real + 0.25 * real.std() * torch.rand_like(real)
+        noise = 0.25 * real.std() * torch.rand_like(real)
+        points = real + torch.rand(5, 1, 1, 1, 1, dtype=torch.float64) * noise
     expected = sum((g.norm(dim=1) - 1).square().mean() for g in discriminator.gradients(points))
     assert isinstance(expected, Tensor)
     options = {} if name == "wgan-gp" else {"scale": 0.25}

@@ -88,6 +88,14 @@ class InPlace(RightAugment):
         return before
 
 
+class LeavesFieldsBehind(RightAugment):
+    """Mirrors a clip and not its label map."""
+
+    def forward(self, video: Tensor, p: Tensor) -> Tensor:
+        drawn = torch.rand(len(video), 1, 1, 1, 1, dtype=video.dtype)
+        return torch.where(drawn < p / 2, video.flip(-1), video)
+
+
 AUGMENTS = {
     Cropped: "shape",
     Doubled: "dtype",
@@ -96,6 +104,7 @@ AUGMENTS = {
     OneForAll: "clips_apart",
     Flicker: "same_for_all_frames",
     Severed: "gradient",
+    LeavesFieldsBehind: "fields",
     FirstOrder: "second_order",
     InPlace: "video_is_left_alone",
 }

@@ -9,6 +9,7 @@ import torch
 from annotated_types import Ge, doc
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from wrong.generators import without
 
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Discriminator, Tensors, Verdict
@@ -25,7 +26,7 @@ def check(spec: DataSpec) -> None:
 class RightDiscriminator(Discriminator):
     """Pixels -> mean over 8x8 blocks -> features -> one score."""
 
-    takes = frozenset({"class"})
+    takes = frozenset({"class", "vector"})
 
     def __init__(self, spec: DataSpec, *, width: Width = 16) -> None:
         super().__init__(spec)
@@ -33,8 +34,10 @@ class RightDiscriminator(Discriminator):
         self.inner = nn.Linear(spec.channels * spec.frames, width)
         self.norm = nn.BatchNorm1d(width)
         self.outer = nn.Linear(width, 1)
-        if spec.condition:
-            self.labels = nn.Embedding(spec.condition[0].classes or 0, width)
+        for field in spec.condition:
+            self.labels: nn.Module = nn.Embedding(field.classes or 0, width)
+            if field.kind == "vector":
+                self.labels = nn.Linear(field.shape[0], width)
 
     def features(self, video: Tensor, condition: Tensors) -> Tensor:
         features = self.norm(self.inner(video.mean((3, 4)).flatten(1)))
@@ -116,7 +119,12 @@ class IdleCritic(RightDiscriminator):
 
 class LabelBlindCritic(RightDiscriminator):
     def features(self, video: Tensor, condition: Tensors) -> Tensor:
-        return super().features(video, {n: torch.zeros_like(c) for n, c in condition.items()})
+        return super().features(video, without(condition, torch.int64))
+
+
+class VectorBlindCritic(RightDiscriminator):
+    def features(self, video: Tensor, condition: Tensors) -> Tensor:
+        return super().features(video, without(condition, torch.float32))
 
 
 class BluntCritic(RightDiscriminator):
@@ -183,6 +191,7 @@ DISCRIMINATORS: dict[type, str] = {
     CancellingCritic: "bf16",
     EagerCritic: "without_memory",
     LabelBlindCritic: "labels",
+    VectorBlindCritic: "fields",
     Squashed: "unbounded",
     Blindfolded: "gradient_of_the_video",
     FirstOrder: "second_order",

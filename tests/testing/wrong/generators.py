@@ -20,15 +20,20 @@ def check(spec: DataSpec) -> None:
         raise ShapeError(f"can't do {spec}: height and width must be multiples of {BLOCK}")
 
 
+def without(condition: Tensors, dtype: torch.dtype) -> Tensors:
+    """A condition whose fields of one dtype are all 0."""
+    return {n: torch.zeros_like(c) if c.dtype == dtype else c for n, c in condition.items()}
+
+
 class RightGenerator(Generator):
     """z -> frames of 8x8 blocks, by two linear layers with BatchNorm between."""
 
-    takes = frozenset({"class"})
+    takes = frozenset({"class", "vector"})
 
     def __init__(self, spec: DataSpec, *, width: Width = 16) -> None:
         super().__init__(spec)
         check(spec)
-        self.inner = nn.Linear(4 + sum(f.classes or 0 for f in spec.condition), width)
+        self.inner = nn.Linear(4 + sum(f.classes or sum(f.shape) for f in spec.condition), width)
         self.norm = nn.BatchNorm1d(width)
         self.outer = nn.Linear(width, spec.channels * spec.frames)
 
@@ -39,8 +44,10 @@ class RightGenerator(Generator):
     def features(self, noise: Tensors, condition: Tensors) -> Tensor:
         parts = [noise["z"]]
         for field in self.spec.condition:
-            labels = nn.functional.one_hot(condition[field.name], field.classes or 0)
-            parts.append(labels.to(noise["z"].dtype))
+            value = condition[field.name]
+            if field.kind == "label":
+                value = nn.functional.one_hot(value, field.classes or 0)
+            parts.append(value.to(noise["z"].dtype))
         return self.norm(self.inner(torch.cat(parts, 1)))
 
     def pixels(self, features: Tensor) -> Tensor:
@@ -135,7 +142,12 @@ class Eager(RightGenerator):
 
 class LabelBlind(RightGenerator):
     def features(self, noise: Tensors, condition: Tensors) -> Tensor:
-        return super().features(noise, {n: torch.zeros_like(c) for n, c in condition.items()})
+        return super().features(noise, without(condition, torch.int64))
+
+
+class VectorBlind(RightGenerator):
+    def features(self, noise: Tensors, condition: Tensors) -> Tensor:
+        return super().features(noise, without(condition, torch.float32))
 
 
 class Glaring(RightGenerator):
@@ -164,7 +176,7 @@ class DeafToLength(RightGenerator):
 class OutOfTime(RightGenerator):
     """Takes times and makes whole clips."""
 
-    takes = frozenset({"class", "time"})
+    takes = frozenset({"class", "vector", "time"})
 
 
 class Promising(RightGenerator):
@@ -184,6 +196,7 @@ GENERATORS: dict[type, str] = {
     Cancelling: "bf16",
     Eager: "without_memory",
     LabelBlind: "labels",
+    VectorBlind: "fields",
     Glaring: "range",
     OwnNoise: "noise",
     ShortNoise: "noise",
