@@ -14,7 +14,7 @@ from vidgan_evaluation.prepare import prepare
 from vidgan_evaluation.result import Result
 
 from vidgan_core.plugins.registry import Registry
-from vidgan_core.training.parts import build_dataset
+from vidgan_core.training.inputs import build_dataset
 
 CLIPS = ("data.frames=4", "data.size=16", "data.clips=2000")
 
