@@ -1,7 +1,7 @@
 """Print what a step costs against batch, frames, size and width: python benchmarks/curves.py
 
 Each row is a process of its own, so that its peak memory is its own. `python benchmarks/curves.py
-memory` compares ways to take less of it.
+memory` compares options that take less of it.
 """
 
 from __future__ import annotations

@@ -26,13 +26,13 @@ def main(generator: str) -> None:
     run = Run(configured(generator, *SETTINGS), REGISTRY)
     print("| | GFLOP | forward | GFLOP/s | backward | GFLOP/s |\n|---|---|---|---|---|---|")
     for player in (run.networks["generator"], run.networks["discriminator"]):
-        seen: dict[str, Tensor] = {}
+        inputs_of: dict[str, Tensor] = {}
         for name, layer in player.named_modules():
             if isinstance(layer, LAYERS):
-                layer.register_forward_pre_hook(partial(keep, seen, name))
+                layer.register_forward_pre_hook(partial(keep, inputs_of, name))
         run.trainer.step()
         layers = dict(player.named_modules())
-        for name, x in seen.items():
+        for name, x in inputs_of.items():
             row(f"{type(player).__name__}, {name}", layers[name], x, run.precision)
     best = nn.Conv3d(256, 256, 3, padding=1).to(memory_format=torch.channels_last_3d)
     x = torch.randn(8, 256, 8, 16, 16).contiguous(memory_format=torch.channels_last_3d)
@@ -41,9 +41,9 @@ def main(generator: str) -> None:
     run.batches.close()
 
 
-def keep(seen: dict[str, Tensor], name: str, layer: nn.Module, inputs: tuple[Tensor]) -> None:
+def keep(inputs_of: dict[str, Tensor], name: str, layer: nn.Module, inputs: tuple[Tensor]) -> None:
     """Remember what a layer is given."""
-    seen[name] = inputs[0].detach()
+    inputs_of[name] = inputs[0].detach()
 
 
 def row(name: str, layer: nn.Module, x: Tensor, precision: Precision) -> None:

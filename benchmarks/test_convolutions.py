@@ -9,8 +9,7 @@ import pytest
 import torch
 from conftest import GENERATORS, REGISTRY, Ratio, configured
 from torch import Tensor, nn
-from vidgan_cpu import convolution
-from vidgan_cpu import kernels as ways
+from vidgan_cpu import convolution, kernels
 from vidgan_cpu.convolution import tune_convolutions
 
 from vidgan_core.device import channels_last, choose_precision
@@ -147,8 +146,8 @@ def test_products_in_a_step_ratio(
 
     def without() -> None:
         with monkeypatch.context() as patched:
-            patched.setattr(ways, "HEAVY", float("inf"))
-            patched.setattr(ways, "SEEN", 0)
+            patched.setattr(kernels, "HEAVY", float("inf"))
+            patched.setattr(kernels, "MOST_PATCHES", 0)
             tuned.trainer.step()
 
     faster(tuned.trainer.step, without, rounds=8)

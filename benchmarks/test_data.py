@@ -30,7 +30,9 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIDGAN_CACHE", str(tmp_path / "cache"))
 
 
-def film(path: str, frames: int, *, height: int = 240, width: int = 320, seed: int = 0) -> Path:
+def write_video(
+    path: str, frames: int, *, height: int = 240, width: int = 320, seed: int = 0
+) -> Path:
     """Write noise that moves, with a key frame every 12 frames."""
     made = Path(path)
     made.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +53,7 @@ def folder(**options: object) -> Folder:
 
 
 def bare(path: Path) -> Iterator[np.ndarray]:
-    """The least that PyAV can do to turn a film into 64-pixel frames."""
+    """The least that PyAV can do to turn a video into 64-pixel frames."""
     scaler = VideoReformatter()
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -63,12 +65,12 @@ def bare(path: Path) -> Iterator[np.ndarray]:
 
 def test_reading_windows_against_a_bare_loop(ratio: Ratio) -> None:
     """All frames as windows side by side; at most 1 / 0.9 of the bare loop's time."""
-    path = film("clips/a.mp4", 480)
+    path = write_video("clips/a.mp4", 480)
     dataset = folder(hop=480, cache_gb=0.0)
     record = dataset.records[0]
 
     def ours() -> None:
-        frames = record.film(Path("clips")).read(range(480), dataset.geometry)
+        frames = record.video(Path("clips")).read(range(480), dataset.geometry)
         np.stack(list(frames))
 
     assert ratio(ours, lambda: np.stack(list(bare(path))), rounds=5) < 1 / 0.9
@@ -77,7 +79,7 @@ def test_reading_windows_against_a_bare_loop(ratio: Ratio) -> None:
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="scikit-video reads by ffmpeg")
 def test_reading_against_scikit_video(ratio: Ratio) -> None:
     """At least twice as fast as scikit-video's reader at the same size."""
-    path = film("clips/a.mp4", 480)
+    path = write_video("clips/a.mp4", 480)
     dataset = folder()
     record = dataset.records[0]
     program = (
@@ -91,7 +93,7 @@ def test_reading_against_scikit_video(ratio: Ratio) -> None:
         return seconds(call) if call is ours else float(str(call()))
 
     def ours() -> None:
-        np.stack(list(record.film(Path("clips")).read(range(480), dataset.geometry)))
+        np.stack(list(record.video(Path("clips")).read(range(480), dataset.geometry)))
 
     def theirs() -> str:
         return subprocess.check_output([sys.executable, "-c", program], text=True)
@@ -105,7 +107,7 @@ def test_the_trainer_waits_for_data(
 ) -> None:
     """The share of a conv3d step that is spent waiting for its batch, cached and streaming."""
     for number in range(3):
-        film(f"clips/{number}.mp4", 100, seed=number)
+        write_video(f"clips/{number}.mp4", 100, seed=number)
     settings = (f"data.cache_gb={cache_gb}", f"data.workers={workers}", "data.path=clips")
     run = Run(configured("conv3d", "data.name=folder", *settings), Registry.discover())
     waits: list[float] = []
@@ -131,8 +133,8 @@ def test_the_trainer_waits_for_data(
 
 
 def tree(count: int) -> None:
-    """A tree of `count` small films."""
-    data = film("one.mp4", 16, height=64, width=64).read_bytes()
+    """A tree of `count` small videos."""
+    data = write_video("one.mp4", 16, height=64, width=64).read_bytes()
     for number in range(count):
         path = Path(f"clips/{number % 100}/{number}.mp4")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -156,7 +158,7 @@ def test_indexing_grows_linearly_and_a_second_look_is_quick(
 
 
 def test_memory_stays_flat_however_many_clips(capsys: pytest.CaptureFixture[str]) -> None:
-    """The peak of a process that draws batches from 10 and from 10,000 films."""
+    """The peak of a process that draws batches from 10 and from 10,000 videos."""
     program = (
         "import resource, sys\n"
         "from vidgan_core.data.batches import Batches\n"

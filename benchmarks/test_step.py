@@ -15,7 +15,7 @@ from vidgan_core.training.run import Run
 
 
 def describe(benchmark: BenchmarkFixture, run: Run, flops: int) -> None:
-    """Note sizes and arithmetic beside the time."""
+    """Note sizes and arithmetic with the time."""
     for name, network in run.trainer.networks.items():
         benchmark.extra_info[f"{name}_parameters"] = sum(p.numel() for p in network.parameters())
     benchmark.extra_info |= {
@@ -61,7 +61,7 @@ def one_core() -> Iterator[None]:
 def test_sampling_ratio_to_real_time(
     benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str], generator: str
 ) -> None:
-    """Frames of 64x64 a second on one core, against the 25 of a film."""
+    """Frames of 64x64 a second on one core, against the 25 of a video."""
     run = Run(configured(generator, "data.size=64", "data.batch=2"), REGISTRY)
     frames = 4 * run.spec.frames
     sample(run.sampled, 1, seed=0)

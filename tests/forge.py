@@ -68,7 +68,7 @@ def declared(**changes: Any) -> Callable[[Forge], None]:
     return forge
 
 
-def said(*path: str, value: Any) -> Callable[[Forge], None]:
+def reported(*path: str, value: Any) -> Callable[[Forge], None]:
     def forge(it: Forge) -> None:
         table = it.state
         for key in path[:-1]:
@@ -185,17 +185,17 @@ HOSTILE: dict[str, tuple[Callable[[Forge], None], str]] = {
     "deep state": (raw_state('{"config": ' + "[" * 50 + "]" * 50 + "}"), "nested more than 32"),
     "state with NaN": (raw_state('{"step": NaN}'), "not finite"),
     "state with infinity": (raw_state('{"step": 1e999}'), "not finite"),
-    "option out of bounds": (said("config", "generator", "width", value=0), "greater than"),
-    "unknown option": (said("config", "generator", "exec", value="x"), "not permitted"),
+    "option out of bounds": (reported("config", "generator", "width", value=0), "greater than"),
+    "unknown option": (reported("config", "generator", "exec", value="x"), "not permitted"),
     "depth of 100": (deep, "network of more"),
-    "frames of a film": (said("spec", "frames", value=2**20), "at most 4096 frames"),
-    "pixels of a wall": (said("spec", "width", value=2**20), "16384 pixels a side"),
+    "frames of a video": (reported("spec", "frames", value=2**20), "at most 4096 frames"),
+    "pixels of a wall": (reported("spec", "width", value=2**20), "16384 pixels a side"),
     "doubles": (of_type("F64", 8), "should be torch.float32 and is torch.float64"),
     "half precision": (of_type("F16", 2), "should be torch.float32 and is torch.float16"),
     "integers for weights": (of_type("I32", 4), "should be torch.float32 and is torch.int32"),
-    "another width": (said("config", "generator", "width", value=10**6), "out of memory"),
-    "width of 10**30": (said("config", "generator", "width", value=10**30), "does not fit"),
-    "clip of a petabyte": (said("spec", "frames", value=2**40), "at most 4096 frames"),
-    "no configuration": (said("config", value={}), "Field required"),
-    "step that is a path": (said("step", value="/etc/passwd"), "step"),
+    "another width": (reported("config", "generator", "width", value=10**6), "out of memory"),
+    "width of 10**30": (reported("config", "generator", "width", value=10**30), "does not fit"),
+    "clip of a petabyte": (reported("spec", "frames", value=2**40), "at most 4096 frames"),
+    "no configuration": (reported("config", value={}), "Field required"),
+    "step that is a path": (reported("step", value="/etc/passwd"), "step"),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""A fresh environment beside the running one, for plugins to be installed into and removed from.
+"""A fresh environment next to the running one, for plugins to be installed into and removed from.
 
 It sees the packages of the running one, torch among them, and has vidgan's own wheel installed
 over it: what the wheel lacks is missed here.

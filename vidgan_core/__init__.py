@@ -49,8 +49,8 @@ def train(
     Keywords are the flags of `vidgan run`: gen, disc, loss, game, optimizer, data, steps, batch,
     seed, device, precision, eval_every; `settings` holds any other keys, such as
     {"optimizer.lr": 1e-4}. The run's folder is `out`, or the next one in ./runs; `resume` goes on
-    with a run's folder. `callbacks` are objects of `vidgan_core.interfaces.Callback` beside those
-    of the configuration.
+    with a run's folder. `callbacks` are objects of `vidgan_core.interfaces.Callback`, called in
+    addition to those of the configuration.
 
     Returns the run: its `metrics`, `folder`, `step`, `finished`, and `sampled`, the generator.
     Raises `vidgan_core.errors.VidganError` for what the caller can mend. Training draws from

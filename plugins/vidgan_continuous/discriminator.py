@@ -1,7 +1,7 @@
 """A discriminator of a few frames and their times, after StyleGAN-V: Skorokhodov et al. 2022.
 
 Section 3.2: each frame is looked at by itself down to a grid of 16x16; there the features of all
-are put beside one another, and the rest of StyleGAN2's residual discriminator judges them as one.
+are concatenated, and the rest of StyleGAN2's residual discriminator judges them as one.
 The times between the frames, embedded, are projected on the features. StyleGAN2's statistics of
 the batch are left out: here a clip's score is its own.
 """
@@ -26,7 +26,7 @@ PERIODS = 10  # of the embedding of a time: 2, 4, 8, ... 1024 frames
 
 
 class Down(nn.Module):
-    """StyleGAN2's residual block: two convolutions and half the size, beside a pointwise one."""
+    """StyleGAN2's residual block: two convolutions and half the size, and a pointwise skip."""
 
     def __init__(self, inner: int, outer: int) -> None:
         super().__init__()
@@ -65,10 +65,10 @@ class ContinuousDiscriminator(Discriminator):
         times = [field.shape[0] for field in spec.condition if field.kind == "time"]
         self.few = times[0] if times else min(frames_a_clip, spec.frames)
         features = channels[-1]
-        beside = max(1, channels[alone] // 2)  # channels of a frame among the others
+        narrow = max(1, channels[alone] // 2)  # channels of a frame among the others
         self.from_pixels = started(nn.Conv2d(spec.channels, channels[0], 1))
-        self.frame = nn.Sequential(*map(Down, channels[:alone], [*channels[1:alone], beside]))
-        widths = [self.few * beside, *channels[alone + 1 :]]
+        self.frame = nn.Sequential(*map(Down, channels[:alone], [*channels[1:alone], narrow]))
+        widths = [self.few * narrow, *channels[alone + 1 :]]
         self.clip = nn.Sequential(*(Down(outer, inner) for outer, inner in pairwise(widths)))
         self.mixed = started(nn.Conv2d(features, features, 3, padding=1))
         self.flat = started(nn.Linear(features * grids[0][0] * grids[0][1], features))
@@ -88,7 +88,7 @@ class ContinuousDiscriminator(Discriminator):
             clips = torch.arange(len(video), device=video.device)[:, None]
             video = video.transpose(1, 2)[clips, time].transpose(1, 2)  # (B, C, few, H, W)
         images = video.transpose(1, 2).flatten(0, 1)  # (B*few, C, H, W)
-        x = self.frame(activated(self.from_pixels(images)))  # (B*few, beside, h, w)
+        x = self.frame(activated(self.from_pixels(images)))  # (B*few, narrow, h, w)
         x = self.clip(x.reshape(len(video), -1, *x.shape[2:]))  # (B, features, h, w)
         phi = activated(self.flat(activated(self.mixed(x)).flatten(1)))  # (B, features)
         score = self.score(phi) + self._match(phi, time.to(phi))

@@ -2,8 +2,8 @@
 
 "StyleGAN-V: A Continuous Video Generator with the Price, Image Quality and Perks of StyleGAN2",
 section 3.1: StyleGAN2's image generator without its noise, in which a motion code of the frame's
-time stands beside the learned constant. A frame is rendered without the ones before it, so a few
-frames of a clip are enough to train on, and any length and frame rate can be made.
+time is concatenated to the learned constant. A frame is rendered without the ones before it, so
+a few frames of a clip are enough to train on, and any length and frame rate can be made.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def stream(spec: DataSpec, noise_size: int, width: int) -> tuple[list[nn.Module]
 class Conv3dGenerator(Generator):
     """z -> block of 8*width channels -> 4*width -> 2*width -> width -> C, ReLU up to tanh.
 
-    A class is a vector as long as z beside it.
+    A class is a vector as long as z, concatenated to it.
     """
 
     takes = frozenset({"class"})

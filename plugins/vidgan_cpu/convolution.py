@@ -1,4 +1,4 @@
-"""Convolutions made faster, and right in bf16: some computed in another way than torch's."""
+"""Convolutions that are faster on CPUs, and right in bf16: some replace torch's kernels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from vidgan_core.device import channels_last, fast_bf16
 from vidgan_core.tensors import second_derivatives_wanted
-from vidgan_cpu.kernels import MANY, Way, misread, to_grid, to_pixels, weight_gradient
+from vidgan_cpu.kernels import (
+    MANY,
+    ConvGeometry,
+    conv,
+    conv_transpose,
+    onednn_bf16_bug,
+    weight_gradient,
+)
 
 TORCHS_OWN: tuple[Any, ...] = (
     nn.Conv2d._conv_forward,
@@ -37,8 +44,8 @@ def tune_convolutions(network: nn.Module) -> None:
 def widen_convolutions(network: nn.Module) -> None:
     """Keep bf16 from convolutions whose gradients a CPU would get wrong in it, in place.
 
-    Under autocast they are computed in single precision (`kernels.misread`). To be called after
-    `tune_convolutions`, whose layers have another way where they are measured and have one group.
+    Under autocast they are computed in single precision (`kernels.onednn_bf16_bug`). To be called after
+    `tune_convolutions`, whose layers have kernels of their own where those are faster and there is one group.
     """
     for layer in network.modules():
         if isinstance(layer, _ConvNd) and not isinstance(layer, _Widened):
@@ -60,7 +67,7 @@ class _Widened(_ConvNd):
         layer: Any = super()
         made: Tensor
         tuned = isinstance(self, _Tuned | _TunedTransposed) and self.groups == 1
-        if not _misread(self, input) or (tuned and not options and _measured(input, self)):
+        if not _onednn_bf16_bug(self, input) or (tuned and not options and _measured(input, self)):
             made = layer.forward(input, *options, **named)
             return made
         with torch.autocast("cpu", enabled=False):
@@ -91,8 +98,10 @@ def _plain(layer: _ConvNd) -> bool:
     )
 
 
-def _way(layer: _ConvNd) -> Way:
-    return Way(layer.stride, layer.padding, isinstance(layer, _ConvTransposeNd), layer.groups)
+def _geometry(layer: _ConvNd) -> ConvGeometry:
+    return ConvGeometry(
+        layer.stride, layer.padding, isinstance(layer, _ConvTransposeNd), layer.groups
+    )
 
 
 class _TunedTransposed(_ConvTransposeNd):
@@ -100,9 +109,9 @@ class _TunedTransposed(_ConvTransposeNd):
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(B, C, ...) -> (B, O, ...)."""
-        way = _way(self)
-        if output_size is None and _measured(input, self) and _pays(self, way, input):
-            return _convolve(input, self.weight, self.bias, way)
+        geometry = _geometry(self)
+        if output_size is None and _measured(input, self) and _pays(self, geometry, input):
+            return _convolve(input, self.weight, self.bias, geometry)
         made: Tensor = super().forward(input, output_size)
         return made
 
@@ -111,9 +120,9 @@ class _Tuned(_ConvNd):
     """What another layer becomes."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        way = _way(self)
-        if _measured(input, self) and _pays(self, way, input):
-            return _convolve(input, weight, bias, way)
+        geometry = _geometry(self)
+        if _measured(input, self) and _pays(self, geometry, input):
+            return _convolve(input, weight, bias, geometry)
         made: Tensor = super()._conv_forward(input, weight, bias)
         return made
 
@@ -141,20 +150,20 @@ def _computed_in(x: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype("cpu") if autocast else x.dtype
 
 
-def _pays(layer: _ConvNd, way: Way, x: Tensor) -> bool:
+def _pays(layer: _ConvNd, geometry: ConvGeometry, x: Tensor) -> bool:
     """Say whether something may be faster; if not, a detour by Python would cost microseconds.
 
     Or whether torch would be wrong.
     """
     grid, pixels = layer.out_channels, layer.in_channels
-    if way.transposed:
+    if geometry.transposed:
         grid, pixels = pixels, grid
     product = grid >= MANY and max(layer.kernel_size) > 1  # of one tap it is what torch does
-    better = product or way.weaves(pixels) or _misread(layer, x)
-    return second_derivatives_wanted() or (way.groups == 1 and better)
+    better = product or geometry.uses_subpixel(pixels) or _onednn_bf16_bug(layer, x)
+    return second_derivatives_wanted() or (geometry.groups == 1 and better)
 
 
-def _misread(layer: _ConvNd, x: Tensor) -> bool:
+def _onednn_bf16_bug(layer: _ConvNd, x: Tensor) -> bool:
     """Say whether this would be done in bf16, and torch would get gradients wrong."""
     if x.device.type != "cpu" or _computed_in(x) != torch.bfloat16:
         return False
@@ -165,28 +174,30 @@ def _misread(layer: _ConvNd, x: Tensor) -> bool:
     if isinstance(layer, _ConvTransposeNd):
         sizes = zip(sides, reach, layer.stride, padding, layer.output_padding, strict=True)
         sides = [(n - 1) * s + k - 2 * p + over for n, k, s, p, over in sizes]
-    return misread(sides, reach, padding)
+    return onednn_bf16_bug(sides, reach, padding)
 
 
-def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: ConvGeometry) -> Tensor:
     """Return the convolution, which can be differentiated twice, as torch's."""
     x, weight = x.to(_computed_in(x)), weight.to(_computed_in(weight))
     if bias is not None:
         bias = bias.to(_computed_in(bias))
     # Whether a pass wants a gradient, autograd says of what an operation made, but not of a leaf.
-    made: Tensor = _Convolution.apply(x, weight.expand_as(weight), bias, way)  # type: ignore[no-untyped-call]
+    made: Tensor = _Convolution.apply(x, weight.expand_as(weight), bias, geometry)  # type: ignore[no-untyped-call]
     return made
 
 
 class _Convolution(Function):
-    """A convolution and its gradients, each in the way that is best for it."""
+    """A convolution and its gradients, each by the kernel that is best for it."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, way: Way) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: ConvGeometry
+    ) -> Tensor:
         """(B, C, ...) -> (B, O, ...)."""
         ctx.save_for_backward(x, weight)
-        ctx.way = way
-        made = (to_pixels if way.transposed else to_grid)(x, weight, bias, way)
+        ctx.geometry = geometry
+        made = (conv_transpose if geometry.transposed else conv)(x, weight, bias, geometry)
         return made.data  # no view any more, which an activation could not change in place
 
     @staticmethod
@@ -198,27 +209,33 @@ class _Convolution(Function):
 
 def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
     x, weight = ctx.saved_tensors
-    way: Way = ctx.way
-    pixels, grid = (gradient, x) if way.transposed else (x, gradient)
+    geometry: ConvGeometry = ctx.geometry
+    pixels, grid = (gradient, x) if geometry.transposed else (x, gradient)
     places, sides = (len(grid), *grid.shape[2:]), pixels.shape[2:]
-    back = way.back(grid.shape[2:], sides, weight.shape[2:])
+    back = geometry.back(grid.shape[2:], sides, weight.shape[2:])
     for_x, for_weight, for_bias = _wanted(ctx)
     x_here = for_x and (torch.is_grad_enabled() or back.better(weight, places, sides))
-    weight_here = for_weight and way.multiplies(weight, places, sides)
+    weight_here = for_weight and geometry.multiplies(weight, places, sides)
     # The kernel that makes a layer's weights' gradient gives the bias's for nothing; only there.
-    bias_here = for_bias and (way.transposed or weight_here or not for_weight)
+    bias_here = for_bias and (geometry.transposed or weight_here or not for_weight)
     rest = [for_x and not x_here, for_weight and not weight_here, for_bias and not bias_here]
     of_x = of_weight = of_bias = None
     if any(rest):
-        each = len(way.stride)
-        sizes = (way.stride, way.padding, [1] * each, way.transposed, way.over or [0] * each)
+        each = len(geometry.stride)
+        sizes = (
+            geometry.stride,
+            geometry.padding,
+            [1] * each,
+            geometry.transposed,
+            geometry.over or [0] * each,
+        )
         of_x, of_weight, of_bias = torch.ops.aten.convolution_backward(
-            gradient, x, weight, [gradient.shape[1]], *sizes, way.groups, rest
+            gradient, x, weight, [gradient.shape[1]], *sizes, geometry.groups, rest
         )
     if x_here:
         of_x = _convolve(gradient, weight, None, back)
     if weight_here:
-        of_weight = weight_gradient(grid, pixels, weight.shape[2:], way)
+        of_weight = weight_gradient(grid, pixels, weight.shape[2:], geometry)
     if bias_here:
         of_bias = gradient.sum([0, *range(2, gradient.dim())])
     return of_x, of_weight, of_bias, None

@@ -172,6 +172,6 @@ class SelfAttention(nn.Module):
         value = max_pool2d(self.value(x), 2).flatten(2)  # (B, half, H*W/4)
         weight = (query.transpose(1, 2) @ key).softmax(dim=-1)  # (B, H*W, H*W/4)
         # (B, H*W, half) -> (B, half, H, W): the other way round, the weight's gradient is copied
-        seen = (weight @ value.transpose(1, 2)).transpose(1, 2).unflatten(2, x.shape[2:])
-        attended: Tensor = x + self.gain * self.out(seen)
+        gathered = (weight @ value.transpose(1, 2)).transpose(1, 2).unflatten(2, x.shape[2:])
+        attended: Tensor = x + self.gain * self.out(gathered)
         return attended

@@ -21,7 +21,7 @@ from vidgan_core.interfaces import Loss
 Smoothing = Annotated[float, Ge(0), Lt(0.5), doc("how unsure to be at most that a clip is real")]
 
 
-def surely(score: Tensor, smoothing: float) -> Tensor:
+def log_likelihood_real(score: Tensor, smoothing: float) -> Tensor:
     """-(1 - s) log D - s log(1 - D) for D = sigmoid(score): softplus(-score) + s * score."""
     return softplus(-score) + smoothing * score
 
@@ -48,7 +48,7 @@ class Minimax(Loss):
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         """E[softplus(-r) + s r] + E[softplus(f)]."""
-        return surely(real, self.smoothing).mean() + softplus(fake).mean()
+        return log_likelihood_real(real, self.smoothing).mean() + softplus(fake).mean()
 
     def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
         """E[softplus(-f)], or -E[softplus(f)] when saturating."""
@@ -130,7 +130,7 @@ class RelativisticPaired(Loss):
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         """E[softplus(-(r - f)) + s (r - f)]."""
-        return surely(real - fake, self.smoothing).mean()
+        return log_likelihood_real(real - fake, self.smoothing).mean()
 
     def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
         """E[softplus(-(f - r))]."""
@@ -153,7 +153,7 @@ class RelativisticAverage(Loss):
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         """E[softplus(-(r - E[f])) + s (r - E[f])] + E[softplus(f - E[r])]."""
-        of_real = surely(real - fake.mean(), self.smoothing)
+        of_real = log_likelihood_real(real - fake.mean(), self.smoothing)
         return of_real.mean() + softplus(fake - real.mean()).mean()
 
     def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:

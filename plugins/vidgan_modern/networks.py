@@ -69,7 +69,7 @@ class ModernGenerator(Generator):
     It also scales the channels that leave each grid, the same in all frames: what does not change
     in a clip need not be kept up by convolutions along time. Its palette does so with colours.
 
-    A class is a vector as long as the noise beside it.
+    A class is a vector as long as the noise, concatenated to it.
     """
 
     takes = frozenset({"class"})

@@ -101,7 +101,7 @@ def from_pixels(colours: int, fine: int, width: int) -> nn.Sequential:
 def bounded(x: Tensor) -> Tensor:
     """Clamp to [-1, 1]. What lies outside is still led back inside, but goes outwards more easily.
 
-    A tanh's gradient fades on both ways: a network that once makes black frames, as one learns to
+    A tanh's gradient fades on both sides: a network that once makes black frames, as one learns to
     in a few steps where most pixels are black, never makes anything else. So the gradients that
     would bring a pixel back are kept, `RECALL` of them; and those that lead outwards as far as
     `MARGIN`. Without the latter, and as soon as both weigh the same, black stays right at the bound

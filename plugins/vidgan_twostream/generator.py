@@ -26,7 +26,7 @@ Width = Annotated[int, Ge(1), doc("channels next to the pixels, doubled at each 
 class TwoStreamGenerator(Generator):
     """GRU over per-frame noise, then a 2D decoder for every (content, motion) pair.
 
-    A class is a vector as long as the content code beside it, the same for all frames.
+    A class is a vector as long as the content code, concatenated to it, the same for all frames.
     """
 
     takes = frozenset({"class"})

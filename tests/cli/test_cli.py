@@ -235,13 +235,13 @@ def test_sample_of_any_length_and_with_content_or_motion_held(vidgan: Command) -
     assert vidgan("sample", "run", "--hold", "motion", "-o", "held.mp4").code == 0
 
 
-def test_inspect_tells_runs_checkpoints_films_and_pictures(vidgan: Command) -> None:
+def test_inspect_tells_runs_checkpoints_videos_and_pictures(vidgan: Command) -> None:
     vidgan("run", *TINY, "--out", "run", "--steps", 2)
     assert "step-00000002 healthy" in vidgan("inspect", "run").out
     saved = json.loads(vidgan("inspect", "run/checkpoints/step-00000002", "--json").out)
     assert saved["step"] == 2
-    film = json.loads(vidgan("inspect", "run/samples/step-000002.mp4", "--json").out)
-    assert film["mark"]["checkpoint"] == saved["model"]
+    video = json.loads(vidgan("inspect", "run/samples/step-000002.mp4", "--json").out)
+    assert video["mark"]["checkpoint"] == saved["model"]
     Path("text.txt").write_text("no video")
     refused(vidgan("inspect", "text.txt"), 1, "text.txt is neither a video nor a picture")
     weights = Path("run/checkpoints/step-00000002/model.safetensors")

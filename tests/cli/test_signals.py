@@ -36,9 +36,9 @@ PLACES = ("data loading", "step", "save", "sampling")
 
 
 def sampling(run: Path) -> bool:
-    """Are pictures being made? They are written film first, sheet last."""
-    films = (run / "samples").glob("*.mp4")
-    return any(not film.with_suffix(".png").exists() for film in films)
+    """Are pictures being made? They are written video first, sheet last."""
+    videos = (run / "samples").glob("*.mp4")
+    return any(not video.with_suffix(".png").exists() for video in videos)
 
 
 @pytest.mark.parametrize("number", CODES, ids=lambda n: n.name)
@@ -52,8 +52,10 @@ def test_a_signal_at_any_moment_saves_and_stops(
         places[interrupt(Path(f"run-{index}"), number, aim, rng)] += 1
     assert places["save"] >= each / 10
     assert places["sampling"] >= each / 10
-    said = ", ".join(f"{count} in {place}" for place, count in sorted(places.items()))
-    record_property(number.name, f"{each} of {each} saved and left with {CODES[number]}: {said}")
+    reported = ", ".join(f"{count} in {place}" for place, count in sorted(places.items()))
+    record_property(
+        number.name, f"{each} of {each} saved and left with {CODES[number]}: {reported}"
+    )
 
 
 def interrupt(run: Path, number: signal.Signals, place: str, rng: Random) -> str:

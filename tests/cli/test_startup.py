@@ -1,4 +1,4 @@
-"""Starting is cheap: which modules are imported when, seen from a fresh interpreter."""
+"""Starting is cheap: which modules are imported when, observed from a fresh interpreter."""
 
 from __future__ import annotations
 

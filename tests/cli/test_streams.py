@@ -173,11 +173,11 @@ def test_data_that_hang_do_not_keep_a_run_from_being_saved(
 
 def still(process: subprocess.Popen[str]) -> Callable[[], bool]:
     """Return whether a run has not moved since it was asked last."""
-    seen = [-1]
+    observed = [-1]
 
     def check() -> bool:
-        seen.append(steps_done(Path("out")))
-        return len(seen) > 300 and len(set(seen[-300:])) == 1
+        observed.append(steps_done(Path("out")))
+        return len(observed) > 300 and len(set(observed[-300:])) == 1
 
     return check
 

@@ -1,4 +1,4 @@
-"""What strangers name things, on a terminal: no escape of theirs reaches it."""
+"""What third parties name things, on a terminal: no escape of theirs reaches it."""
 
 from __future__ import annotations
 
@@ -120,11 +120,11 @@ def test_paths_that_are_not_utf8_work(name: str, vidgan: Command) -> None:
 
 
 def test_a_path_that_can_not_be_written_down_gets_a_line(vidgan: Command) -> None:
-    Path("films-\udcff").mkdir()
+    Path("videos-\udcff").mkdir()
     for arguments in (
-        ("run", "--data", "./films-\udcff", "--dry-run"),
+        ("run", "--data", "./videos-\udcff", "--dry-run"),
         ("run", "--set", "data.name=\udcff"),
-        ("data", "check", "./films-\udcff"),
+        ("data", "check", "./videos-\udcff"),
         ("run", "-c", "\udcff.toml"),
     ):
         result = vidgan(*arguments)

@@ -40,7 +40,7 @@ def test_defaults_are_the_documented_ones() -> None:
     assert config.generator.options == {"width": 32, "noise_size": 100}
 
 
-def test_usual_settings_apply_where_nothing_is_said() -> None:
+def test_usual_settings_apply_where_nothing_is_reported() -> None:
     config = configured(generator="mlp")
     assert config.discriminator.name == "mlp"
     assert (config.data.frames, config.data.size) == (8, 32)

@@ -32,7 +32,7 @@ SMALL = ("--data", "shapes", "--set", "data.frames=8", "--set", "data.size=32", 
 SHORT = 200
 KIND_OF = {"data": "dataset"}  # where a table is not called as its kind
 
-Key = tuple[str, tuple[str, ...]]  # a dotted key, and what else must be said for it to be one
+Key = tuple[str, tuple[str, ...]]  # a dotted key, and what else must be reported for it to be one
 
 
 def keys() -> list[Key]:

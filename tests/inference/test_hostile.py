@@ -1,4 +1,4 @@
-"""Model files from strangers: refused before they cost anything, and nothing in them runs."""
+"""Model files from third parties: refused before they cost anything, and nothing in them runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Films of any length: the same pixels as clips made at once, in the memory of a window."""
+"""Videos of any length: the same pixels as clips made at once, in the memory of a window."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def run(vidgan: Command) -> Path:
     return Path("run")
 
 
-def test_a_film_in_windows_is_the_film_in_one_piece(
+def test_a_video_in_windows_is_the_video_in_one_piece(
     run: Path, vidgan: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sampling, "WINDOW", 7 * 3 * 3 * 16 * 16)  # seven frames of three clips
-    result = vidgan("sample", run, "-n", 3, "--frames", 40, "--seed", 5, "-o", "film.mp4")
-    assert result.out == "film.mp4\n"
+    result = vidgan("sample", run, "-n", 3, "--frames", 40, "--seed", 5, "-o", "video.mp4")
+    assert result.out == "video.mp4\n"
     assert "40 frames, " in result.err
     sampler = vidgan_core.load(run)
     windows = list(sampler.in_windows(3, seed=5, frames=40))
@@ -47,10 +47,10 @@ def test_a_film_in_windows_is_the_film_in_one_piece(
     clips = sampler.sample(3, seed=5, frames=40)
     torch.testing.assert_close(torch.cat(windows, dim=2), clips, rtol=1e-4, atol=1e-5)
     write_mp4(Path("whole.mp4"), grid(to_frames(clips)), fps=12.5, mark=sampler.mark(5))
-    film, whole = (read_video(Path(name), 32, 32) for name in ("film.mp4", "whole.mp4"))
-    assert film.shape == whole.shape
-    assert np.abs(film.astype(int) - whole).mean() < 0.5
-    assert read_mark(Path("film.mp4")) == sampler.mark(5)
+    video, whole = (read_video(Path(name), 32, 32) for name in ("video.mp4", "whole.mp4"))
+    assert video.shape == whole.shape
+    assert np.abs(video.astype(int) - whole).mean() < 0.5
+    assert read_mark(Path("video.mp4")) == sampler.mark(5)
 
 
 def test_held_noise_is_held_in_windows(run: Path) -> None:
@@ -65,14 +65,14 @@ def test_a_generator_of_one_length_makes_one_window(vidgan: Command) -> None:
     assert vidgan("run", "--gen", "mlp", *NARROW[2:6], "--out", "mlp", "--set",
                   "data.frames=4", "--set", "data.size=16").code == 0  # fmt: skip
     assert [w.shape for w in vidgan_core.load("mlp").in_windows(2)] == [(2, 3, 4, 16, 16)]
-    result = vidgan("sample", "mlp", "--frames", 5, "-o", "film.mp4")
+    result = vidgan("sample", "mlp", "--frames", 5, "-o", "video.mp4")
     assert result.code == 2
     assert "can't make 5 frames" in result.err
-    assert not Path("film.mp4").exists()
+    assert not Path("video.mp4").exists()
 
 
 @pytest.mark.slow
-def test_the_memory_of_a_long_film_is_that_of_a_short_one(vidgan: Command) -> None:
+def test_the_memory_of_a_long_video_is_that_of_a_short_one(vidgan: Command) -> None:
     """20,000 frames of 64x64: under 50 MB more at the end than after the first 1,000."""
     assert vidgan("run", *NARROW, "--out", "run").code == 0
     program = (

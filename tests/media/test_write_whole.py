@@ -70,7 +70,7 @@ def test_any_name_that_the_system_takes_will_do(suffix: str) -> None:
     assert len(os.listdir("out")) == 7
 
 
-def test_a_film_that_fails_on_the_way_leaves_what_was_there() -> None:
+def test_a_video_that_fails_on_the_way_leaves_what_was_there() -> None:
     def windows() -> Iterator[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
         yield FRAMES
         raise ValueError("the generator has failed")
@@ -95,7 +95,7 @@ write_long_mp4(Path("a.mp4"), windows(), fps=8, mark={})
 """
 
 
-def test_a_film_that_is_killed_never_had_its_name() -> None:
+def test_a_video_that_is_killed_never_had_its_name() -> None:
     done = subprocess.run([sys.executable, "-c", KILLED])
     assert done.returncode == -signal.SIGKILL
     assert not Path("a.mp4").exists()

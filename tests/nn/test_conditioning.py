@@ -1,4 +1,4 @@
-"""Class labels from the data to the samples, and ways through the space of noise."""
+"""Class labels from the data to the samples, and variants through the space of noise."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_projection_by_hand() -> None:
     assert Projection(SMALL, 4)(scores, phi, {}) is scores
 
 
-def test_an_embedding_stands_beside_the_noise() -> None:
+def test_an_embedding_stands_next_to_the_noise() -> None:
     embedding = ClassEmbedding(LABELLED, 5)
     noise, labels = torch.randn(2, 4), torch.tensor([1, 2])
     joined = embedding(noise, {"class": labels})

@@ -22,7 +22,7 @@ HEAD = GOOD.split("@hookimpl", maxsplit=1)[0]
 YIELDS = HEAD + "@hookimpl\ndef vidgan_components():\n    {}\n"
 HOOK = "\n@hookimpl\ndef vidgan_step_end(run, scalars):\n    raise RuntimeError('no more paper')\n"
 
-# What is wrong, and what is said of it wherever plugins are discovered.
+# What is wrong, and what is reported of it wherever plugins are discovered.
 AT_DISCOVERY = {
     "importerror": ("import a_module_that_is_not_there", "ModuleNotFoundError"),
     "syntaxerror": ("def f(:", "SyntaxError"),
@@ -61,7 +61,7 @@ def names_it(result: Result, how: str) -> bool:
 
 
 def forget() -> None:
-    """Let the next command import strangers' modules again, as a new process would."""
+    """Let the next command import third parties' modules again, as a new process would."""
     for name in [name for name in sys.modules if name.startswith("stranger_")]:
         del sys.modules[name]
 
@@ -182,7 +182,7 @@ def test_doctor_names_every_one_that_it_can_see(everything_broken: Callable[...,
     assert all(names_it(result, how) for how in AT_DISCOVERY | WHEN_USED if how != "hook")
 
 
-def test_no_plugins_imports_no_strangers_module(everything_broken: Callable[..., Result]) -> None:
+def test_no_plugins_imports_no_third_party_module(everything_broken: Callable[..., Result]) -> None:
     result = everything_broken("run", *TINY, "--steps", "1", "--no-plugins", "--out", "out")
     assert result.code == 0, result.err
     assert "stranger" not in result.err

@@ -123,7 +123,7 @@ def test_metadata_that_cant_be_read_hurt_nobody(
     assert "greet" in vidgan("--help").out
 
 
-def test_strangers_commands_can_be_left_out(
+def test_third_party_commands_can_be_left_out(
     install_command: Install, vidgan: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install_command("greeter", "greet")

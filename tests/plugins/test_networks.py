@@ -1,4 +1,4 @@
-"""Architectures at their real sizes and beside their papers; the suites do the rest."""
+"""Architectures at their real sizes and next to their papers; the suites do the rest."""
 
 from __future__ import annotations
 
@@ -189,11 +189,11 @@ def test_twostreams_spatial_critic_sees_single_frames_of_the_clip() -> None:
     """In training it draws frames: each has its own score, and each frame is drawn in time."""
     discriminator = REGISTRY.load("discriminator", "twostream")(SMALL, width=4, frames_a_clip=8)
     assert isinstance(discriminator, Discriminator)
-    seen: list[Tensor] = []
-    discriminator.spatial[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    observed: list[Tensor] = []
+    discriminator.spatial[0].register_forward_pre_hook(lambda _, inputs: observed.append(inputs[0]))
     video = torch.arange(8.0)[None, None, :, None, None].expand(2, 3, 8, 32, 32)
     discriminator(video, {})
-    times = seen[0][:, 0, 0, 0].reshape(2, 8)
+    times = observed[0][:, 0, 0, 0].reshape(2, 8)
     assert [sorted(clip) for clip in times.tolist()] == [list(range(8))] * 2
     assert times[0].tolist() != times[1].tolist() != list(range(8))
 

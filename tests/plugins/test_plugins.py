@@ -15,7 +15,7 @@ from vidgan_core.plugins.registry import Registry
 Command = Callable[..., Result]
 
 
-def test_a_strangers_loss_trains(install: Callable[..., None], vidgan: Command) -> None:
+def test_a_third_party_loss_trains(install: Callable[..., None], vidgan: Command) -> None:
     install("fine", GOOD)
     result = vidgan("run", *TINY, "--loss", "fine", "--steps", 1, "--out", "out")
     assert result.code == 0, result.err
@@ -86,7 +86,7 @@ def test_a_component_that_is_named_with_its_distribution_trains(
     assert json.loads(vidgan("plugins", "info", name, "--json").out)[0]["name"] == name
 
 
-def test_a_stranger_does_not_change_what_is_used_where_nothing_is_said(
+def test_a_stranger_does_not_change_what_is_used_where_nothing_is_reported(
     install: Callable[..., None], vidgan: Command
 ) -> None:
     before = vidgan("run", "--dry-run").out

@@ -117,7 +117,7 @@ def package(tmp_path: Path, install: Callable[..., None]) -> Callable[[str, str]
     return write
 
 
-def test_a_strangers_recipe_is_found_and_its_mistakes_are_named(
+def test_a_third_party_recipe_is_found_and_its_mistakes_are_named(
     package: Callable[[str, str], None], install: Callable[..., None], vidgan: Command
 ) -> None:
     install("module", GOOD)  # a plain module has no recipes, whatever else lies in its folder

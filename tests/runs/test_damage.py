@@ -25,7 +25,7 @@ def test_every_single_fault_is_detected_and_named(
     folder = a_run()
     good, victim = checkpoint.available(folder)
     spare = Path(shutil.copytree(victim, "spare"))
-    seen: Counter[str] = Counter()
+    observed: Counter[str] = Counter()
     for number, rng in enumerate(moments(count, seed=3)):
         fault, name = FAULTS[number % 3], NAMES[number % len(NAMES)]
         damage(victim / name, fault, rng)
@@ -38,12 +38,12 @@ def test_every_single_fault_is_detected_and_named(
         assert found
         assert found.path == good
         assert f"using {good.name} instead" in caplog.text
-        seen[fault] += 1
+        observed[fault] += 1
         shutil.rmtree(victim)
         shutil.copytree(spare, victim)
     assert checkpoint.load(victim)
-    said = ", ".join(f"{n} by {fault}" for fault, n in sorted(seen.items()))
-    record_property("damage", f"{seen.total()} of {count} single faults detected: {said}")
+    reported = ", ".join(f"{n} by {fault}" for fault, n in sorted(observed.items()))
+    record_property("damage", f"{observed.total()} of {count} single faults detected: {reported}")
 
 
 def a_run() -> Path:

@@ -62,10 +62,10 @@ def test_the_key_is_for_the_users_eyes_alone(own_state: Path) -> None:
     assert key.read_bytes().hex() not in Path("run/environment.json").read_text()
 
 
-def strangers() -> dict[str, Callable[[Path], object]]:
+def untrusted_runs() -> dict[str, Callable[[Path], object]]:
     """What a run that comes from elsewhere may bring."""
 
-    def said(value: object) -> Callable[[Path], object]:
+    def reported(value: object) -> Callable[[Path], object]:
         def write(file: Path) -> None:
             file.write_text(json.dumps(json.loads(file.read_text()) | {ENTRY: value}))
 
@@ -74,20 +74,20 @@ def strangers() -> dict[str, Callable[[Path], object]]:
     return {
         "another key": lambda file: shutil.rmtree(os.environ["XDG_STATE_HOME"]),
         "no record": Path.unlink,
-        "no signature": said(None),
-        "a number": said(1),
-        "a guess": said("0" * 64),
-        "no ASCII": said("\u00e9"),
+        "no signature": reported(None),
+        "a number": reported(1),
+        "a guess": reported("0" * 64),
+        "no ASCII": reported("\u00e9"),
         "no JSON": lambda file: file.write_text("{"),
         "deep": lambda file: file.write_text("[" * 100_000),
         "a pipe": lambda file: (file.unlink(), os.mkfifo(file)),
     }
 
 
-@pytest.mark.parametrize("case", strangers())
-def test_a_strangers_run_is_not_believed(case: str) -> None:
+@pytest.mark.parametrize("case", untrusted_runs())
+def test_a_third_party_run_is_not_believed(case: str) -> None:
     config = recorded("run", *FOLDER)
-    strangers()[case](Path("run/environment.json"))
+    untrusted_runs()[case](Path("run/environment.json"))
     with pytest.raises(UsageError, match=r"run was not trained here and names clips \(data.path\)"):
         check_vouched(Path("run"), config)
     check_vouched(Path("run"), config, ["data.path"])

@@ -140,8 +140,8 @@ def test_no_place_lets_a_number_through_that_is_not_finite(
             assert len(tensors) > 100
             assert not [n for n, t in tensors if not torch.isfinite(t).all()]
             landed[place] += 1
-    said = ", ".join(f"{n} in {place}" for place, n in landed.items())
-    record_property(f"NaN, Inf: {loss}, {precision}", f"{said}: 0 non-finite values afterwards")
+    reported = ", ".join(f"{n} in {place}" for place, n in landed.items())
+    record_property(f"NaN, Inf: {loss}, {precision}", f"{reported}: 0 non-finite values afterwards")
 
 
 def test_a_statistic_that_overflows_alone_is_caught() -> None:
@@ -158,14 +158,14 @@ def test_a_statistic_that_overflows_alone_is_caught() -> None:
 def test_the_run_goes_back_with_other_noise_and_on(caplog: pytest.LogCaptureFixture) -> None:
     """Bad steps until the noise is another: ten are skipped, then the run goes back and ends."""
     config = tiny("hinge", "steps=20", "checkpoint.every=2")
-    seen: list[int] = []
-    run = begun(config, Watch(seen))
+    observed: list[int] = []
+    run = begun(config, Watch(observed))
     fault = Fault(run, "noise", math.nan, lambda step: step >= 5 and run.trainer.noise_stream == 0)
     assert run.fit()
     assert fault.landed >= 10
     assert run.trainer.noise_stream == 1
-    assert seen[:5] == [1, 2, 3, 4, 5]
-    assert seen[14:16] == [5, 6], "it goes on after step 4, the last that was saved"
+    assert observed[:5] == [1, 2, 3, 4, 5]
+    assert observed[14:16] == [5, 6], "it goes on after step 4, the last that was saved"
     assert "going back to step 4 with other noise (1 of 3)" in caplog.text
     again = Run(config, Registry.discover())
     again.resume(run.folder, checkpoint.newest(run.folder.checkpoints))
@@ -175,11 +175,11 @@ def test_the_run_goes_back_with_other_noise_and_on(caplog: pytest.LogCaptureFixt
 class Watch(Callback):
     """Notes the steps of a run."""
 
-    def __init__(self, seen: list[int]) -> None:
-        self.seen = seen
+    def __init__(self, observed: list[int]) -> None:
+        self.observed = observed
 
     def step_end(self, run: TrainingRun, scalars: dict[str, float] | None) -> None:
-        self.seen.append(run.step)
+        self.observed.append(run.step)
 
 
 @pytest.mark.parametrize(

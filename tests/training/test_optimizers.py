@@ -137,7 +137,7 @@ def test_critics_are_not_run_before_the_start(start: int, d_steps: int) -> None:
         assert "generator/Dark" in found
 
 
-def test_nothing_to_minimise_before_the_start_is_said() -> None:
+def test_nothing_to_minimise_before_the_start_is_reported() -> None:
     run = Run(small("mlp", "minimax", "loss.start=2", "term={}", "data.name=shapes"), REGISTRY)
     with pytest.raises(UsageError, match=r"generator: nothing to minimise at step 0; loss.start"):
         run.trainer.step()

@@ -132,11 +132,11 @@ def test_schedules_are_their_formulas() -> None:
 
 def test_the_rate_of_each_step_is_the_scheduled_one() -> None:
     run = Run(small("mlp", "minimax", "trainer.schedule=linear", "steps=4"), REGISTRY)
-    seen = []
+    observed = []
     for _ in range(4):
         run._one_step()
-        seen.append(rates(run)["discriminator"])
-    assert seen == pytest.approx([2e-4, 1.5e-4, 1e-4, 5e-5])
+        observed.append(rates(run)["discriminator"])
+    assert observed == pytest.approx([2e-4, 1.5e-4, 1e-4, 5e-5])
     run.batches.close()
 
 

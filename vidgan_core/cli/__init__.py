@@ -128,7 +128,7 @@ def _several() -> bool:
     """Do several processes train one run, this one among them?"""
     try:
         return processes() > 1
-    except UsageError:  # which was said already
+    except UsageError:  # reported already
         return False
 
 

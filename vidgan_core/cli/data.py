@@ -49,8 +49,8 @@ def check(
         if record["status"] != "ok":
             click.echo(f"{printable(record['name'])}: {record['status']}: {record['reason']}")
     found = Counter(record["status"] for record in records)
-    said = ", ".join(f"{n} {status}" for status, n in sorted(found.items()))
-    click.echo(said or "no files to check", err=True)
+    counts = ", ".join(f"{n} {status}" for status, n in sorted(found.items()))
+    click.echo(counts or "no files to check", err=True)
     if found["damaged"]:
         raise CheckError(f"{found['damaged']} damaged", hint="training leaves them out")
     if records and not found["ok"]:

@@ -117,14 +117,14 @@ def _list(as_json: bool, no_plugins: bool, verbose: bool) -> None:
         print_json(rows)
     else:
         columns = ("kind", "name", "status", "distribution", "version", "summary")
-        said = [row | {"summary": _said(row)} for row in rows]
-        print_table([list(columns), *([row[c] or "-" for c in columns] for row in said)])
+        shown = [row | {"summary": _summary(row)} for row in rows]
+        print_table([list(columns), *([row[c] or "-" for c in columns] for row in shown)])
     if verbose:
         for failure in registry.failures:
             click.echo(f"\n{failure.provider}\n{failure.details}", err=True)
 
 
-def _said(row: dict[str, Any]) -> str:
+def _summary(row: dict[str, Any]) -> str:
     summary: str = row.get("reason", row["summary"])
     if not row.get("default"):
         return summary
@@ -199,7 +199,7 @@ def _describe(registry: Registry, provided: Provided) -> dict[str, Any]:
 def _show(record: dict[str, Any]) -> None:
     from vidgan_core.config.sources import flat
 
-    click.echo(printable(f"{record['kind']} {record['name']}: {_said(record)}"))
+    click.echo(printable(f"{record['kind']} {record['name']}: {_summary(record)}"))
     click.echo(printable(f"from {record['distribution']} {record['version']}"))
     if record["usual"]:
         usual = ", ".join(f"{key}={json.dumps(v)}" for key, v in flat(record["usual"]).items())

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vidgan_core.interfaces import Split
     from vidgan_core.media.provenance import Mark
 
-PART = 16  # frames of a film to enlarge at a time: as pictures they take many times the memory
+PART = 16  # frames of a video to enlarge at a time: as pictures they take many times the memory
 
 
 @click.command("sample")
@@ -118,7 +118,7 @@ def command(
     )
     fps, mark = fps or sampler.fps * rate, sampler.mark(seed)
     if (frames or rate > 1) and out.suffix.lower() == ".mp4":
-        _write_film(out, sampler.in_windows(count, **wishes), fps, mark)
+        _write_long(out, sampler.in_windows(count, **wishes), fps, mark)
     else:
         if out.suffix:  # one file: all clips are kept until it is written, as bytes
             check_request(sampler.generator, count, frames=frames, rate=rate, bytes_kept=3)
@@ -126,19 +126,19 @@ def command(
     click.echo(printable(str(out)))
 
 
-def _write_film(out: Path, windows: Iterable[Tensor], fps: float, mark: Mark) -> None:
+def _write_long(out: Path, windows: Iterable[Tensor], fps: float, mark: Mark) -> None:
     """Write windows of time as they come, and say how fast that was."""
     from vidgan_core.media.pictures import grid, to_frames
     from vidgan_core.media.write import write_long_mp4
 
     started = time.monotonic()
     out.parent.mkdir(parents=True, exist_ok=True)
-    films = (
+    videos = (
         grid(to_frames(window[:, :, start : start + PART]))
         for window in windows
         for start in range(0, window.shape[2], PART)
     )
-    count = write_long_mp4(out, films, fps=fps, mark=mark)
+    count = write_long_mp4(out, videos, fps=fps, mark=mark)
     rate = count / (time.monotonic() - started)
     click.echo(f"{count} frames, {rate:.0f} frames/s", err=True)
 
@@ -166,7 +166,7 @@ def _writer(out: Path) -> Callable[[Iterable[Tensor], float, Mark], None]:
         if suffix == ".png":
             write_png(out, contact_sheet(clips), mark=mark)
         else:
-            film(out, grid(clips), fps=fps, mark=mark)
+            write_video(out, grid(clips), fps=fps, mark=mark)
 
-    film = writer(out) if suffix not in ("", ".png") else write_mp4
+    write_video = writer(out) if suffix not in ("", ".png") else write_mp4
     return file if suffix else folder

@@ -1,6 +1,6 @@
 """The tables of a configuration, with the bounds and the defaults of every key of the core's.
 
-A component's own options stand in its table beside them; `resolve` checks both.
+A component's own options are in the same table; `resolve` checks both.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class BatchLoader:
     """Makes batches: number k is a pure function of the data set, the seed and k.
 
     The data set is gone through in a new random order each epoch; a batch may straddle two
-    epochs, so every clip is seen equally often whatever the batch size. What the task makes of
+    epochs, so every clip is used equally often whatever the batch size. What the task makes of
     a clip is made after the data set's own augmentation.
     """
 

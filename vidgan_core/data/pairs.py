@@ -29,7 +29,7 @@ class PairedDataset(Dataset):
 
     A clip is of the task's `spec`. Whatever the task draws, it draws with a key of the clip's
     number, so that all runs of a task are measured with the same pairs. `settings` are what the
-    pairs depend on beside the clips: the task's name and options.
+    pairs depend on besides the clips: the task's name and options.
     """
 
     def __init__(self, dataset: Dataset, task: Task, settings: object = ()) -> None:

@@ -46,7 +46,7 @@ def load_generator(
         if type(step) is not int or step < 0:
             raise ValueError("the step is not a number")
         _check_size(spec)
-        # The clip itself, and the activations of a layer or two beside it.
+        # The clip itself, and the activations of a layer or two.
         check_memory(f"{saved.path}: a clip of {spec}", 4 * 4 * math.prod(spec.shape))
         player = _player(config, saved, registry, player)
         _check_options(config, saved, registry, player)

@@ -114,7 +114,7 @@ class Sampler:
 
     @torch.no_grad()
     def in_windows(self, n: int, **wishes: Unpack[RunSampleOptions]) -> Iterator[Tensor]:
-        """Yield the clips of `sample` in windows (n, C, t, H, W) of time, for films of any length.
+        """Yield the clips of `sample` in windows (n, C, t, H, W) of time, for videos of any length.
 
         A generator that makes its frames one after another takes the memory of one window.
         """

@@ -15,7 +15,7 @@ FieldKind = Literal["label", "clip", "map", "vector", "tokens", "audio", "time"]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One named input of a network beside the noise, such as the class label of a clip.
+    """One named input of a network besides the noise, such as the class label of a clip.
 
     The kind decides dtype, range, how a batch is collated, how augmentations and crops move the
     field with the clip, and how it is drawn for samples. `shape` is that of one clip's value:
@@ -51,7 +51,7 @@ class DataSpec:
 class Dataset(ABC):
     """Clips of one shape. Built with the wanted spec and the split; options are keyword-only.
 
-    `fields` names what an item holds beside "video" that a network can be conditioned on.
+    `fields` names what an item holds besides "video" that a network can be conditioned on.
     `item` may run in other processes, to which the data set is pickled: see `data.workers`.
     """
 

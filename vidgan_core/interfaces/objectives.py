@@ -1,4 +1,4 @@
-"""What networks are trained to do: the adversarial loss, and terms beside it."""
+"""What networks are trained to do: the adversarial loss, and further terms."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def write_long_mp4(path: Path, windows: Iterable[Frames], *, fps: float, mark: M
         try:
             return _encode(file, chain([first], even), (height, width), fps, mark)
         except av.FFmpegError as error:
-            raise VidganError(f"{path}: can't write a film of {width}x{height}: {error}") from None
+            raise VidganError(f"{path}: can't write a video of {width}x{height}: {error}") from None
 
 
 @contextmanager

@@ -59,7 +59,7 @@ class FieldEncoder(nn.Module):
 
 
 def other_fields(spec: DataSpec) -> list[Field]:
-    """Return the fields beside the class that become a vector."""
+    """Return the fields other than the class that become a vector."""
     return [f for f in spec.condition if f.kind in VECTORS and f.name != CLASS]
 
 

@@ -58,7 +58,7 @@ def find_recipe(registry: Registry, name: str) -> Recipe:
 
 
 def _recipes(provider: Provider) -> Iterator[Recipe]:
-    """Read those beside a manifest; one that is a plain module has no folder of its own."""
+    """Read those next to a manifest; one that is a plain module has no folder of its own."""
     manifest = sys.modules.get(provider.module)
     spec = manifest.__spec__ if manifest else None
     for package in (spec.submodule_search_locations or ()) if spec else ():

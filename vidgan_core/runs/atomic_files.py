@@ -23,8 +23,8 @@ def naming(path: Path) -> Iterator[None]:
 
 def write(path: Path, content: Sequence[memoryview]) -> tuple[int, str]:
     """Write a file, down to the disk, and return its size and sha256."""
-    with ThreadPoolExecutor(1) as beside, path.open("wb") as file:
-        digest = beside.submit(sha256, content)  # while the disk is at work
+    with ThreadPoolExecutor(1) as hasher, path.open("wb") as file:
+        digest = hasher.submit(sha256, content)  # while the disk is at work
         for part in content:
             file.write(part)
         file.flush()

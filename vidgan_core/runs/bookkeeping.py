@@ -1,4 +1,4 @@
-"""What a run notes beside its checkpoints: metrics, which checkpoint was best, evaluations.
+"""What a run notes besides its checkpoints: metrics, which checkpoint was best, evaluations.
 
 None of it decides how the run goes on, so none of it may keep a run from going on. It is read
 tolerantly: only from regular files, up to a size and a depth, by type. What is not as it should
@@ -96,7 +96,7 @@ def read_best(folder: Path) -> Best | None:
 
 
 def mark_best(folder: Path, best: Best) -> None:
-    """Keep this checkpoint beside the newest ones, instead of the one that was the best."""
+    """Keep this checkpoint in addition to the newest ones, instead of the one that was the best."""
     replace(folder / BEST, json.dumps(asdict(best)) + "\n")
 
 

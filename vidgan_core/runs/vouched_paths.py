@@ -66,11 +66,11 @@ def check_vouched(run: Path, config: RunConfig, named: Collection[str] = ()) -> 
 
 
 def _is_signed(run: Path, paths: Mapping[str, Path]) -> bool:
-    said = (read_object(run / "environment.json") or {}).get(ENTRY)
+    recorded = (read_object(run / "environment.json") or {}).get(ENTRY)
     key = _key(make=False)
-    if key is None or not isinstance(said, str) or not said.isascii():
+    if key is None or not isinstance(recorded, str) or not recorded.isascii():
         return False
-    return hmac.compare_digest(said, _signature(key, paths))
+    return hmac.compare_digest(recorded, _signature(key, paths))
 
 
 def _signature(key: bytes, paths: Mapping[str, Path]) -> str:

@@ -102,9 +102,9 @@ class AugmentSuite(Suite):
         for clip, maps, others in zip(changed, moved["map"], moved["clip"][:, 0], strict=True):
             for frame, shown, other in zip(clip.mean(0), maps, others, strict=True):
                 assert (shown == other).double().mean() > MOST, "a map and a clip move apart"
-                seen = shown > 0
-                if len(set(shown[seen].tolist())) > 1 and frame[seen].std() > 0:
-                    both = torch.stack([shown[seen].double(), frame[seen].double()])
+                visible = shown > 0
+                if len(set(shown[visible].tolist())) > 1 and frame[visible].std() > 0:
+                    both = torch.stack([shown[visible].double(), frame[visible].double()])
                     together = torch.corrcoef(both)[0, 1].abs() > MOST
                     assert together, "the fields are not moved with the clip"
 

@@ -22,7 +22,7 @@ from vidgan_core.training.trainer import Trainer
 
 NETWORKS = ("generator", "discriminator")
 START = 1  # the step at which the adversarial loss begins where it begins late
-RESERVED = {"average", "optimizer"}  # what tensors of a checkpoint are called beside the players'
+RESERVED = {"average", "optimizer"}  # what tensors of a checkpoint are called besides the players'
 
 
 class CountedLoss(Loss):
@@ -196,7 +196,7 @@ class Watch:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._seen = weights(run)
+        self._before = weights(run)
         self._player = ""
         self.trainer = Trainer(
             [self._watched(phase) for phase in run.game.phases()],
@@ -221,8 +221,8 @@ class Watch:
         for player, tensors in now.items():
             if player != self._player:
                 whose = f"an update of {self._player}" if self._player else "an objective"
-                assert not different(self._seen[player], tensors), f"{whose} changes {player}"
-        self._seen, self._player = now, ""
+                assert not different(self._before[player], tensors), f"{whose} changes {player}"
+        self._before, self._player = now, ""
 
 
 def weights(run: Run) -> dict[str, dict[str, Tensor]]:

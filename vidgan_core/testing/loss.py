@@ -64,7 +64,7 @@ class LossSuite(Suite):
                 assert gradient is None or gradient.isfinite().all()
 
     def test_direction(self, subject: Subject) -> None:
-        """Taken in, the discriminator learns to tell them apart; seen through, the generator gains.
+        """Where it is wrong, the discriminator learns; where it is right, the generator does.
 
         Only signs are asked for, and only on the wrong side, where every game agrees on them.
         """

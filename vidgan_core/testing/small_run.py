@@ -35,7 +35,7 @@ NOBODY = Provider("conformance", "0", "vidgan_core.testing")
 
 
 class WithSubjects(Registry):
-    """The installed components, and others in their place or beside them; no lifecycle hooks."""
+    """The installed components, and others in their place or added to them; no lifecycle hooks."""
 
     def __init__(self, base: Registry, subjects: Sequence[Subject]) -> None:
         vars(self).update(vars(base))

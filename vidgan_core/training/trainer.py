@@ -152,11 +152,11 @@ class Trainer:
         self.skipped += 1
         self.skipped_in_a_row += 1
         if self.skipped_in_a_row >= self._max_skipped:
-            said = filter(None, self._group.gather(self._diagnose(phase, turn)))
+            findings = filter(None, self._group.gather(self._diagnose(phase, turn)))
             raise DivergedError(
                 f"step {self.steps_done}: {self.skipped_in_a_row} steps in a row could not update "
                 f"the {phase.player} with finite numbers: "
-                + next(said, "it does not happen again when the step is repeated")
+                + next(findings, "it does not happen again when the step is repeated")
             )
 
     def _diagnose(self, phase: Phase, turn: PhaseBatch) -> str:
@@ -174,12 +174,12 @@ class Trainer:
         if bad:
             return f"the batch's {bad[0]!r} holds numbers that are not finite"
         losses = not_finite({name: value for name, value in scalars.items() if name != "loss"})
-        said = f"its {losses[0]!r} is {scalars[losses[0]].item()}" if losses else ""
+        finding = f"its {losses[0]!r} is {scalars[losses[0]].item()}" if losses else ""
         if layers:
-            said += f"{', ' if said else ''}first in the output of {layers[0]}"
+            finding += f"{', ' if finding else ''}first in the output of {layers[0]}"
         elif gradients and not losses:  # a backward pass reaches the last layer first
-            said = f"first in the gradient of {phase.player}.{gradients[-1]}"
-        return said
+            finding = f"first in the gradient of {phase.player}.{gradients[-1]}"
+        return finding
 
 
 def _which(turn: PhaseBatch) -> tuple[int, ...]:

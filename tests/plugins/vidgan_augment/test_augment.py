@@ -30,7 +30,7 @@ def augmented(*operations: str, clips: int = 64) -> tuple[Tensor, Tensor]:
 
 
 def test_translation_moves_by_whole_pixels_up_to_an_eighth_and_leaves_grey() -> None:
-    seen = set()
+    observed = set()
     for before, after in zip(*augmented("translation", clips=200), strict=True):
         there = after.abs().sum((0, 1)).nonzero()
         (top, left), (bottom, right) = there.amin(0).tolist(), there.amax(0).tolist()
@@ -41,9 +41,9 @@ def test_translation_moves_by_whole_pixels_up_to_an_eighth_and_leaves_grey() -> 
             ..., max(0, -down) : 16 - down, max(0, -across) : 24 - across
         ]
         assert torch.equal(after, expected)
-        seen.add((down, across))
-    assert {down for down, _ in seen} == set(range(-2, 3))
-    assert {across for _, across in seen} == set(range(-3, 4))
+        observed.add((down, across))
+    assert {down for down, _ in observed} == set(range(-2, 3))
+    assert {across for _, across in observed} == set(range(-3, 4))
 
 
 def test_cutout_blanks_a_box_half_as_wide_and_high() -> None:
@@ -163,12 +163,12 @@ def test_whoever_asks_the_discriminator_asks_through_the_augmentation() -> None:
 def test_strength_follows_the_sign_of_the_real_scores() -> None:
     """Karras et al. 2020: every 4 updates by 4 / ramp, up above the target, else down."""
     strength = AdaptiveAugment("any", Affine(), p=0.25, target=0.6, ramp=40)
-    seen = []
+    observed = []
     for sign in [1.0] * 16 + [0.5] * 8 + [1.0, 1.0, 1.0, -1.0] + [-1.0] * 16:
         strength.observe(torch.tensor(sign))
-        seen.append(round(strength.p.item(), 4))
-    assert seen[::4] == [0.0, 0.1, 0.2, 0.25, 0.25, 0.15, 0.05, 0.0, 0.0, 0.0, 0.0]
-    assert seen[3::4] == [0.1, 0.2, 0.25, 0.25, 0.15, 0.05, 0.0, 0.0, 0.0, 0.0, 0.0]
+        observed.append(round(strength.p.item(), 4))
+    assert observed[::4] == [0.0, 0.1, 0.2, 0.25, 0.25, 0.15, 0.05, 0.0, 0.0, 0.0, 0.0]
+    assert observed[3::4] == [0.1, 0.2, 0.25, 0.25, 0.15, 0.05, 0.0, 0.0, 0.0, 0.0, 0.0]
     in_parts = AdaptiveAugment("any", Affine(), target=0.6, ramp=40, parts=2)
     for _ in range(16):
         in_parts.observe(torch.tensor(1.0))

@@ -1,4 +1,4 @@
-"""Continuous time beside its paper: Skorokhodov, Tulyakov & Elhoseiny 2022 (StyleGAN-V)."""
+"""Continuous time next to its paper: Skorokhodov, Tulyakov & Elhoseiny 2022 (StyleGAN-V)."""
 
 from __future__ import annotations
 

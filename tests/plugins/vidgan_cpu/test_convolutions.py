@@ -1,4 +1,4 @@
-"""Convolutions that the engine computes in another way than torch does."""
+"""Convolutions whose kernels replace torch's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
 from vidgan_cpu import convolution as convolutions
-from vidgan_cpu import kernels as ways
+from vidgan_cpu import kernels
 from vidgan_cpu.convolution import tune_convolutions, widen_convolutions
 
 from vidgan_core.device import BF16
@@ -93,8 +93,8 @@ def products(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     """Networks small enough for a test: with products only of many weights, and of any."""
     if request.param == "products":
         for limit in ("HEAVY", "HEAVY_BF16"):
-            monkeypatch.setattr(ways, limit, 1)
-        monkeypatch.setattr(ways, "SHORT", 100)
+            monkeypatch.setattr(kernels, limit, 1)
+        monkeypatch.setattr(kernels, "SHORT", 100)
         monkeypatch.setattr(convolutions, "MANY", 1)
 
 
@@ -140,7 +140,7 @@ def test_values_and_derivatives_are_those_of_torchs_own(name: str) -> None:
 
 
 def in_bf16(layer: nn.Module, network: nn.Module) -> list[tuple[Tensor, Tensor]]:
-    """What a network of this one layer makes in bf16, and its gradients, each beside the exact one.
+    """What a network of this one layer makes in bf16, and its gradients, with the exact ones.
 
     Memory that is free then holds numbers that no sum survives.
     """

@@ -1,4 +1,4 @@
-"""DVD-GAN beside its paper: Clark, Donahue & Simonyan 2019, section 3 and appendix A.2."""
+"""DVD-GAN next to its paper: Clark, Donahue & Simonyan 2019, section 3 and appendix A.2."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ def test_attention_place_by_place() -> None:
     query, key, value = layer.query(x)[0], pool(layer.key(x))[0], pool(layer.value(x))[0]
     for row, column in ((0, 0), (3, 5)):
         weights = torch.exp((query[:, row, column, None, None] * key).sum(0))
-        seen = (weights / weights.sum() * value).sum((1, 2))
-        expected = x[0, :, row, column] + 0.7 * layer.out.weight[:, :, 0, 0] @ seen
+        observed = (weights / weights.sum() * value).sum((1, 2))
+        expected = x[0, :, row, column] + 0.7 * layer.out.weight[:, :, 0, 0] @ observed
         torch.testing.assert_close(output[0, :, row, column], expected)
 
 
@@ -105,17 +105,17 @@ def test_every_weight_layer_starts_orthogonal_with_norm_one() -> None:
 
 def test_one_critic_sees_frames_and_one_the_clip_at_half_its_size() -> None:
     critics = discriminator(width=2, frames_a_clip=5)
-    seen: dict[str, Tensor] = {}
+    observed: dict[str, Tensor] = {}
     for name in ("spatial", "temporal"):
         getattr(critics, name).register_forward_pre_hook(
-            lambda _, inputs, name=name: seen.update({name: inputs[0]})
+            lambda _, inputs, name=name: observed.update({name: inputs[0]})
         )
     video = torch.randn(2, 3, 8, 32, 32)
     scores = critics(video, {}).scores
     assert [tuple(s.shape) for s in scores] == [(2, 1), (2, 1)]
-    assert seen["spatial"].shape == (10, 3, 32, 32)
+    assert observed["spatial"].shape == (10, 3, 32, 32)
     frames = video.transpose(1, 2)
-    for row, frame in enumerate(seen["spatial"]):
+    for row, frame in enumerate(observed["spatial"]):
         assert any(torch.equal(frame, other) for other in frames[row // 5])
     halved = video.unflatten(3, (16, 2)).unflatten(5, (16, 2)).mean((4, 6))
-    torch.testing.assert_close(seen["temporal"], halved)
+    torch.testing.assert_close(observed["temporal"], halved)

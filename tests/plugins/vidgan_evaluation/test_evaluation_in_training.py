@@ -60,7 +60,7 @@ def test_numbers_in_training_are_those_of_the_command(vidgan: Command) -> None:
     assert values("out") == before
 
 
-def test_the_best_checkpoint_is_kept_beside_the_newest(vidgan: Command) -> None:
+def test_the_best_checkpoint_is_kept_next_to_the_newest(vidgan: Command) -> None:
     assert vidgan(*RUN, *EVAL, *BEST, "--steps", 6, "--out", "out").code == 0
     found = values("out")
     step = min(found, key=found.__getitem__)
@@ -120,7 +120,7 @@ def test_evaluations_of_steps_that_are_trained_again_are_dropped(vidgan: Command
         ),
     ],
 )
-def test_what_can_not_be_evaluated_is_said_before_the_first_step(
+def test_what_can_not_be_evaluated_is_reported_before_the_first_step(
     vidgan: Command, settings: tuple[object, ...], message: str
 ) -> None:
     result = vidgan(*RUN, *settings, "--steps", 1, "--out", "out")

@@ -1,4 +1,4 @@
-"""Evaluations from strangers: whatever they say is text on the page, or is left out."""
+"""Evaluations from third parties: whatever they say is text on the page, or is left out."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def config() -> RunConfig:
 
 @pytest.fixture
 def comparison(config: RunConfig) -> Callable[[dict[str, object], str], Comparison]:
-    """A run with an honest evaluation and a hostile one, beside an honest run."""
+    """A run with an honest evaluation and a hostile one, next to an honest run."""
 
     def make(facts: dict[str, object], name: str = "run") -> Comparison:
         for folder in (name, "honest"):

@@ -44,16 +44,16 @@ def test_the_networks_weights_know_a_daisy_and_a_palace() -> None:
         assert int(scores.argmax()) == {"flower": 985, "china": 698}[name]
 
 
-def test_grey_clips_are_seen_as_grey_and_large_ones_as_small() -> None:
+def test_grey_clips_are_observed_as_grey_and_large_ones_as_small() -> None:
     coarse = torch.rand(2, 3, 16, 16) * 2 - 1
     grey = nn.functional.interpolate(coarse, (64, 64), mode="bilinear")[:, None]
     colour = grey.expand(-1, 3, -1, -1, -1)
-    seen = features("lite0")(colour)
-    assert torch.equal(features("lite0", DataSpec(1, 3, 64, 64))(grey), seen)
+    observed = features("lite0")(colour)
+    assert torch.equal(features("lite0", DataSpec(1, 3, 64, 64))(grey), observed)
     large = colour.repeat_interleave(2, -1).repeat_interleave(2, -2)
     ours = features("lite0", DataSpec(3, 3, 128, 128))(large)
-    assert ours.shape == seen.shape
-    assert (ours - seen).norm() < 0.2 * seen.norm()
+    assert ours.shape == observed.shape
+    assert (ours - observed).norm() < 0.2 * observed.norm()
 
 
 def test_without_the_weights_package_a_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,8 +128,8 @@ def test_kernel_distances_error_is_how_much_it_varies() -> None:
         metric("kd").measure(Evidence(of(rows(60, seed=s)), of(rows(60, shift=0.5, seed=s + 99))))
         for s in range(60)
     ]
-    spread, said = np.std([n["kd"] for n in found]), np.mean([n["kd_error"] for n in found])
-    assert 0.8 < said / spread < 1.6
+    spread, reported = np.std([n["kd"] for n in found]), np.mean([n["kd_error"] for n in found])
+    assert 0.8 < reported / spread < 1.6
 
 
 @pytest.mark.parametrize(("n", "m"), [(40, 40), (300, 280)])

@@ -41,7 +41,7 @@ def test_nothing_is_written_or_imported_unless_asked_for(
     assert "vidgan_tensorboard.log" not in sys.modules
 
 
-def test_scalars_and_film_strips(vidgan: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scalars_and_frame_strips(vidgan: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIDGAN_TENSORBOARD", "1")
     assert vidgan("run", *RUN, "--steps", 3).code == 0
     events = logged()

@@ -94,7 +94,7 @@ class SplitBlind(RightDataset):
 
 
 class Pointlike(RightDataset):
-    """Windows of a film that would each be a single frame of it."""
+    """Windows of a video that would each be a single frame of it."""
 
     def span(self, index: int) -> tuple[int, int, int]:
         return 0, index, index

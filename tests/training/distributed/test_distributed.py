@@ -275,8 +275,8 @@ def test_mistakes_are_told_once() -> None:
     Path("full/file").touch()
     started = start_peers("run", *LIVELY, "--batch", 4, "--out", "full", err="full-")
     assert [finish(process) for process in started] == [2, 2]
-    said = Path("full-0").read_text() + Path("full-1").read_text()
-    assert said.count("error: full is not empty") == said.count("error") == 1
+    reported = Path("full-0").read_text() + Path("full-1").read_text()
+    assert reported.count("error: full is not empty") == reported.count("error") == 1
 
 
 def steps_done(run: str) -> int:
@@ -296,9 +296,9 @@ def test_a_process_that_dies_ends_the_others_and_the_run_goes_on_as_if_nothing_w
         started[victim].kill()
         assert finish(started[victim]) == -signal.SIGKILL
         assert finish(started[1 - victim]) == 1
-        said = Path(f"killed-{victim}-{1 - victim}").read_text()
-        assert "error: another process of this run has ended, so this one does too" in said
-        assert "Traceback" not in said
+        reported = Path(f"killed-{victim}-{1 - victim}").read_text()
+        assert "error: another process of this run has ended, so this one does too" in reported
+        assert "Traceback" not in reported
     assert_identical(whole, train("killed", *command, size=2))
 
 

@@ -92,7 +92,7 @@ class ProcessGroup:
         return {name: mean.view(value.shape) for (name, value), mean in named}
 
     def broadcast(self, value: Any, of: int = 0) -> Any:
-        """Return what one process, the leader unless said otherwise, has as `value`: any JSON."""
+        """Return what one process, rank 0 by default, has as `value`: any JSON."""
         if self.size == 1:
             return value
         text = bytearray(json.dumps(value).encode() if self.rank == of else b"")
