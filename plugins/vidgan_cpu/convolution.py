@@ -44,8 +44,8 @@ def tune_convolutions(network: nn.Module) -> None:
 def widen_convolutions(network: nn.Module) -> None:
     """Keep bf16 from convolutions whose gradients a CPU would get wrong in it, in place.
 
-    Under autocast they are computed in single precision (`kernels.onednn_bf16_bug`). To be called after
-    `tune_convolutions`, whose layers have kernels of their own where those are faster and there is one group.
+    Under autocast they are computed in single precision (`kernels.onednn_bf16_bug`). To be called
+    after `tune_convolutions`, whose layers have kernels of their own where there is one group.
     """
     for layer in network.modules():
         if isinstance(layer, _ConvNd) and not isinstance(layer, _Widened):

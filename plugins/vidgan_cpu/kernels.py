@@ -1,7 +1,7 @@
 """Convolutions that are not left to torch: sub-pixel convolutions and matrix products.
 
-- A transposed convolution to three channels is a generator's last layer, and the gradient by the pixels in
-  a discriminator. With a stride of s and a kernel of q s pixels, each of the s pixels
+- A transposed convolution to three channels is a generator's last layer, and the gradient by the
+  pixels in a discriminator. With a stride of s and a kernel of q s pixels, each of the s pixels
   that an input becomes sees q taps of its own. So they are channels of an ordinary convolution of q
   taps, and are then interleaved: the same products, summed up in another order.
 - Around the innermost grid, where many weights meet few places, a convolution is one product of
@@ -70,7 +70,7 @@ class ConvGeometry:
             return heavy(weight, grid)
         sides = zip(pixels, weight.shape[2:], self.stride, self.padding, strict=True)
         whole = all(k % s == 0 and (n + 2 * p) % s == 0 and n > 0 for n, k, s, p in sides)
-        return whole and (self.weaves(weight.shape[1]) or adds_up(weight, grid))
+        return whole and (self.uses_subpixel(weight.shape[1]) or adds_up(weight, grid))
 
     def uses_subpixel(self, channels: int) -> bool:
         """Say whether a sub-pixel convolution is better for so many channels."""
