@@ -158,7 +158,7 @@ def test_data_that_hang_do_not_keep_a_run_from_being_saved(
     environment = ENVIRONMENT | {"PYTHONPATH": str(tmp_path / "site")}
     options = ("--data", "away", "--set", f"data.workers={workers}")
     process = spawn(
-        *RUN, *options, "--set", f"trainer.d_steps={d_steps}", "--steps", 100_000,
+        *RUN, *options, "--set", f"game.d_steps={d_steps}", "--steps", 100_000,
         "--set", "checkpoint.every=100000", env=environment,
     )  # fmt: skip
     assert wait_for_steps(process, 5)
