@@ -19,6 +19,7 @@ ALLOWED = {
     "config/resolve.py": "keys of vidgan 0.1",
     "plugins/kinds.py": "the kinds of components",
     "training/inputs.py": "the kind of a network decides what it is shown",
+    "training/parts.py": "the kind of a network decides whether it can be shown joined clips",
     "training/boundary.py": "the methods of a loss",
 }
 GAMES = [REGISTRY.load("game", name) for name in REGISTRY.names("game")]
