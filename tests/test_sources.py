@@ -20,6 +20,8 @@ IMPORTERS = {
     "vidgan_core/plugins/kinds.py",  # as well
     "vidgan_core/plugins/registry.py",  # what a plugin's record names
     "vidgan_core/cli/__init__.py",
+    "vidgan_core/plugins/commands.py",  # what an entry point of the commands' group names
+    "vidgan_core/testing/task.py",  # a component under test, without torch
     "plugins/vidgan_metrics/skvideo_compat.py",  # names from a table of its own
 }
 

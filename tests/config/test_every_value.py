@@ -19,7 +19,7 @@ import pytest
 from conftest import REGISTRY, Result
 from pydantic import BaseModel
 
-from vidgan_core.config.schema import RunConfig
+from vidgan_core.config.schema import NetworkTable, RunConfig
 from vidgan_core.plugins.kinds import KINDS
 from vidgan_core.plugins.options import options_model
 
@@ -36,7 +36,14 @@ Key = tuple[str, tuple[str, ...]]  # a dotted key, and what else must be reporte
 
 
 def keys() -> list[Key]:
-    return sorted({*_of_model(RunConfig, ())})
+    found = {*_of_model(RunConfig, ())}
+    for player, kind in REGISTRY.load("game", REGISTRY.default("game")).players.items():
+        found |= {*_of_model(NetworkTable, (player,))}
+        for provided in REGISTRY.all(kind):
+            name = provided.component.name
+            options = options_model(REGISTRY.load(kind, name)).model_fields
+            found |= {(f"{player}.{option}", (f"{player}.name={name}",)) for option in options}
+    return sorted(found)
 
 
 def _of_model(model: type[BaseModel], place: tuple[str, ...]) -> Iterator[Key]:
@@ -77,7 +84,7 @@ CASES = [(key, value) for key in keys() for value in VALUES]
 
 def test_the_keys_are_found() -> None:
     found = {key for key, _ in keys()}
-    assert found >= {"seed", "trainer.lr", "data.workers", "generator.width", "term.r1.weight"}
+    assert found >= {"seed", "optimizer.lr", "data.workers", "generator.width", "term.r1.weight"}
     assert len(found) >= 100
 
 

@@ -57,7 +57,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = small(
         "conv3d",
         *("minimax", "generator.width=1", "discriminator.width=1", "generator.noise_size=4"),
-        *("steps=2", "checkpoint.every=1", "log.every=1"),
+        *("steps=2", "checkpoint.every=1", "trainer.report_every=1"),
     )
     run = Run(config, REGISTRY)
     run.begin(RunDir.create(tmp_path_factory.mktemp("trained") / "run", config))

@@ -22,7 +22,7 @@ def config(seed: int = 0, steps: int = 4) -> RunConfig:
     return small(
         "conv3d",
         *("minimax", "generator.width=1", "discriminator.width=1", "generator.noise_size=4"),
-        *(f"steps={steps}", "checkpoint.every=1", "log.every=1", f"seed={seed}"),
+        *(f"steps={steps}", "checkpoint.every=1", "trainer.report_every=1", f"seed={seed}"),
     )
 
 

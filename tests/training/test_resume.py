@@ -98,13 +98,13 @@ def test_a_limited_run_saves_and_goes_on_from_there(vidgan: Command) -> None:
 
 
 EDITS = {
-    "trainer.lr": ("lr = 0.0002\n", "lr = 0.5\n"),
+    "optimizer.lr": ("lr = 0.0002\n", "lr = 0.5\n"),
     "seed": ("seed = 0\n", "seed = 1\n"),
-    "trainer.d_steps": ("d_steps = 1\n", "d_steps = 2\n"),
+    "game.d_steps": ("d_steps = 1\n", "d_steps = 2\n"),
     "data.batch": ("batch = 2\n", "batch = 4\n"),
     "trainer.ema": ("ema = 0.995\n", "ema = 0.5\n"),
     "trainer.precision": ('precision = "fp32"\n', 'precision = "fp64"\n'),
-    "samples.count": ("count = 2\n", "count = 3\n"),
+    "loss.weight": ("weight = 1.0\n", "weight = 2.0\n"),
     "checkpoint.every": ("every = 1\nkeep", "every = 2\nkeep"),
     "generator.width": ("width = 2\n", "width = 3\n"),
 }
@@ -139,6 +139,6 @@ def test_a_config_that_was_edited_back_is_no_change(vidgan: Command) -> None:
     folder, *_ = saved_run(vidgan, 1)
     text = folder.config_file.read_text()
     folder.config_file.write_text(text.replace("lr = 0.0002\n", "lr = 0.5\n"))
-    result = vidgan("run", "--resume", "out", "--set", "trainer.lr=0.0002", "--steps", 2)
+    result = vidgan("run", "--resume", "out", "--set", "optimizer.lr=0.0002", "--steps", 2)
     assert result.code == 0, result.err
     assert "lr = 0.0002\n" in folder.config_file.read_text()
