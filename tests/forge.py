@@ -49,7 +49,7 @@ class Forge:
         (self.path / MANIFEST).write_text(json.dumps(manifest))
 
 
-FIRST = "layers.0.weight"
+FIRST = "generator.layers.0.weight"
 
 
 def renamed(name: str) -> Callable[[Forge], None]:
@@ -165,7 +165,7 @@ HOSTILE: dict[str, tuple[Callable[[Forge], None], str]] = {
     "wide header": (lambda it: it.model(WIDE.encode()), "more than 400,000 values"),
     "many tensors": (many_tensors, "more than 20,000 tensors"),
     "repeated key": (
-        lambda it: it.model(json.dumps(it.header)[:-1].encode() + b', "layers.0.weight": {}}'),
+        lambda it: it.model(json.dumps(it.header)[:-1].encode() + b', "generator.layers.0.weight": {}}'),
         "repeated",
     ),
     "path as a name": (renamed("../../etc/passwd"), "must not hold '..'"),

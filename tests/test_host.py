@@ -87,7 +87,7 @@ config = resolve(layers, registry)
 compare("resolve")
 run = Run(config, registry)
 compare("Run")
-run.begin(RunDir.create(Path("trained"), config))
+run.begin(RunDir.create(Path("trained"), "run"))
 run.fit()
 compare("fit")
 """

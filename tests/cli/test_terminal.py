@@ -58,7 +58,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = ("generator.width=1", "discriminator.width=1", "generator.noise_size=4", "steps=1")
     config = small("conv3d", "minimax", *settings)
     run = Run(config, REGISTRY)
-    run.begin(RunDir.create(tmp_path_factory.mktemp("trained") / EVIL, config))
+    run.begin(RunDir.create(tmp_path_factory.mktemp("trained") / EVIL, "run"))
     run.fit()
     return run.folder.path
 

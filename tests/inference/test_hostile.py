@@ -142,7 +142,7 @@ def test_doubles_are_right_where_the_run_was_in_double_precision() -> None:
     settings = ("data.frames=4", "data.size=16", "generator.width=1", "discriminator.width=1")
     config = small("conv3d", "minimax", *settings, "steps=1", "trainer.precision=fp64")
     run = Run(config, REGISTRY)
-    run.begin(RunDir.create(Path("run"), config))
+    run.begin(RunDir.create(Path("run"), "run"))
     run.fit()
     assert Sampler.load("run", device="cpu", registry=REGISTRY).sample(1).shape[0] == 1
 

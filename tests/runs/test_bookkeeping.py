@@ -58,9 +58,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "conv3d",
         *("minimax", "generator.width=1", "discriminator.width=1", "generator.noise_size=4"),
         *("steps=2", "checkpoint.every=1", "trainer.report_every=1"),
+        "callback.metrics-log.enabled=true",
     )
     run = Run(config, REGISTRY)
-    run.begin(RunDir.create(tmp_path_factory.mktemp("trained") / "run", config))
+    run.begin(RunDir.create(tmp_path_factory.mktemp("trained") / "run", "run"))
     run.fit()
     run.folder.metrics_file.write_bytes(GOOD)
     return run.folder.path
@@ -78,7 +79,7 @@ def test_a_garbled_line_costs_that_line_alone(case: str, run: Path) -> None:
     folder = RunDir.open(run)
     expected = {"step": 1, "seconds": 0.5, "loss": 2.0}
     assert [line for line in folder.read_metrics() if "loss" in line] == [expected] * 2
-    folder.rewind_metrics(2)
+    folder.rewind(2)
     assert [line for line in folder.read_metrics() if "loss" in line] == [expected] * 2
 
 
@@ -126,14 +127,14 @@ def test_a_flipped_bit_in_the_metrics_stops_nothing(seed: int, run: Path) -> Non
     data[bit // 8] ^= 1 << bit % 8
     (run / "metrics.jsonl").write_bytes(data)
     folder = RunDir.open(run)
-    folder.rewind_metrics(2)
+    folder.rewind(2)
     assert len(folder.read_metrics()) >= 18  # a newline that is gone costs two lines
 
 
 def test_what_is_kept_of_the_metrics_keeps_its_bytes(run: Path) -> None:
     lines = b'{"step":1,"loss":1.10}\n{ "step": 2 }\n{"step": 3}\n'
     (run / "metrics.jsonl").write_bytes(lines)
-    RunDir.open(run).rewind_metrics(2)
+    RunDir.open(run).rewind(2)
     assert (run / "metrics.jsonl").read_bytes() == b'{"step":1,"loss":1.10}\n{ "step": 2 }\n'
 
 
@@ -176,7 +177,7 @@ def test_an_evaluation_that_names_another_step_is_ignored(run: Path) -> None:
     (folder / "step-00000002.json").write_text(json.dumps(facts))
     (folder / "step-00000001.json").write_text(json.dumps(facts))
     assert list(store.read(folder)) == [2]
-    RunDir.open(run).rewind_metrics(1)  # by its name, whatever is in it
+    RunDir.open(run).rewind(1)  # by its name, whatever is in it
     assert [path.name for path in folder.iterdir()] == ["step-00000001.json"]
 
 

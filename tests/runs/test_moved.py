@@ -23,13 +23,14 @@ def config(seed: int = 0, steps: int = 4) -> RunConfig:
         "conv3d",
         *("minimax", "generator.width=1", "discriminator.width=1", "generator.noise_size=4"),
         *(f"steps={steps}", "checkpoint.every=1", "trainer.report_every=1", f"seed={seed}"),
+        "callback.metrics-log.enabled=true",
     )
 
 
 def begun(name: str, seed: int = 0) -> Run:
     settings = config(seed)
     run = Run(settings, REGISTRY)
-    run.begin(RunDir.create(Path(name), settings))
+    run.begin(RunDir.create(Path(name), "run"))
     return run
 
 

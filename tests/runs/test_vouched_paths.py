@@ -123,7 +123,7 @@ def test_eval_and_compare_ask_before_they_read(
     for number in range(40):
         save(Path(f"clips/{number}.mp4"), moving_block(6, seed=number))
     small = ("generator.width=2", "discriminator.width=2", "data.frames=4", "data.size=16")
-    settings = [word for s in (*small, "samples.count=1") for word in ("--set", s)]
+    settings = [word for s in (*small, "callback.pictures.count=1") for word in ("--set", s)]
     arguments = ("--gen", "conv3d", "--batch", 2, "--device", "cpu", "--data", "./clips", *settings)
     result = vidgan("run", *arguments, "--steps", 1, "--out", "run")
     assert result.code == 0, result.err

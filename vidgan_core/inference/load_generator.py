@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -49,6 +49,7 @@ def load_generator(
         # The clip itself, and the activations of a layer or two.
         check_memory(f"{saved.path}: a clip of {spec}", 4 * 4 * math.prod(spec.shape))
         player = _player(config, saved, registry, player)
+        _check_owners(saved.shapes, game_class(config, registry).averaged)
         _check_options(config, saved, registry, player)
         with kept_default():  # building seeds it
             shapes, dtypes = section(saved.shapes, player), section(saved.dtypes, player)
@@ -148,6 +149,13 @@ def _origin(components: Any, table: str) -> str:
     except (KeyError, TypeError):
         return "the checkpoint does not say what it was from"
     return f"it was from the distribution {distribution!a} {version!a}"
+
+
+def _check_owners(names: Iterable[str], players: Sequence[str]) -> None:
+    """Raise ValueError for a tensor that belongs to no player."""
+    for name in sorted(names):
+        if name.partition(".")[0] not in players:
+            raise ValueError(f"{name} should be absent")
 
 
 def _match(wanted: Shapes, found: Shapes) -> None:

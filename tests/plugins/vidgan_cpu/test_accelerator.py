@@ -28,7 +28,7 @@ def trained(registry: Registry, folder: str, *settings: str) -> Run:
     """A run of two steps."""
     config = small("conv3d", "minimax", "steps=2", *settings)
     run = Run(config, registry)
-    run.begin(RunDir.create(Path(folder), config))
+    run.begin(RunDir.create(Path(folder), "run"))
     assert run.fit()
     return run
 
