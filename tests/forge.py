@@ -165,7 +165,7 @@ HOSTILE: dict[str, tuple[Callable[[Forge], None], str]] = {
     "wide header": (lambda it: it.model(WIDE.encode()), "more than 400,000 values"),
     "many tensors": (many_tensors, "more than 20,000 tensors"),
     "repeated key": (
-        lambda it: it.model(json.dumps(it.header)[:-1].encode() + b', "generator.layers.0.weight": {}}'),
+        lambda it: it.model(json.dumps(it.header)[:-1].encode() + f', "{FIRST}": {{}}}}'.encode()),
         "repeated",
     ),
     "path as a name": (renamed("../../etc/passwd"), "must not hold '..'"),

@@ -12,15 +12,8 @@ from conftest import TINY, Result
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 Command = Callable[..., Result]
-RUN = (
-    *TINY,
-    "--set",
-    "trainer.report_every=1",
-    "--set",
-    "callback.pictures.every=2",
-    "--out",
-    "out",
-)
+RUN = (*TINY, "--set", "trainer.report_every=1", "--out", "out")
+LOGGED = (*RUN, "--callback", "tensorboard", "--set", "callback.tensorboard.every=2")
 
 
 def logged() -> EventAccumulator:
@@ -34,16 +27,14 @@ def logged() -> EventAccumulator:
 def test_nothing_is_written_or_imported_unless_asked_for(
     vidgan: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("VIDGAN_TENSORBOARD", raising=False)
     monkeypatch.delitem(sys.modules, "vidgan_tensorboard.log", raising=False)
     assert vidgan("run", *RUN, "--steps", 1).code == 0
     assert not Path("out/tensorboard").exists()
     assert "vidgan_tensorboard.log" not in sys.modules
 
 
-def test_scalars_and_frame_strips(vidgan: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VIDGAN_TENSORBOARD", "1")
-    assert vidgan("run", *RUN, "--steps", 3).code == 0
+def test_scalars_and_frame_strips(vidgan: Command) -> None:
+    assert vidgan("run", *LOGGED, "--set", "callback.tensorboard.count=2", "--steps", 3).code == 0
     events = logged()
     lines = [json.loads(line) for line in Path("out/metrics.jsonl").read_text().splitlines()]
     for name in ("discriminator/loss", "generator/loss", "clips_per_second"):
@@ -55,11 +46,9 @@ def test_scalars_and_frame_strips(vidgan: Command, monkeypatch: pytest.MonkeyPat
     assert events.Tags()["histograms"] == []
 
 
-def test_histograms_on_request_and_a_resumed_run(
-    vidgan: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("VIDGAN_TENSORBOARD", "scalars, histograms")
-    assert vidgan("run", *RUN, "--steps", 2).code == 0
+def test_histograms_on_request_and_a_resumed_run(vidgan: Command) -> None:
+    what = 'callback.tensorboard.log=["scalars", "histograms"]'
+    assert vidgan("run", *LOGGED, "--set", what, "--steps", 2).code == 0
     assert vidgan("run", "--resume", "out", "--steps", 4).code == 0
     events = logged()
     assert [event.step for event in events.Scalars("generator/loss")] == [1, 2, 3, 4]
@@ -69,22 +58,21 @@ def test_histograms_on_request_and_a_resumed_run(
     assert [event.step for event in events.Histograms(histograms[0])] == [2, 4]
 
 
-def test_an_unknown_wish_is_a_usage_error(vidgan: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VIDGAN_TENSORBOARD", "scalar")
-    result = vidgan("run", *RUN, "--steps", 1)
+def test_what_can_not_be_logged_is_a_usage_error(vidgan: Command) -> None:
+    what = 'callback.tensorboard.log=["scalar"]'
+    result = vidgan("run", *LOGGED, "--set", what, "--steps", 1)
     assert result.code == 2
-    assert "VIDGAN_TENSORBOARD: no 'scalar' to log; did you mean 'scalars'?" in result.err
+    assert "callback.tensorboard.log: must be 'scalars', 'samples' or 'histograms'" in result.err
 
 
 def test_a_missing_extra_is_named_with_its_remedy(
     vidgan: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("VIDGAN_TENSORBOARD", "1")
     for name in list(sys.modules):
         if name.startswith(("tensorboard", "torch.utils.tensorboard", "vidgan_tensorboard.log")):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "tensorboard", None)
-    result = vidgan("run", *RUN, "--steps", 1)
+    result = vidgan("run", *LOGGED, "--steps", 1)
     assert result.code == 3
     assert "pip install 'vidgan[tensorboard]'" in result.err
     assert "Traceback" not in result.err
