@@ -94,7 +94,7 @@ class Efficiency(Metric):
 def flops(generator: Generator) -> float:
     """Return the floating-point operations of one clip."""
     with FlopCounterMode(display=False) as counter:
-        sample(generator, 1, seed=0)
+        sample(generator, 1, seed=0, batch=1)
     return float(counter.get_total_flops())
 
 

