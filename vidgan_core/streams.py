@@ -80,7 +80,7 @@ def to_nowhere(stream: TextIO) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
-    except (OSError, ValueError):  # a stream without a descriptor
+    except (OSError, ValueError, AttributeError):  # a stream without a descriptor
         pass
 
 
@@ -125,12 +125,3 @@ def unescaped() -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr = before
-
-
-def finish(text: str) -> None:
-    """Print the last line of work that is done, whether or not somebody reads it."""
-    try:
-        if sys.stdout is not None:
-            print(printable(text), flush=True)
-    except OSError:
-        to_nowhere(sys.stdout)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidgan_core.cli.run_flags import add_flags, read_sources
-from vidgan_core.cli.shared import device, discover, no_plugins, settings
+from vidgan_core.cli.shared import device, discover, finish, no_plugins, settings
 from vidgan_core.errors import ComponentError, Exit
 from vidgan_core.training.distributed.env import check_shards, processes
 
@@ -170,12 +170,12 @@ def _train(
 ) -> int:
     """Train, and print where the pictures are."""
     from vidgan_core.cli.signals import interruptible
-    from vidgan_core.streams import finish
     from vidgan_core.training.distributed.process_group import init_process_group
     from vidgan_core.training.train import train
 
     group = init_process_group()
-    check_shards(config.data.batch, group.size, config.trainer.accumulate)
+    accumulate = config.trainer.accumulate
+    group.run_on_rank0(lambda: check_shards(config.data.batch, group.size, accumulate))
     with interruptible() as interruption:
         run = train(
             config,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vidgan_core.errors import printable
+from vidgan_core.streams import to_nowhere
 from vidgan_core.training.distributed.env import local_rank
 
 if TYPE_CHECKING:
@@ -61,3 +63,13 @@ def print_table(rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         click.echo(line.rstrip())
+
+
+def finish(text: str) -> None:
+    """Print the last line of work that is done, whether or not somebody reads it."""
+    try:
+        if sys.stdout is not None:
+            click.echo(printable(text))
+            sys.stdout.flush()
+    except OSError:
+        to_nowhere(sys.stdout)
