@@ -9,10 +9,10 @@ import torch
 from conftest import REGISTRY, Ratio, configured
 from torch import nn
 from torch.nn.functional import softplus
-from vidgan_core.training.optimizer import optimizer
 from vidgan_cpu.convolution import tune_convolutions
 
 from vidgan_core.data.batches import Batches
+from vidgan_core.training.optimizers import build_optimizer
 from vidgan_core.training.parts import build_game
 from vidgan_core.training.run import Run
 
@@ -26,7 +26,8 @@ def bare_step(run: Run) -> Callable[[], None]:
     for network in (g, d):
         tune_convolutions(network)
     g_adam, d_adam = (
-        optimizer(name, n, run.config) for name, n in zip(PLAYERS, (g, d), strict=True)
+        build_optimizer(name, network, run.config, REGISTRY)
+        for name, network in zip(PLAYERS, (g, d), strict=True)
     )
     batches = Batches(run.batches.dataset, run.config.data.batch, seed=0, device=run.device)
     rng = torch.Generator()

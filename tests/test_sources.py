@@ -24,6 +24,7 @@ IMPORTERS = {
     "vidgan_core/testing/task.py",  # a component under test, without torch
     "plugins/vidgan_metrics/skvideo_compat.py",  # names from a table of its own
 }
+PICKLERS = {"vidgan_core/testing/task.py"}  # copies its own object, as other processes get it
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: f"{p.parent.name}/{p.name}")
@@ -76,6 +77,8 @@ def called(node: ast.Call) -> str:
 
 
 def forbidden(name: str, node: ast.AST, path: str) -> bool:
+    if name.partition(".")[0] == "pickle" and path in PICKLERS:
+        return False
     if name.partition(".")[0] in FORBIDDEN or name in ("eval", "exec", "__import__"):
         return True
     last = name.rpartition(".")[2]
