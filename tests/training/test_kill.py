@@ -31,9 +31,11 @@ def test_killed_runs_resume_by_themselves_to_the_same_bits(
     kills: int, record_property: Callable[[str, object], None]
 ) -> None:
     inside = 0
-    wholes = {workers: whole(workers) for workers in WORKERS}
+    # Below pytest-xdist reading processes of a forked run hang: the slow test has them.
+    chosen = WORKERS if kills > 10 else WORKERS[:1]
+    wholes = {workers: whole(workers) for workers in chosen}
     for number in range(kills // A_LIFE):
-        workers = WORKERS[number % len(WORKERS)]
+        workers = chosen[number % len(chosen)]
         run = Path(f"killed-{number}")
         inside += sum(kill(run, workers, rng) for rng in moments(A_LIFE, seed=number))
         assert finish(start(*arguments(run, workers))) == 0
