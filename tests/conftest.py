@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +27,10 @@ from vidgan_core.plugins.options import options_model
 from vidgan_core.plugins.registry import Provided, Registry
 from vidgan_core.runs import checkpoint
 from vidgan_core.training.parts import build_game
+
+# Below nohup SIGHUP is ignored, in the processes that tests start as well: they are to end by it.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Small enough that a step takes milliseconds; every architecture can do this shape.
 SMALL = DataSpec(frames=8, height=32, width=32)
