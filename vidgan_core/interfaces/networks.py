@@ -14,6 +14,7 @@ from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces.dataset import DataSpec, Field
 
 PARALLEL = 1e-4  # radians: where the sines' quotient would be one of two zeros
+TIME_AXIS = {"clip": 2, "map": 1, "time": 1}  # of a batch of a field's values
 
 Tensors = Mapping[str, Tensor]
 
@@ -71,7 +72,19 @@ class Network(nn.Module):
 
 
 class Generator(Network, ABC):
-    """Noise and condition to video. Subclasses add their options as keyword-only parameters."""
+    """Noise and condition to video. Subclasses add their options as keyword-only parameters.
+
+    A generator that `follows` the clip of its condition makes, in eval mode, of a clip of any
+    length and size a video of the same length and of a size in proportion, where its spec says
+    `spec.height` pixels for the field's. `frames_reach` and `pixels_reach` are how many frames, and
+    pixels of the condition, on either side a pixel of the video depends on (None: on all there
+    are); parts that are made apart begin at multiples of `pixels_step` pixels of the condition.
+    """
+
+    follows: bool = False
+    frames_reach: int | None = None
+    pixels_reach: int | None = None
+    pixels_step: int = 1
 
     @abstractmethod
     def noise(self, n: int, rng: torch.Generator, *, frames: int | None = None) -> Tensors:
@@ -119,7 +132,9 @@ class StreamingGenerator(Generator):
 
     `forward` is a loop over `advance`, and so is `windows`, which needs the memory of one piece.
     Noise that belongs to time has a second dimension of as many entries as pieces, (n, pieces,
-    ...), and its names stand in `moving`; other noise is the same for all pieces.
+    ...), and its names stand in `moving`; other noise is the same for all pieces. Of the fields of
+    the condition that have the clip's frames, a piece is given its own: of a clip (n, C,
+    frames_a_piece, H, W); the last piece may be given fewer.
     """
 
     moving: ClassVar[frozenset[str]] = frozenset()
@@ -133,7 +148,7 @@ class StreamingGenerator(Generator):
     def advance(self, state: Any, noise: Tensors, condition: Tensors) -> tuple[Fake, Any]:
         """Make the next piece (n, C, frames_a_piece, H, W); return it and the state after it.
 
-        `noise` holds of what belongs to time this piece's alone, (n, ...).
+        `noise` and `condition` hold of what belongs to time this piece's alone.
         """
 
     def pieces(
@@ -141,11 +156,23 @@ class StreamingGenerator(Generator):
     ) -> Iterator[Fake]:
         """Yield the pieces of a video; the last one may be longer than what is left to make."""
         length = self.spec.frames if frames is None else frames
-        state = self.begin(len(next(iter(noise.values()))))
+        state = self.begin(len(next(iter({**noise, **condition}.values()))))
         for piece in range(-(-length // self.frames_a_piece)):
             now = {name: t[:, piece] if name in self.moving else t for name, t in noise.items()}
-            fake, state = self.advance(state, now, condition)
+            fake, state = self.advance(state, now, self.of_piece(condition, piece))
             yield fake
+
+    def of_piece(self, condition: Tensors, piece: int) -> dict[str, Tensor]:
+        """Return a condition with the frames of one piece alone of what has the clip's frames."""
+        first = piece * self.frames_a_piece
+        fields = {field.name: field for field in self.spec.condition}
+        given = dict(condition)
+        for name in given.keys() & fields.keys():
+            axis = TIME_AXIS.get(fields[name].kind)
+            if axis and fields[name].shape[axis - 1] == self.spec.frames:
+                left = given[name].shape[axis] - first
+                given[name] = given[name].narrow(axis, first, min(self.frames_a_piece, left))
+        return given
 
     def forward(self, noise: Tensors, condition: Tensors, *, frames: int | None = None) -> Fake:
         """Make the video (n, C, frames, H, W); extras that have frames are joined as it is.
