@@ -91,9 +91,9 @@ def command(
     from contextlib import suppress
     from dataclasses import replace
 
+    from vidgan_core.cli.progress import Stopped, watching
     from vidgan_core.cli.signals import interruptible
     from vidgan_core.errors import UsageError
-    from vidgan_evaluation.progress import Stopped, watching
     from vidgan_evaluation.sanity_check import check_metrics
 
     if (against and sanity) or (out and not sanity):

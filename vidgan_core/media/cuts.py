@@ -7,11 +7,14 @@ filter `scdet` of ffmpeg's libraries, with a wider neighbourhood.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
+
+from vidgan_core.media.frames import Picture, as_frame
 
 SIDE = 32  # pixels that frames are compared at
 LEAST = 25.0  # grey levels of mean difference
@@ -20,12 +23,16 @@ NEIGHBOURS = 3  # frames on either side
 
 
 class CutDetector:
-    """Looks at the frames of one video in order; keeps one number a frame."""
+    """Looks at the frames of one video in order; keeps one number a frame.
 
-    def __init__(self) -> None:
+    Of `recent` frames alone, if that is given: older cuts are then forgotten.
+    """
+
+    def __init__(self, recent: int | None = None) -> None:
         self._scaler = VideoReformatter()
         self._last: np.ndarray[tuple[int, ...], np.dtype[np.int16]] | None = None
-        self._differences: list[float] = []
+        self._differences: deque[float] = deque(maxlen=recent)
+        self._looked = 0
 
     def look(self, frame: VideoFrame) -> None:
         """Compare a frame with the one before it."""
@@ -34,11 +41,32 @@ class CutDetector:
         if self._last is not None:
             self._differences.append(float(np.abs(pixels - self._last).mean()))
         self._last = pixels
+        self._looked += 1
 
     @property
     def cuts(self) -> tuple[int, ...]:
         """The numbers of the frames that begin a scene, without the first one."""
-        return find_cuts(self._differences)
+        forgotten = max(0, self._looked - 1 - len(self._differences))
+        return tuple(forgotten + cut for cut in find_cuts(list(self._differences)))
+
+
+def mark_cuts(pictures: Iterable[Picture]) -> Iterator[tuple[bool, Picture]]:
+    """Yield each picture (H, W, C) of a video with whether it begins a scene, as the first does.
+
+    Looks as far ahead as a cut needs to be told from a flash, and keeps no more than that.
+    """
+    detector = CutDetector(recent=2 * NEIGHBOURS + 1)
+    waiting: deque[Picture] = deque()
+    count = 0  # of pictures that were yielded
+    for picture in pictures:
+        detector.look(as_frame(picture))
+        waiting.append(picture)
+        if len(waiting) > NEIGHBOURS:
+            yield count == 0 or count in detector.cuts, waiting.popleft()
+            count += 1
+    while waiting:
+        yield count == 0 or count in detector.cuts, waiting.popleft()
+        count += 1
 
 
 def find_cuts(differences: Sequence[float]) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import chain, islice
 
 import av
 from av.filter import Graph
@@ -12,6 +13,15 @@ from av.video.stream import VideoStream
 
 Numbered = Iterator[tuple[int, VideoFrame]]
 _FRAME_FOR_FRAME = "mode=send_frame:parity=auto:deint=interlaced"  # progressive ones pass through
+
+
+def progressive(frames: Numbered, stream: VideoStream, interlaced: bool | None) -> Numbered:
+    """Return whole frames; where it is not known whether they are (None), the first one decides."""
+    if interlaced is None:
+        head = list(islice(frames, 1))
+        frames = chain(head, frames)
+        interlaced = bool(head and head[0][1].interlaced_frame)
+    return deinterlaced(frames, stream) if interlaced else frames
 
 
 def deinterlaced(frames: Numbered, stream: VideoStream) -> Numbered:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -19,7 +19,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vidgan_core.errors import VidganError
-from vidgan_core.media.deinterlace import Numbered, deinterlaced
+from vidgan_core.media.deinterlace import Numbered, progressive
 from vidgan_core.media.fit import Fitter, Geometry, pixel_aspect
 from vidgan_core.media.frames import Frames, Picture
 from vidgan_core.media.open import best_stream, decoder_of, open_video, reason
@@ -88,7 +88,7 @@ class VideoSource:
                 if (frames := self._frames_from(container, stream, tick)) is None:
                     continue
                 fitter = Fitter(geometry, pixel_aspect(stream.sample_aspect_ratio))
-                whole = self._progressive(frames, stream)
+                whole = progressive(frames, stream, self.interlaced)
                 wanted = _picked(whole, numbers) if numbers else (frame for _, frame in whole)
                 yield from map(fitter, wanted)
                 return
@@ -108,24 +108,17 @@ class VideoSource:
         """Return numbered frames from at or before a tick on; None if they can't be sought."""
         times = Times.parse(self.times)
         if tick is None or times is None:
-            return enumerate(_decoded(container, stream))
+            return enumerate(decoded(container, stream))
         container.seek(tick, stream=stream)
-        frames = _decoded(container, stream)
+        frames = decoded(container, stream)
         first = next(frames, None)
         if not (first and first.key_frame and first.pts is not None and first.pts <= tick):
             return None
         return ((times.number_at(f.pts), f) for f in chain([first], frames))
 
-    def _progressive(self, frames: Numbered, stream: VideoStream) -> Numbered:
-        """Return whole frames; where it is not known whether they are, the first one decides."""
-        if self.interlaced is None:
-            head = list(islice(frames, 1))
-            frames = chain(head, frames)
-            return deinterlaced(frames, stream) if head and head[0][1].interlaced_frame else frames
-        return deinterlaced(frames, stream) if self.interlaced else frames
 
-
-def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+def decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """Yield the frames of a stream from where the container stands."""
     decoder = decoder_of(stream)
     if decoder is stream.codec_context:
         yield from container.decode(stream)

@@ -44,18 +44,18 @@ def write_mp4(path: Path, frames: Frames, *, fps: float, mark: Mark) -> None:
 
 def write_long_mp4(path: Path, windows: Iterable[Frames], *, fps: float, mark: Mark) -> int:
     """Write windows of one video as `write_mp4` does, each as it comes; return how many frames."""
-    even = map(_even, windows)
-    first = next(even)
+    evened = map(even, windows)
+    first = next(evened)
     height, width = first.shape[1:3]
-    with _appearing(path) as file:
+    with appearing(path) as file:
         try:
-            return _encode(file, chain([first], even), (height, width), fps, mark)
+            return _encode(file, chain([first], evened), (height, width), fps, mark)
         except av.FFmpegError as error:
             raise VidganError(f"{path}: can't write a video of {width}x{height}: {error}") from None
 
 
 @contextmanager
-def _appearing(path: Path) -> Iterator[BinaryIO]:
+def appearing(path: Path) -> Iterator[BinaryIO]:
     """Yield a file that gets the name `path` by one rename at the end, or is gone.
 
     Raises VidganError, which names the file, where the system can't write it.
@@ -72,8 +72,8 @@ def _appearing(path: Path) -> Iterator[BinaryIO]:
         unfinished.unlink(missing_ok=True)
 
 
-def _even(frames: Frames) -> Frames:
-    """Repeat the last row and column of frames whose height and width are odd."""
+def even(frames: Frames) -> Frames:
+    """Repeat the last row and column of frames (T, H, W, C) whose height and width are odd."""
     odd = [(0, n % 2) for n in frames.shape[1:3]]
     return np.pad(frames, ((0, 0), *odd, (0, 0)), mode="edge")
 
@@ -102,7 +102,7 @@ def write_gif(path: Path, frames: Frames, *, fps: float, mark: Mark) -> None:
     palette = Image.fromarray(np.concatenate(list(frames[:: max(1, len(frames) // 8)])))
     palette = palette.quantize(256, method=Image.Quantize.MEDIANCUT)
     images = [Image.fromarray(f).quantize(palette=palette) for f in frames]
-    with _appearing(path) as file:
+    with appearing(path) as file:
         images[0].save(
             file,
             "GIF",
@@ -119,5 +119,5 @@ def write_png(path: Path, image: NDArray[np.uint8], *, mark: Mark | None = None)
     info = PngImagePlugin.PngInfo()
     if mark:
         info.add_text("Comment", json.dumps(dict(mark)))
-    with _appearing(path) as file:
+    with appearing(path) as file:
         Image.fromarray(image).save(file, "PNG", pnginfo=info)

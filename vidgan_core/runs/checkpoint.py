@@ -15,7 +15,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -202,15 +202,15 @@ def newest(
     return None
 
 
-def prune(folder: Path, keep: int, *, newest: int, spare: int | None = None) -> None:
+def prune(folder: Path, keep: int, *, newest: int, spare: Collection[int] = ()) -> None:
     """Delete all but the last `keep` checkpoints up to the step `newest`, which was just saved.
 
-    That of the step `spare` is kept as well. Later ones are deleted: they are what the run did
+    Those of the steps `spare` are kept as well. Later ones are deleted: they are what the run did
     not go on from, damaged ones above all, and counting them could cost the healthy ones.
     """
     drop_after(folder, newest)
     for path in available(folder)[:-keep]:
-        if step_of(path) != spare:
+        if step_of(path) not in spare:
             drop(path)
 
 

@@ -259,6 +259,7 @@ class Run:
         """Is it time to save? Not while steps are skipped: what they start from is suspect."""
         every = self.config.checkpoint.every
         passed = self.step // every > (self._saved_at or 0) // every
+        passed |= self.step == self.config.loss.start
         return passed and not self.trainer.skipped_in_a_row
 
     def _roll_back(self, error: DivergedError) -> None:
@@ -330,6 +331,7 @@ class Run:
         if not self.trainer.skipped_in_a_row:
             folder = self.folder.checkpoints  # asked for again: it may have moved meanwhile
             kept = bookkeeping.read_best(folder)
-            spare = kept.step if kept else None
+            # The weights from before the adversarial loss can be blended with later ones.
+            spare = {self.config.loss.start, *([kept.step] if kept else [])}
             checkpoint.prune(folder, self.config.checkpoint.keep, newest=self.step, spare=spare)
         self.report("checkpoint_saved", path=path)

@@ -77,7 +77,7 @@ def test_what_was_the_best_gives_way_to_what_is_better(tmp_path: Path) -> None:
         if step in (2, 4):
             mark_best(tmp_path, Best(step, "fd", 1 / step))
         spared = read_best(tmp_path)
-        checkpoint.prune(tmp_path, 1, newest=step, spare=spared.step if spared else None)
+        checkpoint.prune(tmp_path, 1, newest=step, spare=[spared.step] if spared else [])
         kept = [checkpoint.step_of(p) for p in checkpoint.available(tmp_path)]
         assert kept == {1: [1], 2: [2], 3: [2, 3], 4: [4], 5: [4, 5], 6: [4, 6]}[step]
 

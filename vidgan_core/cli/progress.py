@@ -1,4 +1,4 @@
-"""How far an evaluation is: a bar on a terminal, plain lines elsewhere; and its end by a signal."""
+"""How far long work is: a bar on a terminal, plain lines elsewhere; and its end by a signal."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from vidgan_core.errors import printable
 from vidgan_core.streams import drawing
-from vidgan_evaluation.collect import Watch
 
 SECONDS_BETWEEN_LINES = 5.0
+Watch = Callable[[str, int, int], None]  # what is going on, how much is done, of how much
 
 
 class Stopped(Exception):
@@ -23,7 +23,7 @@ class Stopped(Exception):
 
 @contextmanager
 def watching(stop: Callable[[], bool] = lambda: False) -> Iterator[Watch]:
-    """Within the block, show what the evaluation says it is doing; raise Stopped on `stop()`."""
+    """Within the block, show what the work says it is doing; raise Stopped on `stop()`."""
     console = Console(file=drawing())
     bar = Progress(
         TextColumn("{task.description}"),
