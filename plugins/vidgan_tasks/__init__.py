@@ -21,3 +21,21 @@ def vidgan_components() -> Iterator[Component]:
         "vidgan_tasks.sparse_frames:SparseFrames",
         "training on a few frames of each clip, at random times (Skorokhodov et al. 2022)",
     )
+    yield Component(
+        "task",
+        "superresolution",
+        "vidgan_tasks.superresolution:SuperResolution",
+        "two to four times the height and width of a small video",
+    )
+    yield Component(
+        "task",
+        "denoise",
+        "vidgan_tasks.denoise:Denoise",
+        "a clean video of a noisy one; the noise is known or not",
+    )
+    yield Component(
+        "task",
+        "deblock",
+        "vidgan_tasks.deblock:Deblock",
+        "a video without the traces of JPEG or H.264",
+    )

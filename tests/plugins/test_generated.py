@@ -22,7 +22,9 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/vidgan-hello"
 FLAGS = {"generator": "--gen", "discriminator": "--disc", "loss": "--loss", "term": "--term",
          "dataset": "--data", "augment": "--augment", "game": "--game",
-         "optimizer": "--optimizer", "callback": "--callback"}  # fmt: skip
+         "optimizer": "--optimizer", "callback": "--callback", "task": "--task"}  # fmt: skip
+# No usual generator takes the clip that the generated task adds: the discriminator does.
+WITH_CLIP = ("--set", 'generator.hidden=["low"]', "--set", "discriminator.concat=true")
 HELLO = ("generator", "discriminator", "loss", "hooks")  # what the example has
 # One distribution holds every kind; each kind by itself is a slow test.
 TIMED = {"generator": "training_step", "term": "step_with_term"}  # else the kind
@@ -81,8 +83,9 @@ def test_a_generated_plugin_lives_and_leaves_nothing(
 
     use = [word for kind in kinds if kind in FLAGS for word in (FLAGS[kind], component)]
     tiny = TINY[2:] if "generator" in kinds else TINY
-    execute(python, "-m", "vidgan_core", "run", *tiny, *use, "--set", "trainer.report_every=1",
-            "--steps", 2, "--out", "out")  # fmt: skip
+    more = WITH_CLIP if "task" in kinds else ()
+    execute(python, "-m", "vidgan_core", "run", *tiny, *use, *more,
+            "--set", "trainer.report_every=1", "--steps", 2, "--out", "out")  # fmt: skip
     assert name in json.loads(Path("out/environment.json").read_text())["plugins"]
     assert Path(f"out/{component}.csv").exists() == (HOOKS in kinds)
     assert Path(f"out/{component}-scalars.csv").exists() == ("callback" in kinds)

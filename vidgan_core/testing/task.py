@@ -100,6 +100,26 @@ class TaskSuite(Suite):
                     f"{field.name!r} does not depend on the clip"
                 )
 
+    def test_condition(self, subject: Subject) -> None:
+        """A user's own frames, of any size, become every field, unless the task has no such use."""
+        task = self.task(subject)
+        rng = np.random.default_rng(0)
+        for shape in ((8, 32, 32), (3, 24, 40)):
+            frames = rng.integers(256, size=(*shape, self.spec.channels), dtype=np.uint8)
+            condition = task.condition(frames)
+            if condition:
+                assert condition.keys() == {field.name for field in task.fields}
+                shaped = [replace(f, shape=np.shape(condition[f.name])) for f in task.fields]
+                check_item(condition, shaped, "the condition")
+
+    def test_baselines(self, subject: Subject) -> None:
+        """Every classical answer is uint8 frames (T, H, W, C) of the target's size."""
+        task = self.task(subject)
+        pair = task.pair(self.item(task), 0)
+        for name, frames in task.baselines({f.name: pair[f.name] for f in task.fields}).items():
+            assert frames.dtype == np.uint8, name
+            assert np.moveaxis(frames, -1, 0).shape == pair[VIDEO].shape, name
+
     def test_without_torch(self, subject: Subject) -> None:
         """Its module does without torch: the processes that read clips start quickly."""
         module = subject.component.target.partition(":")[0]

@@ -33,6 +33,13 @@ class RightTask(Task):
     def pair(self, item: Mapping[str, Any], key: int) -> Mapping[str, Any]:
         return {**item, "low": self.low(item["video"], key)}
 
+    def condition(self, frames: Any) -> Mapping[str, Any]:
+        return {"low": np.moveaxis(frames, -1, 0)}
+
+    def baselines(self, condition: Mapping[str, Any]) -> Mapping[str, Any]:
+        near = condition["low"].repeat(self.scale, 2).repeat(self.scale, 3)
+        return {"nearest": np.moveaxis(near, 0, -1)}
+
 
 class OtherShape(RightTask):
     def __init__(self, spec: DataSpec, *, scale: Scale = 2) -> None:
@@ -98,6 +105,18 @@ class Blank(RightTask):
         return np.zeros_like(super().low(video, key))
 
 
+class FramesAsTheyAre(RightTask):
+    """Gives a user's frames in their own layout."""
+
+    def condition(self, frames: Any) -> Mapping[str, Any]:
+        return {"low": frames[0]}
+
+
+class SmallBaseline(RightTask):
+    def baselines(self, condition: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"nearest": np.moveaxis(condition["low"], 0, -1)}
+
+
 TASKS: dict[type, str] = {
     OtherShape: "spec",
     FloatField: "fields",
@@ -108,4 +127,6 @@ TASKS: dict[type, str] = {
     Unpicklable: "determinism",
     InPlaceTask: "item_is_left_alone",
     Blank: "match",
+    FramesAsTheyAre: "condition",
+    SmallBaseline: "baselines",
 }
