@@ -66,6 +66,13 @@ if TYPE_CHECKING:
     default=True,
     help="Begin anew at scene cuts, so that none shines through (default: yes).",
 )
+@click.option(
+    "--set",
+    "settings",
+    metavar="task.KEY=VALUE",
+    multiple=True,
+    help="Another option of the run's task, such as task.level=25 for noise; repeatable.",
+)
 @click.option("--mute", is_flag=True, help="Leave the sound out.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="Seed of noise and --degrade."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -15,6 +15,7 @@ from vidgan_apply.scores import Scores
 from vidgan_apply.sinks import PictureSink, Sink, VideoSink
 from vidgan_apply.source import Pictures, Source, open_source
 from vidgan_apply.working_folder import WorkingFolder
+from vidgan_core.config.settings import with_settings
 from vidgan_core.data.cache import digest
 from vidgan_core.errors import printable
 from vidgan_core.inference.apply import Applier, Cutting
@@ -57,7 +58,7 @@ class Work:
         )
         applier = Applier(sampler.generator, task, cutting, request.seed)
         content = identity_of(self.source.path)
-        settings = (request.degrade, request.sharpness, request.seed, bool(request.compare))
+        settings = (request.degrade, request.seed, bool(request.compare), request.settings)
         identity = digest("apply", 1, content, sampler.model_hash, cutting, settings)
         folder = WorkingFolder.open(self.out, identity)
         mark = {**sampler.mark(request.seed), "applied-to": content}
@@ -96,7 +97,9 @@ def prepare(request: Request, registry: Registry) -> Iterator[Work]:
     )
     if request.sharpness is not None:
         sampler = blended(sampler, request.run, request.sharpness)
-    task = build_task(sampler.config, registry)
+    config = with_settings(sampler.config, request.settings, registry, ["task"])
+    sampler = replace(sampler, config=config)
+    task = build_task(config, registry)
     Applier(sampler.generator, task)  # says what can't be applied
     for source, out in pairs if len(pairs) == 1 else ():
         request.check(open_source(source), out)

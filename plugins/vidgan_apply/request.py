@@ -26,6 +26,7 @@ class Request:
     margin: int | None = None
     cuts: bool = True
     mute: bool = False
+    settings: tuple[str, ...] = ()
     seed: int = 0
     step: int | None = None
     device: str | None = None

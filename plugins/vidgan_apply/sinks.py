@@ -12,16 +12,17 @@ import av
 from av.container import OutputContainer
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
+
 from vidgan_apply.joining import join
 from vidgan_apply.source import Source
-
 from vidgan_core.errors import VidganError, printable
 from vidgan_core.media.frames import Frames, Picture, as_frame
 from vidgan_core.media.provenance import Mark
 from vidgan_core.media.write import even, write_png
 
-# Without B-frames a part's packets are in the order of its frames, so that parts can be joined.
-ENCODING = {"crf": "17", "bf": "0"}
+# Without B-frames a part's packets are in the order of its frames, so that parts can be joined;
+# with macroblock trees x264 sometimes makes other bytes of the same frames.
+ENCODING = {"crf": "17", "bf": "0", "x264-params": "mbtree=0"}
 
 
 class Sink(Protocol):

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 
-from vidgan_core.config.resolve import resolve
 from vidgan_core.config.schema import RunConfig
-from vidgan_core.config.sources import ConfigSources
+from vidgan_core.config.settings import with_settings
 from vidgan_core.errors import CheckpointError, UsageError, printable
 from vidgan_core.inference.load_generator import load_ready
 from vidgan_core.inference.sampler import find_checkpoint
@@ -49,7 +48,7 @@ def evaluate_run(
         saved = find()
         generator, config = load_ready(saved, registry, request.device)
         if prepared is None:
-            config = with_settings(config, settings, registry)
+            config = with_settings(config, settings, registry, FREE)
             named = {setting.partition("=")[0].strip() for setting in settings}
             check_vouched(_folder_of(saved.path), config, named)
             prepared = prepare(config, registry, generator.spec, request)
@@ -81,17 +80,6 @@ def training_step(config: RunConfig, registry: Registry, request: Request) -> St
         return Run(config.model_copy(update={"trainer": there}), registry).trainer
 
     return lambda: trainer().step()
-
-
-def with_settings(config: RunConfig, settings: Sequence[str], registry: Registry) -> RunConfig:
-    """Return a run's configuration with other data or other options of metrics and features."""
-    layers = ConfigSources()
-    layers.add_tables(config.model_dump(mode="json"), "the run's configuration")
-    for setting in settings:
-        if setting.partition(".")[0].strip() not in FREE:
-            raise UsageError(f"--set {printable(setting)}: only {', '.join(FREE)} can be set here")
-        layers.add_setting(setting)
-    return resolve(layers, registry)
 
 
 def named_data(path: str | None) -> tuple[str, ...]:

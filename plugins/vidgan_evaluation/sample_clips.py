@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from vidgan_core.config.settings import with_settings
 from vidgan_core.errors import VidganError, printable
 from vidgan_core.inference.sampler import Sampler, frame_rate
 from vidgan_core.media.frames import Frames
@@ -17,7 +18,7 @@ from vidgan_core.runs.vouched_paths import check_vouched
 from vidgan_core.training.inputs import build_measured
 from vidgan_evaluation.comparison import Comparison, Entry
 from vidgan_evaluation.disjoint_splits import spread
-from vidgan_evaluation.evaluate_run import named_data, with_settings
+from vidgan_evaluation.evaluate_run import FREE, named_data
 
 CLIPS = 9
 
@@ -61,7 +62,7 @@ def _generated(entry: Entry, registry: Registry, seed: int) -> ClipSample:
 
 
 def _real(entry: Entry, registry: Registry, data: str | None) -> ClipSample:
-    config = with_settings(entry.config, named_data(data), registry) if data else entry.config
+    config = with_settings(entry.config, named_data(data), registry, FREE) if data else entry.config
     check_vouched(entry.folder.path, config, ("data.path",) if data else ())
     dataset = build_measured(config, registry, "test")
     numbers: Sequence[int] = spread(range(len(dataset)), min(CLIPS, len(dataset)))

@@ -60,7 +60,7 @@ class NativeVideo:
     def _ticking(self, container: InputContainer, stream: VideoStream) -> Numbered:
         last: int | None = None
         for frame in self._decoded(container, stream):
-            tick = frame.pts if frame.pts is not None and frame.time_base == self.base else None
+            tick = frame.pts
             if last is not None and (tick is None or tick <= last):
                 tick = last + self.per_frame
             last = 0 if tick is None else tick
