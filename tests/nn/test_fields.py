@@ -81,6 +81,13 @@ def test_a_field_may_be_for_the_generator_alone(vidgan: Command) -> None:
     assert tensors["discriminator.features.0.weight"].shape[1] == 3
 
 
+def test_a_field_may_be_for_the_discriminator_alone(vidgan: Command) -> None:
+    alone = ("--set", 'generator.hidden=["small"]', "--set", "discriminator.concat=true")
+    arguments = (*BASE, "--set", 'condition=["small"]', *alone, "--steps", 1, "--out", "run")
+    assert (done := vidgan(*arguments)).code == 0, done.err
+    assert vidgan_core.load("run", device="cpu").generator.spec.condition == ()
+
+
 def test_data_with_other_fields_are_refused(vidgan: Command) -> None:
     assert vidgan(*BASE, *on("small"), "--steps", 1, "--out", "run").code == 0
     refused = vidgan("sample", "run", "--condition-from", "shapes")

@@ -64,10 +64,11 @@ def network_spec(
     """Return what a network is built with: its clip, and the fields that are not hidden from it.
 
     A generator makes the whole clip, whatever part of it is trained on. Raises UsageError where
-    `hidden` names a field that there is not.
+    `hidden` names a field that there is not; without a task the spec is a trained network's own,
+    which has lost them.
     """
     names = [field.name for field in spec.condition]
-    if unknown := sorted(set(table.hidden) - set(names)):
+    if task and (unknown := sorted(set(table.hidden) - set(names))):
         hint = did_you_mean(unknown[0], names) if names else "there is no condition"
         raise UsageError(f"{player}.hidden: the condition has no {unknown[0]!r}", hint=hint)
     hidden = set(table.hidden)
