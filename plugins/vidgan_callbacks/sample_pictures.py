@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from annotated_types import Ge, Le, doc
 from torch import Tensor
 
-from vidgan_core.inference.conditions import fixed
-from vidgan_core.inference.sampler import SampleOptions, sample
+from vidgan_core.inference.conditions import class_labels, draw_condition, fixed
+from vidgan_core.inference.sampler import sample
 from vidgan_core.interfaces import Callback, Tensors, TrainingRun
 from vidgan_core.media.pictures import contact_sheet, grid, to_frames
 from vidgan_core.media.provenance import Mark, make_mark
@@ -62,24 +63,30 @@ class SamplePictures(Callback):
     def _write(self, run: TrainingRun) -> None:
         if run.step == self._written:
             return
-        options = SampleOptions(seed=run.config.seed)
-        if self._condition is None:  # one class a row of the contact sheet
-            options["classes"] = range(count_classes(run.spec))
-        else:
-            options["condition"] = self._condition
-        clips = sample(run.sampled, self.count, **options)
-        mark = make_mark(checkpoint.model_hash(run.model_tensors()), run.config.seed)
-        paths = write_samples(self._stem(run), clips, self.fps, mark)
+        seed, condition = run.config.seed, self._condition
+        if condition is None:  # one class a row of the contact sheet
+            classes = range(count_classes(run.spec))
+            condition = draw_condition(run.spec, self.count, seed, classes)
+        clips = sample(run.sampled, self.count, seed=seed, condition=condition)
+        mark = make_mark(checkpoint.model_hash(run.model_tensors()), seed)
+        labels = class_labels(run.spec, condition)
+        paths = write_samples(self._stem(run), clips, self.fps, mark, labels)
         self._written = run.step
         run.report("samples_written", paths=paths)
 
 
-def write_samples(stem: Path, clips: Tensor, fps: float, mark: Mark) -> list[Path]:
-    """Write clips (B, C, T, H, W) as a video, a gif and a contact sheet; return the files."""
+def write_samples(
+    stem: Path, clips: Tensor, fps: float, mark: Mark, labels: Sequence[str] = ()
+) -> list[Path]:
+    """Write clips (B, C, T, H, W) as a video, a gif and a contact sheet with the clips' labels.
+
+    Returns the files.
+    """
     frames = to_frames(clips)
     video = grid(frames)
     mp4, gif, png = (stem.with_suffix(suffix) for suffix in (".mp4", ".gif", ".png"))
     write_mp4(mp4, video, fps=fps, mark=mark)
     write_gif(gif, video, fps=fps, mark=mark)
-    write_png(png, contact_sheet(frames[:SHEET_ROWS]), mark=mark)
+    sheet = contact_sheet(frames[:SHEET_ROWS], labels=labels[:SHEET_ROWS])
+    write_png(png, sheet, mark=mark)
     return [mp4, gif, png]

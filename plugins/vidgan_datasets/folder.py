@@ -109,7 +109,8 @@ class Folder(Dataset):
     @property
     def fields(self) -> tuple[Field, ...]:  # type: ignore[override]
         """The class, if sub-folders are classes."""
-        return (Field("class", classes=len(self.class_names)),) if self.by_folder else ()
+        names = tuple(self.class_names)
+        return (Field("class", classes=len(names), names=names),) if self.by_folder else ()
 
     @cached_property
     def records(self) -> list[Record]:

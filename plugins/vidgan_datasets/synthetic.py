@@ -82,8 +82,7 @@ class Digits(Synthetic):
     than those of the train split. The class is that of the foremost digit.
     """
 
-    fields = (Field("class", classes=10),)
-    class_names = tuple("0123456789")
+    fields = (Field("class", classes=10, names=tuple("0123456789")),)
 
     def __init__(
         self,
@@ -150,8 +149,7 @@ class Digits(Synthetic):
 class Shapes(Synthetic):
     """One coloured shape on a smooth random path; the class is how it moves, not what it is."""
 
-    fields = (Field("class", classes=len(MOTIONS)),)
-    class_names = MOTIONS
+    fields = (Field("class", classes=len(MOTIONS), names=MOTIONS),)
 
     def __init__(
         self,

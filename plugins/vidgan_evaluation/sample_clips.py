@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from vidgan_core.config.settings import with_settings
 from vidgan_core.errors import VidganError, printable
+from vidgan_core.inference.conditions import class_labels
 from vidgan_core.inference.sampler import Sampler, frame_rate
 from vidgan_core.media.frames import Frames
 from vidgan_core.media.pictures import to_frames
 from vidgan_core.media.pixels import to_float
+from vidgan_core.nn.conditioning import CLASS
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.runs.vouched_paths import check_vouched
 from vidgan_core.training.inputs import build_measured
@@ -58,6 +60,7 @@ def _generated(entry: Entry, registry: Registry, seed: int) -> ClipSample:
     sampler = Sampler.load(entry.folder.path, registry=registry)
     clips = to_frames(sampler.sample(CLIPS, seed=seed))
     note = f"step {sampler.step:,}, seed {seed}, weights {sampler.model_hash[:12]}"
+    note += _classes(sampler.class_labels(CLIPS, seed=seed))
     return ClipSample(printable(entry.label), note, clips, sampler.fps, sampler.model_hash)
 
 
@@ -66,6 +69,15 @@ def _real(entry: Entry, registry: Registry, data: str | None) -> ClipSample:
     check_vouched(entry.folder.path, config, ("data.path",) if data else ())
     dataset = build_measured(config, registry, "test")
     numbers: Sequence[int] = spread(range(len(dataset)), min(CLIPS, len(dataset)))
-    items = [torch.from_numpy(dataset.item(number)["video"].copy()) for number in numbers]
-    clips = to_frames(to_float(torch.stack(items)))
-    return ClipSample("real", "held-out clips", clips, frame_rate(entry.config), "")
+    items = [dataset.item(number) for number in numbers]
+    videos = [torch.from_numpy(item["video"].copy()) for item in items]
+    spec = replace(dataset.spec, condition=dataset.fields)
+    labels = class_labels(spec, {CLASS: torch.tensor([int(item.get(CLASS, 0)) for item in items])})
+    clips = to_frames(to_float(torch.stack(videos)))
+    note = "held-out clips" + _classes(labels)
+    return ClipSample("real", note, clips, frame_rate(entry.config), "")
+
+
+def _classes(labels: Sequence[str]) -> str:
+    """Return what is noted of the clips' classes, in their order."""
+    return f": {', '.join(labels)}" if labels else ""

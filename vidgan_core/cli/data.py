@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,9 +70,10 @@ def check(
 def show(
     data: str, count: int, out: Path, seed: int, settings: tuple[str, ...], no_plugins: bool
 ) -> None:
-    """Draw the first clips of training, one per row, first frame to last."""
+    """Draw the first clips of training, one per row with its class, first frame to last."""
     from vidgan_core.data.batches import Batches
     from vidgan_core.errors import UsageError, printable
+    from vidgan_core.inference.conditions import class_labels
     from vidgan_core.media.pictures import contact_sheet, to_frames
     from vidgan_core.media.write import write_png
 
@@ -79,10 +81,11 @@ def show(
         raise UsageError(f"{out}: a contact sheet is a .png")
     dataset = _build(data, settings, no_plugins)
     batches = Batches(dataset, count, seed=seed)
-    clips = to_frames(batches(0)["video"])
+    batch = batches(0)
     batches.close()
+    labels = class_labels(replace(dataset.spec, condition=dataset.fields), batch)
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_png(out, contact_sheet(clips), mark={})
+    write_png(out, contact_sheet(to_frames(batch["video"]), labels=labels), mark={})
     click.echo(dataset.summary(), err=True)
     click.echo(printable(str(out)))
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from vidgan_core.runs.checkpoint import Checkpoint
 
 
+MOST = 20  # of a list that is shown
+
+
 @click.command("inspect")
 @click.argument("path", type=click.Path(path_type=Path))
 @as_json
@@ -119,5 +122,6 @@ def _short(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k} {_short(v)}" for k, v in value.items()) or "none"
     if isinstance(value, list):
-        return ", ".join(map(_short, value)) or "none"
+        more = f", and {len(value) - MOST} more" if len(value) > MOST else ""
+        return (", ".join(map(_short, value[:MOST])) or "none") + more
     return f"{value:.4g}" if isinstance(value, float) else str(value)

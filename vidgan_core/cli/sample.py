@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,10 +45,9 @@ PART = 16  # frames of a video to enlarge at a time: as pictures they take many 
 @click.option(
     "--class",
     "classes",
-    type=click.IntRange(0, 2**31 - 1),
     multiple=True,
-    metavar="N",
-    help="A class, for class-conditional runs; repeatable: clips alternate between the classes.",
+    metavar="NAME|N",
+    help="A class, by name or number, for class-conditional runs; repeatable: clips alternate.",
 )
 @click.option("--walk", is_flag=True, help="Interpolate from one noise to another.")
 @click.option(
@@ -86,7 +85,7 @@ def command(
     seed: int,
     frames: int | None,
     hold: tuple[str, ...],
-    classes: tuple[int, ...],
+    classes: tuple[str, ...],
     condition_from: str | None,
     split: Split,
     walk: bool,
@@ -122,7 +121,8 @@ def command(
     else:
         if out.suffix:  # one file: all clips are kept until it is written, as bytes
             check_request(sampler.generator, count, frames=frames, rate=rate, bytes_kept=3)
-        write(sampler.in_batches(count, batch=batch, **wishes), fps, mark)
+        labels = sampler.class_labels(count, **wishes) if out.suffix.lower() == ".png" else []
+        write(sampler.in_batches(count, batch=batch, **wishes), fps, mark, labels)
     click.echo(printable(str(out)))
 
 
@@ -143,7 +143,7 @@ def _write_long(out: Path, windows: Iterable[Tensor], fps: float, mark: Mark) ->
     click.echo(f"{count} frames, {rate:.0f} frames/s", err=True)
 
 
-def _writer(out: Path) -> Callable[[Iterable[Tensor], float, Mark], None]:
+def _writer(out: Path) -> Callable[[Iterable[Tensor], float, Mark, Sequence[str]], None]:
     """Return what writes parts of clips to `out`. Raises UsageError for a useless name."""
     import numpy as np
 
@@ -155,16 +155,16 @@ def _writer(out: Path) -> Callable[[Iterable[Tensor], float, Mark], None]:
     if out.name in ("", ".mp4", ".gif", ".png") or (suffix and out.is_dir()):
         raise UsageError(f"-o {str(out)!r}: name a file (.mp4, .gif, .png) or a new folder")
 
-    def folder(parts: Iterable[Tensor], fps: float, mark: Mark) -> None:
+    def folder(parts: Iterable[Tensor], fps: float, mark: Mark, _: Sequence[str]) -> None:
         out.mkdir(parents=True, exist_ok=True)
         for number, clip in enumerate(clip for part in parts for clip in to_frames(part)):
             write_mp4(out / f"{number:05d}.mp4", clip, fps=fps, mark=mark)
 
-    def file(parts: Iterable[Tensor], fps: float, mark: Mark) -> None:
+    def file(parts: Iterable[Tensor], fps: float, mark: Mark, labels: Sequence[str]) -> None:
         clips = np.concatenate([to_frames(part) for part in parts])
         out.parent.mkdir(parents=True, exist_ok=True)
         if suffix == ".png":
-            write_png(out, contact_sheet(clips), mark=mark)
+            write_png(out, contact_sheet(clips, labels=labels), mark=mark)
         else:
             write_video(out, grid(clips), fps=fps, mark=mark)
 

@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from vidgan_core.errors import ComponentError
+from vidgan_core.errors import ComponentError, UsageError, printable
 from vidgan_core.interfaces.dataset import DataSpec, Field, FieldKind
 
 VIDEO = "video"  # the name of the clip itself in an item and in a batch
+UNKNOWN = 1  # the token of a word that has none of its own; 0 fills up
 Number = Literal["whole", "pixel", "real"]
 
 
@@ -61,6 +62,8 @@ def check_field(field: Field) -> None:
         raise ComponentError(f"{_name(field)} must have a shape ({axes}), not {field.shape}")
     if rule.number == "whole" and not field.classes:
         raise ComponentError(f"{_name(field)} must say of how many classes it is")
+    if field.names and len(set(field.names)) != field.classes:
+        raise ComponentError(f"{_name(field)} must have a name of its own for each class, or none")
 
 
 def check_item(item: Mapping[str, Any], fields: Iterable[Field], where: str) -> None:
@@ -86,6 +89,21 @@ def _problem(value: np.ndarray[Any, Any], field: Field) -> str:
         if low < 0 or high >= field.classes:
             return f"holds {low if low < 0 else high}, outside of [0, {field.classes})"
     return ""
+
+
+def renamed(value: np.ndarray[Any, Any], has: Field, wanted: Field) -> np.ndarray[Any, Any]:
+    """Return labels or tokens by the numbers that their names have in another field.
+
+    Raises UsageError for a class that is not there. An unknown word is one.
+    """
+    if has.names == wanted.names or not (has.names and wanted.names):
+        return value
+    numbers = {name: number for number, name in enumerate(wanted.names)}
+    names = [has.names[number] for number in value.flat]
+    if has.kind != "tokens" and (lost := sorted(set(names) - numbers.keys())):
+        raise UsageError(f"{_name(wanted)} has no {printable(lost[0])!r}")
+    found = [numbers.get(name, UNKNOWN) for name in names]
+    return np.asarray(found, np.int64).reshape(value.shape)
 
 
 def collate(items: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray[Any, Any]]:

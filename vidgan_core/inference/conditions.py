@@ -14,14 +14,16 @@ from vidgan_core.config.schema import DataTable, RunConfig
 from vidgan_core.config.sources import ConfigSources
 from vidgan_core.data.batch_loader import shuffled
 from vidgan_core.data.conversion import on_device
-from vidgan_core.data.fields import check_item, collate
-from vidgan_core.errors import UsageError
-from vidgan_core.interfaces import DataSpec, Field
+from vidgan_core.data.fields import check_item, collate, renamed
+from vidgan_core.errors import UsageError, printable
+from vidgan_core.interfaces import DataSpec, Field, Tensors
 from vidgan_core.interfaces.dataset import Dataset, Split
 from vidgan_core.nn.conditioning import CLASS, count_classes
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.rng import keyed
 from vidgan_core.training.inputs import build_measured, build_task, conditioned
+
+LISTED = 20  # names of classes in a message
 
 
 def needed(spec: DataSpec) -> tuple[Field, ...]:
@@ -35,17 +37,14 @@ def only_labels(spec: DataSpec) -> bool:
 
 
 def draw_condition(
-    spec: DataSpec, n: int, seed: int, classes: Sequence[int] = (), *, first: int = 0
+    spec: DataSpec, n: int, seed: int, classes: Sequence[int | str] = (), *, first: int = 0
 ) -> dict[str, Tensor]:
     """Return labels for the fields of a condition: random, or the named classes by turns.
 
     They are of the clips `first` to `first + n` of the seed, each drawn apart. Raises UsageError
     for a field that can't be drawn, and for a class that there is not.
     """
-    known = count_classes(spec)
-    if unknown := [c for c in classes if not 0 <= c < known]:
-        hint = f"there are {known}, from 0" if known else "the generator was trained without any"
-        raise UsageError(f"there is no class {unknown[0]}", hint=hint)
+    numbers = [class_number(spec, wanted) for wanted in classes]
     fields = needed(spec)
     for field in fields:
         if field.kind != "label":
@@ -60,9 +59,33 @@ def draw_condition(
         for field in fields:
             shape, count = drawn[field.name][row].shape, field.classes or 1
             drawn[field.name][row] = torch.randint(count, shape, generator=rng)
-    if classes:
-        drawn[CLASS] = torch.tensor([classes[clip % len(classes)] for clip in clips])
+    if numbers:
+        drawn[CLASS] = torch.tensor([numbers[clip % len(numbers)] for clip in clips])
     return drawn
+
+
+def class_number(spec: DataSpec, wanted: int | str) -> int:
+    """Return the number of a class, given that or its name. Raises UsageError without such."""
+    known, names = count_classes(spec), names_of(spec)
+    if str(wanted) in names:
+        return names.index(str(wanted))
+    if str(wanted).isdecimal() and len(str(wanted)) < 10 and int(wanted) < known:
+        return int(wanted)
+    listed = ": " + ", ".join(map(printable, names[:LISTED])) if names else ""
+    hint = f"there are {known}, from 0{listed}{', ...' * (len(names) > LISTED)}"
+    hint = hint if known else "the generator was trained without any"
+    raise UsageError(f"there is no class {printable(str(wanted))}", hint=hint)
+
+
+def names_of(spec: DataSpec) -> tuple[str, ...]:
+    """Return what the classes are called, nothing where they have no names."""
+    return next((field.names for field in spec.condition if field.name == CLASS), ())
+
+
+def class_labels(spec: DataSpec, condition: Tensors) -> list[str]:
+    """Return the name of each clip's class, to be shown; nothing where classes have none."""
+    names = names_of(spec)
+    return [printable(names[int(c)]) for c in condition[CLASS]] if names else []
 
 
 def rows_of(dataset: Dataset, spec: DataSpec, numbers: Sequence[int]) -> dict[str, Tensor]:
@@ -73,14 +96,14 @@ def rows_of(dataset: Dataset, spec: DataSpec, numbers: Sequence[int]) -> dict[st
     fields = needed(spec)
     given = {field.name: field for field in dataset.fields}
     for field in fields:
-        if (found := given.get(field.name)) != field:
+        if not _fits(found := given.get(field.name), field):
             what = f"gives {_words(found)}" if found else f"has no {field.name!r}"
             raise UsageError(f"the data set {what}, the generator takes {_words(field)}")
     items = []
     for number in numbers:
         item = dataset.item(number)
-        check_item(item, fields, f"clip {number}")
-        items.append({field.name: np.asarray(item[field.name]) for field in fields})
+        check_item(item, [given[field.name] for field in fields], f"clip {number}")
+        items.append({f.name: renamed(np.asarray(item[f.name]), given[f.name], f) for f in fields})
     return on_device(collate(items), fields, torch.device("cpu"))
 
 
@@ -132,7 +155,14 @@ def with_data(config: RunConfig, data: str, registry: Registry) -> RunConfig:
     return resolve(sources, registry)
 
 
+def _fits(found: Field | None, wanted: Field) -> bool:
+    """Is it the same field? Classes and words that have names may have other numbers."""
+    if found and found.names and wanted.names:
+        found = replace(found, names=wanted.names, classes=wanted.classes)
+    return found is not None and replace(found, names=()) == replace(wanted, names=())
+
+
 def _words(field: Field) -> str:
-    plain = replace(field, classes=None)
+    plain = replace(field, classes=None, names=())
     of = f" of {field.classes} classes" if field.classes else ""
     return f"{plain.name!r}, a {plain.kind} {plain.shape}{of}"

@@ -12,6 +12,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from vidgan_core.config.schema import MAX_FRAMES, MAX_SIDE, RunConfig
+from vidgan_core.data.fields import check_field
 from vidgan_core.device import FP32
 from vidgan_core.errors import CheckpointError, ComponentError, UsageError, VidganError
 from vidgan_core.interfaces import DataSpec, Generator, Network
@@ -45,7 +46,7 @@ def load_generator(
         step = saved.state["step"]
         if type(step) is not int or step < 0:
             raise ValueError("the step is not a number")
-        _check_size(spec)
+        _check_spec(spec)
         # The clip itself, and the activations of a layer or two.
         check_memory(f"{saved.path}: a clip of {spec}", 4 * 4 * math.prod(spec.shape))
         player = _player(config, saved, registry, player)
@@ -180,12 +181,17 @@ def _match_types(
             raise ValueError(f"{name} should be {wanted} and is {found[name]}")
 
 
-def _check_size(spec: DataSpec) -> None:
-    """Raise ValueError for clips that no configuration could ask for."""
+def _check_spec(spec: DataSpec) -> None:
+    """Raise ValueError for clips that no configuration could ask for, and impossible fields."""
     if spec.frames > MAX_FRAMES or max(spec.height, spec.width) > MAX_SIDE:
         raise ValueError(
             f"clips of {spec}: at most {MAX_FRAMES} frames of {MAX_SIDE} pixels a side"
         )
+    try:
+        for field in spec.condition:
+            check_field(field)
+    except ComponentError as error:
+        raise ValueError(str(error)) from None
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:

@@ -13,7 +13,13 @@ from torch import Tensor
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.device import choose_device
 from vidgan_core.errors import CheckpointError, UsageError, did_you_mean
-from vidgan_core.inference.conditions import draw_condition, held_out, with_data
+from vidgan_core.inference.conditions import (
+    class_labels,
+    draw_condition,
+    held_out,
+    names_of,
+    with_data,
+)
 from vidgan_core.inference.load_generator import load_ready
 from vidgan_core.inference.request_memory import check_request
 from vidgan_core.interfaces import Field, Generator, Split, Tensors
@@ -35,17 +41,17 @@ class SampleOptions(TypedDict, total=False):
 
     `frames` asks for another length, and `rate` for so many frames where the data have one, where
     the generator can; `hold` names parts of the noise (such as "content") that all clips share;
-    `classes` are given to the clips by turns, at random without them; with `walk` the clips lie on
-    the way from the first one's noise to the last one's. `condition` holds the fields themselves, a
-    row a clip. Clip k of a seed is the same however many there are; `first` is the number of the
-    first one.
+    `classes`, numbers or names, are given to the clips by turns, at random without them; with
+    `walk` the clips lie on the way from the first one's noise to the last one's. `condition` holds
+    the fields themselves, a row a clip. Clip k of a seed is the same however many there are;
+    `first` is the number of the first one.
     """
 
     seed: int
     first: int
     frames: int | None
     hold: Collection[str]
-    classes: Sequence[int]
+    classes: Sequence[int | str]
     walk: bool
     rate: float
     condition: Tensors
@@ -124,6 +130,13 @@ class Sampler:
         for video in self.generator.windows(noise, condition, size=size, frames=frames):
             yield video.float().cpu()
 
+    def class_labels(self, n: int, **wishes: Unpack[RunSampleOptions]) -> list[str]:
+        """Return the names of the classes of `sample`'s clips; nothing where they have none."""
+        spec = self.generator.spec
+        if not names_of(spec):
+            return []
+        return class_labels(spec, draw(self.generator, n, **self._with_condition(n, wishes))[1])
+
     def _with_condition(self, n: int, wishes: RunSampleOptions) -> SampleOptions:
         """Return the wishes with the condition itself in place of where it is from."""
         data, split = wishes.pop("condition_from", None), wishes.pop("split", "test")
@@ -180,7 +193,7 @@ def draw(
     first: int = 0,
     frames: int | None = None,
     hold: Collection[str] = (),
-    classes: Sequence[int] = (),
+    classes: Sequence[int | str] = (),
     walk: bool = False,
     rate: float = 1.0,
     condition: Tensors | None = None,

@@ -20,13 +20,15 @@ class Field:
     The kind decides dtype, range, how a batch is collated, how augmentations and crops move the
     field with the clip, and how it is drawn for samples. `shape` is that of one clip's value:
     () of a label, (C, T, H, W) of a clip, (T, H, W) of a label map, (N,) of a vector or of tokens,
-    (T,) of times. `classes` says how many there are, for a label, a map or tokens.
+    (T,) of times. `classes` says how many there are, for a label, a map or tokens, and `names` what
+    they are called, if anything. The first two of tokens are what fills up and any unknown word.
     """
 
     name: str
     kind: FieldKind = "label"
     shape: tuple[int, ...] = ()
     classes: int | None = None
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from vidgan_core.media.still import composite
 Series = Mapping[str, Sequence[tuple[float, float]]]
 
 _COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b")
+MOST_LETTERS = 24  # of a label
 _INK, _GRID = "#333333", "#dddddd"
 
 
@@ -45,14 +46,34 @@ def grid(clips: Frames, *, longest: int = 512) -> Frames:
     return _enlarge(video, longest)
 
 
-def contact_sheet(clips: Frames, *, columns: int = 8, longest: int = 1024) -> NDArray[np.uint8]:
-    """Show one clip a row, `columns` of its frames from first to last: a picture (H', W', 3)."""
+def contact_sheet(
+    clips: Frames, *, columns: int = 8, longest: int = 1024, labels: Sequence[str] = ()
+) -> NDArray[np.uint8]:
+    """Show one clip a row, `columns` of its frames from first to last: a picture (H', W', 3).
+
+    `labels`, one a clip, stand in a margin on the left.
+    """
     times = np.linspace(0, clips.shape[1] - 1, min(columns, clips.shape[1])).round().astype(int)
     shown = clips[:, times]
     count, length, height, width, _ = shown.shape
     # (B, columns, H, W, 3) -> (B*H, columns*W, 3)
     sheet = shown.transpose(0, 2, 1, 3, 4).reshape(count * height, length * width, 3)
-    return _enlarge(sheet, longest)
+    sheet = _enlarge(sheet, longest)
+    return np.concatenate([_margin(labels, len(sheet)), sheet], axis=1) if labels else sheet
+
+
+def _margin(labels: Sequence[str], height: int) -> NDArray[np.uint8]:
+    """Write labels below one another, each in the middle of its share of the height."""
+    font, room = ImageFont.load_default(13), height / len(labels)
+    short = [
+        label if len(label) <= MOST_LETTERS else label[:MOST_LETTERS] + "..." for label in labels
+    ]
+    width = math.ceil(max(font.getlength(label) for label in short)) + 16
+    margin = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(margin)
+    for row, label in enumerate(short):
+        draw.text((width - 8, (row + 0.5) * room), label, fill=_INK, font=font, anchor="rm")
+    return np.asarray(margin)
 
 
 def curves(panels: Mapping[str, Series], *, xlabel: str = "step") -> NDArray[np.uint8]:
