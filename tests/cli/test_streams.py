@@ -131,10 +131,13 @@ def vidgan_components():
     yield Component("dataset", "{name}", "{module}_code:Data", "clips of a disk that goes away")
 """
 HANGING = """
+import os
 import time
 from pathlib import Path
 import numpy as np
 from vidgan_core.interfaces import Dataset
+
+HANG = (Path("hang"), Path(f"hang{os.environ.get('RANK')}"))
 
 class Data(Dataset):
     fingerprint = "hanging"
@@ -143,15 +146,33 @@ class Data(Dataset):
         return 8
 
     def item(self, index):
-        while Path("hang").exists():
+        while any(path.exists() for path in HANG):
             time.sleep(0.05)
         return {"video": np.full(self.spec.shape, index, np.uint8)}
 """
 
 
-@pytest.mark.parametrize(("workers", "d_steps"), [(0, 3), (1, 1)])
+# What makes the data hang in all of a run's processes, in the first of two, or in the second.
+EVERYWHERE, FIRST, SECOND = "hang", "hang0", "hang1"
+
+
+@pytest.mark.parametrize(
+    ("workers", "d_steps", "size", "where"),
+    [
+        (0, 3, 1, EVERYWHERE),
+        (1, 1, 1, EVERYWHERE),
+        (0, 3, 2, SECOND),
+        pytest.param(0, 3, 2, FIRST, marks=pytest.mark.slow),
+        pytest.param(1, 1, 2, EVERYWHERE, marks=pytest.mark.slow),
+    ],
+)
 def test_data_that_hang_do_not_keep_a_run_from_being_saved(
-    workers: int, d_steps: int, install: Callable[..., None], tmp_path: Path
+    workers: int,
+    d_steps: int,
+    size: int,
+    where: str,
+    install: Callable[..., None],
+    tmp_path: Path,
 ) -> None:
     """A disk that no longer answers, and one SIGTERM: what a cluster sends before SIGKILL."""
     install("away", HANGS, HANGING)
@@ -159,10 +180,10 @@ def test_data_that_hang_do_not_keep_a_run_from_being_saved(
     options = ("--data", "away", "--set", f"data.workers={workers}")
     process = spawn(
         *RUN, *options, "--set", f"game.d_steps={d_steps}", "--steps", 100_000,
-        "--set", "checkpoint.every=100000", env=environment,
+        "--set", "checkpoint.every=100000", "--batch", 4, "--nproc", size, env=environment,
     )  # fmt: skip
     assert wait_for_steps(process, 5)
-    Path("hang").touch()
+    Path(where).touch()
     wait_for(still(process))
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)

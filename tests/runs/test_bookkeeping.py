@@ -145,6 +145,34 @@ def test_an_endless_file_is_read_to_a_limit(run: Path, monkeypatch: pytest.Monke
     assert len(RunDir.open(run).read_metrics()) == 1
 
 
+NESTED = b'{"x": ' + b"[" * 31 + b"]" * 31 + b"}"
+
+
+@pytest.mark.parametrize(
+    ("data", "read"),
+    [
+        (NESTED, True),
+        (b'{"x": ' + NESTED + b"}", False),
+        (b'{"x": "' + b"[{" * 99 + b'"}', True),
+        (b'{"x": "' + b'\\"[' * 99 + b'"}', True),
+        (b'{"x": "\\\\", "y": ' + NESTED + b"}", False),
+        (b"{" + b", ".join(b'"%d": [[]]' % n for n in range(99)) + b"}", True),
+        (DEEP * 100, False),
+    ],
+)
+def test_depth_is_bounded_before_anything_is_parsed(
+    data: bytes, read: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Near the limit of recursion what the garbage collector calls would fail as well."""
+    parsed: list[str] = []
+    loads = json.loads
+    monkeypatch.setattr(json, "loads", lambda text: loads(parsed.append(text) or text))
+    Path("x.json").write_bytes(data)
+    found = bookkeeping.read_object(Path("x.json"))
+    assert (found is not None) == read
+    assert all(text.count("[") < 1000 for text in parsed)
+
+
 @pytest.mark.parametrize(
     "facts",
     [

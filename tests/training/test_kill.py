@@ -31,11 +31,9 @@ def test_killed_runs_resume_by_themselves_to_the_same_bits(
     kills: int, record_property: Callable[[str, object], None]
 ) -> None:
     inside = 0
-    # Below pytest-xdist reading processes of a forked run hang: the slow test has them.
-    chosen = WORKERS if kills > 10 else WORKERS[:1]
-    wholes = {workers: whole(workers) for workers in chosen}
+    wholes = {workers: whole(workers) for workers in WORKERS}
     for number in range(kills // A_LIFE):
-        workers = chosen[number % len(chosen)]
+        workers = WORKERS[number % len(WORKERS)]
         run = Path(f"killed-{number}")
         inside += sum(kill(run, workers, rng) for rng in moments(A_LIFE, seed=number))
         assert finish(start(*arguments(run, workers))) == 0

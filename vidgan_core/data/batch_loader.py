@@ -41,6 +41,11 @@ class BatchLoader:
         """The fields of an item, the clip first."""
         return paired_fields(self.dataset, self.task)
 
+    @property
+    def rows(self) -> int:
+        """How many clips of each batch are made here."""
+        return self.batch // self.shards
+
     def indices(self, position: int) -> list[int]:
         """Return which items make up batch number `position`."""
         return [self._index(place) for place in self._places(position)]
@@ -53,9 +58,8 @@ class BatchLoader:
 
     def _places(self, position: int) -> range:
         """Return where in the endless row of shuffled epochs the clips of a batch stand."""
-        rows = self.batch // self.shards
-        start = position * self.batch + self.shard * rows
-        return range(start, start + rows)
+        start = position * self.batch + self.shard * self.rows
+        return range(start, start + self.rows)
 
     def _item(self, place: int, lost: list[ClipError]) -> Mapping[str, Any]:
         """Return the item of a place, or the next best if its file is lost."""

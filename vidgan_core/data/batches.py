@@ -9,6 +9,7 @@ import torch
 
 from vidgan_core.data.batch_loader import BatchLoader
 from vidgan_core.data.conversion import on_device
+from vidgan_core.data.fields import placeholder
 from vidgan_core.data.prefetch import Prefetcher
 from vidgan_core.errors import ClipError, UsageError, VidganError
 from vidgan_core.interfaces import Tensors
@@ -58,6 +59,12 @@ class Batches:
         """Return batch number `position`."""
         arrays, lost = self._ahead(position)
         self._note(lost)
+        return on_device(arrays, self._fields, self._device, self._dtype)
+
+    def placeholder(self) -> Tensors:
+        """Return zeros that look like a batch."""
+        rows = self._fetch.rows
+        arrays = {field.name: placeholder(field, rows) for field in self._fields}
         return on_device(arrays, self._fields, self._device, self._dtype)
 
     def indices(self, position: int) -> list[int]:

@@ -60,10 +60,11 @@ class Prefetcher(Generic[T]):
 
     def close(self) -> None:
         """Finish what has begun and drop the rest."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        if self._done([future for future in self._waiting.values() if not future.cancelled()]):
-            self._executor.shutdown(wait=True)
-        else:
+        done = self._done([future for future in self._waiting.values() if not future.cancel()])
+        # Only the first call can wait. Without it, a process that multiprocessing has started
+        # closes the queue to its readers before they are told to end, and waits for them for ever.
+        self._executor.shutdown(wait=done, cancel_futures=True)
+        if not done:
             stuck.append(self)
 
     def _done(self, futures: Sequence[Future[T]]) -> bool:

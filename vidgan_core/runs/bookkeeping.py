@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -27,6 +28,7 @@ MAX_DEPTH = 32
 MAX_TEXT = 1000  # characters of a name
 MAX_NUMBER = 1e100  # beyond it no figure can be drawn
 BEST = "best.json"
+_STRUCTURE = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)  # of JSON, an escaped quote being none
 
 Line = dict[str, float]
 
@@ -65,7 +67,7 @@ def read_object(path: Path) -> dict[str, Any] | None:
     except (CheckpointError, OSError):
         return None
     found = _parse(data) if len(data) <= MAX_FILE else None
-    return found if isinstance(found, dict) and not _too_deep(found) else None
+    return found if isinstance(found, dict) else None
 
 
 def read_lines(path: Path) -> list[Line]:
@@ -141,21 +143,27 @@ def _raw_lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _parse(data: bytes) -> Any:
-    """Return the JSON in some bytes, None where there is none."""
+    """Return the JSON in some bytes, None where there is none or it is too deep."""
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _too_deep(data):
+        return None
     try:
         return json.loads(data.decode())
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
 
 
-def _too_deep(value: dict[str, Any]) -> bool:
-    level: list[Any] = [value]
-    for _ in range(MAX_DEPTH):
-        level = [inner for outer in level for inner in _inside(outer)]
-    return bool(level)
+def _too_deep(data: bytes) -> bool:
+    """Is JSON nested too deeply? It is not parsed for that.
 
-
-def _inside(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
+    A parser that reaches the limit of recursion would make fail what else runs just then: what
+    the garbage collector calls, in whatever part of the program.
+    """
+    depth, quoted = 0, False
+    for found in _STRUCTURE.finditer(data):
+        token = found[0]
+        quoted ^= token == b'"'
+        if not quoted:
+            depth += (token in (b"[", b"{")) - (token in (b"]", b"}"))
+        if depth > MAX_DEPTH:
+            return True
+    return False

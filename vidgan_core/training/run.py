@@ -14,7 +14,7 @@ from vidgan_core.config.schema import RunConfig
 from vidgan_core.data.batches import Batches
 from vidgan_core.device import choose_device
 from vidgan_core.errors import StalledError, UsageError, VidganError
-from vidgan_core.interfaces import Callback, Dataset, DataSpec, Generator
+from vidgan_core.interfaces import Callback, Dataset, DataSpec, Generator, Tensors
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.runs import bookkeeping, checkpoint
 from vidgan_core.runs.checkpoint import Checkpoint
@@ -155,8 +155,7 @@ class Run:
 
         Raises VidganError when the numbers stop being finite and going back does not help.
         """
-        if self.group.size == 1:  # several must agree on where to stop, and all have their data
-            self.batches.stop_waiting(stop)
+        self.batches.stop_waiting(stop)
         try:
             try_sampling(self.sampled, self.config.seed, self._describe(self.game.sampled))
             self.report("fit_start")
@@ -216,6 +215,20 @@ class Run:
             task=self.task,
         )
 
+    def _batch(self, position: int) -> Tensors:
+        """Return a batch. Raises StalledError if it does not come and the run is to stop.
+
+        One of several processes gets a stand-in then: the others wait for its part of the step,
+        and are told with it that all of them abandon this step.
+        """
+        try:
+            return self.batches(position)
+        except StalledError:
+            if self.group.size == 1:
+                raise
+            self.group.stalled = True
+            return self.batches.placeholder()
+
     def _trainer(self) -> Trainer:
         settings = self.config.trainer
         phases = self.game.phases()
@@ -227,7 +240,7 @@ class Run:
                 for player, network in self.networks.items()
                 if player in trained
             },
-            self.batches,
+            self._batch,
             seed=self.config.seed,
             max_skipped=settings.max_skipped,
             others=[m for name, m in modules(self.game).items() if name not in trained],

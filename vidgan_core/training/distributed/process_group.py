@@ -24,7 +24,7 @@ from torch.distributed import (  # type: ignore[attr-defined]
     rendezvous,
 )
 
-from vidgan_core.errors import Exit, VidganError
+from vidgan_core.errors import Exit, StalledError, VidganError
 from vidgan_core.lifeline import end_with_parent
 from vidgan_core.training.distributed.all_reduce import AllReduce
 from vidgan_core.training.distributed.env import LIFELINE, MEETING, local_rank, processes
@@ -44,6 +44,7 @@ class ProcessGroup:
         self.rank = rank
         self.size = size
         self._all_reduce = AllReduce(rank, size, self.gather)
+        self.stalled = False  # do the data of this process no longer come?
         self._wish = False
         self._agreed = False
 
@@ -69,21 +70,24 @@ class ProcessGroup:
 
         Return the scalars. A parameter without a gradient counts as zero where another process
         has one, and stays without where nobody has. A statistic that nobody moves keeps its bits.
+        Raises StalledError in all of them if one is `stalled`.
         """
         if self.size == 1:
             return dict(scalars)
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
         moves = [now - then for now, then in zip(statistics, before, strict=True)]
         had = [p.grad is not None for p in parameters]
-        flags = torch.tensor([*had, self._wish])
+        flags = torch.tensor([*had, self._wish, self.stalled])
         few = torch.cat([v.reshape(-1).to(parameters[0]) for v in (*scalars.values(), flags)])
         self._all_reduce.average([*gradients, *moves], few)
         *means, flags = torch.split(few, [v.numel() for v in (*scalars.values(), flags)])
+        *shares, wish, stalled = flags.tolist()
+        if stalled:
+            raise StalledError("the data of one of the processes do not come")
         for now, then, move in zip(statistics, before, moves, strict=True):
             # Not as autograd would see it: a graph that is kept until the next phase holds
             # BatchNorm's statistics, and reads no number of them.
             now.data.copy_(then + move)
-        *shares, wish = flags.tolist()
         for parameter, gradient, share in zip(parameters, gradients, shares, strict=True):
             if share:
                 parameter.grad = gradient
