@@ -62,3 +62,15 @@ def vidgan_components() -> Iterator[Component]:
         "vidgan_terms.matching:Matching",
         "real clips score higher with their own class than with another (Reed et al. 2016)",
     )
+    yield Component(
+        "term",
+        "pixel",
+        "vidgan_terms.pixel:Pixel",
+        "distance from the real clip of the same condition, pixel by pixel (Lai et al. 2017)",
+    )
+    yield Component(
+        "term",
+        "warp",
+        "vidgan_terms.warp:Warp",
+        "the generator's flow moves each frame of the input to its neighbour (Sajjadi et al. 2018)",
+    )

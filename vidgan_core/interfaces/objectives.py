@@ -67,7 +67,8 @@ class Term(nn.Module):
     """
 
     player: ClassVar[Player]
-    # Such as {"generator.mask"}, see Network.gives, or a field of the condition: "condition.class".
+    # Such as {"generator.mask"}, see Network.gives; "condition.class", a field that the
+    # discriminator is given; "condition.clip", a field of this kind, whichever network is given it.
     needs: ClassVar[frozenset[str]] = frozenset()
     needs_real: ClassVar[bool] = False  # does a generator's term read the real clips' verdict?
     reads_critic: ClassVar[bool] = True  # false: it acts before the adversarial loss starts as well

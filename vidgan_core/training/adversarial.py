@@ -148,8 +148,9 @@ class AdversarialGame(Game):
         """Raise UsageError for a term of no player, or one that needs what no network gives."""
         given = {f"{p}.{name}" for p, net in self.parts.networks.items() for name in net.gives}
         critics = [net for net in self.parts.networks.values() if isinstance(net, Discriminator)]
-        fields = [field.name for net in critics for field in net.spec.condition]
-        given |= {f"condition.{name}" for name in fields}
+        given |= {f"condition.{field.name}" for net in critics for field in net.spec.condition}
+        networks = self.parts.networks.values()  # a kind: whichever network is given the field
+        given |= {f"condition.{field.kind}" for net in networks for field in net.spec.condition}
         for weighted in self.terms:
             if weighted.term.player not in self.players:
                 raise UsageError(
