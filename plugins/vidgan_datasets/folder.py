@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -27,6 +28,7 @@ from vidgan_datasets.folder_index import Record, counts, refresh
 from vidgan_datasets.folder_report import counted, first_reasons, honoured, too_short
 from vidgan_datasets.folder_split import Parts, by_content, by_lists, class_of
 from vidgan_datasets.frame_cache import FrameCache
+from vidgan_datasets.native_crops import Place, cut, native_size
 from vidgan_datasets.picture_kind import Layout
 from vidgan_datasets.probe_limits import Limits
 from vidgan_datasets.windows import Short, Timeline, Windows
@@ -74,6 +76,9 @@ class Folder(Dataset):
             Literal["centre", "random"],
             doc("random: cut anywhere, at the resolution that the video has"),
         ] = "centre",
+        places: Annotated[
+            int, Ge(1), Le(10_000), doc("of data.crop=random, at which each window is cut")
+        ] = 8,
         background: Annotated[str, doc("what shows behind alpha and around padding")] = "black",
         flip: Annotated[bool, doc("mirror half of the clips, drawn anew each epoch")] = False,
         held_out: Annotated[float, Ge(0), Lt(1), doc("fraction of videos in the test split")] = 0.1,
@@ -102,9 +107,12 @@ class Folder(Dataset):
         self.flip, self.held_out, self.lists = flip, held_out, (train_list, test_list)
         self.geometry = Geometry(spec.height, spec.width, fit, spec.channels, _colour(background))
         self.anywhere = crop == "random"
+        if self.anywhere:  # pixels as they are
+            self.geometry = replace(self.geometry, exact=True)
         if self.anywhere and fit != "crop":
             raise UsageError("data.crop: 'random' goes with data.fit='crop'")
-        self._cache = FrameCache(0 if self.anywhere else cache_gb)
+        self.places = places if self.anywhere else 1
+        self._cache = FrameCache(cache_gb)
 
     @property
     def fields(self) -> tuple[Field, ...]:  # type: ignore[override]
@@ -127,7 +135,7 @@ class Folder(Dataset):
         """A hash of the videos' content and of every option that changes the clips."""
         videos = [(r.name, r.sha256) for r in self._videos]
         options = (asdict(self.windows), asdict(self.geometry), self.flip, self.by_folder)
-        more = (self.drop_cuts, self.balance, self.anywhere)
+        more = (self.drop_cuts, self.balance, self.anywhere, self.places)
         return digest(videos, self.spec.shape, *options, *more)
 
     @property
@@ -150,7 +158,7 @@ class Folder(Dataset):
         try:
             wanted = self.windows.numbers(window, self._timeline(record))
             refuse_changed(self._base, record, wanted, follow=self.follow)
-            frames = self._frames(number, wanted, self._geometry_of(record, index))
+            frames = self._frames(number, wanted, index)
         except (OSError, ValueError, IndexError, av.FFmpegError) as error:
             raise ClipError(record.name, f"can't be read any more: {reason(error)}") from None
         # (T, H, W, C) -> (C, T, H, W)
@@ -224,7 +232,7 @@ class Folder(Dataset):
     @cached_property
     def _shares(self) -> NDArray[np.int64]:
         """How many items are from each video."""
-        windows = [self._windows_of(r) for r in self._videos]
+        windows = [self._windows_of(r) * self.places for r in self._videos]
         return shares(windows, [class_of(r) for r in self._videos], self.balance)
 
     @cached_property
@@ -235,17 +243,16 @@ class Folder(Dataset):
     @cached_property
     def _cached(self) -> int:
         """How many videos, the first ones, the cache has room for."""
-        pixels = self.spec.height * self.spec.width * self.spec.channels
-        ends = np.cumsum([r.frames * pixels for r in self._videos], dtype=np.int64)
+        sizes = [math.prod(self._kept_shape(r)) for r in self._videos]
+        ends = np.cumsum(sizes, dtype=np.int64)
         return int(np.searchsorted(ends, self._cache.bound, side="right"))
 
     def _locate(self, index: int) -> tuple[int, int]:
         """Return which video and which of its windows an item is."""
         number = int(np.searchsorted(self._ends, index, side="right"))
         slot = index - (int(self._ends[number - 1]) if number else 0)
-        return number, window_of(
-            slot, int(self._shares[number]), self._windows_of(self._videos[number])
-        )
+        windows = self._windows_of(self._videos[number])
+        return number, window_of(slot, int(self._shares[number]), windows)
 
     def _timeline(self, record: Record) -> Timeline:
         cuts = record.cuts if self.drop_cuts else ()
@@ -255,19 +262,27 @@ class Folder(Dataset):
     def _windows_of(self, record: Record) -> int:
         return self.windows.count(self._timeline(record))
 
-    def _geometry_of(self, record: Record, index: int) -> Geometry:
-        """Return the frames that are wanted of an item: where they are cut depends on it alone."""
+    def _place(self, record: Record, index: int) -> Place | None:
+        """Return where the frames of an item are cut, which depends on it alone."""
         if not self.anywhere:
-            return self.geometry
+            return None
         drawn = int(digest(record.sha256, index)[:16], 16)
-        return replace(self.geometry, place=(drawn % 2**32 / 2**32, (drawn >> 32) / 2**32))
+        return drawn % 2**32 / 2**32, (drawn >> 32) / 2**32
 
-    def _frames(self, number: int, wanted: NDArray[np.int64], geometry: Geometry) -> Frames:
+    def _kept_shape(self, record: Record) -> tuple[int, int, int, int]:
+        """Return the shape of the kept frames of a video: whole ones, to be cut anywhere."""
+        height, width = self.spec.height, self.spec.width
+        if self.anywhere:
+            height, width = native_size(record.height, record.width, height, width)
+        return record.frames, height, width, self.spec.channels
+
+    def _frames(self, number: int, wanted: NDArray[np.int64], index: int) -> Frames:
         """Return frames (T, H, W, C) of a video, from the cache or else decoded."""
         record = self._videos[number]
-        source = record.source(self._base)
+        source, place = record.source(self._base), self._place(record, index)
         if number < self._cached:
-            shape = (record.frames, self.spec.height, self.spec.width, self.spec.channels)
+            shape = self._kept_shape(record)
+            geometry = replace(self.geometry, height=shape[1], width=shape[2])
             settings = (DECODER, record.kind, record.interlaced, record.depth, asdict(geometry))
             key = digest(record.sha256, *settings)
             kept = self._cache.get(
@@ -278,8 +293,9 @@ class Folder(Dataset):
                 wait=record.frames < LONG or not source.is_seekable,
             )
             if kept is not None:
-                return kept[wanted]
+                return cut(kept, wanted, self.spec.height, self.spec.width, place)
         numbers, places = np.unique(wanted, return_inverse=True)
+        geometry = replace(self.geometry, place=place)
         return np.stack(list(source.read(numbers.tolist(), geometry)))[places]
 
     @cached_property
