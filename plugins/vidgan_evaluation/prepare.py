@@ -16,6 +16,7 @@ from vidgan_evaluation.disjoint_splits import by_source, split_scenes, spread
 from vidgan_evaluation.evaluator import Evaluator, RealClips
 from vidgan_evaluation.metric_selection import MetricSelector, Selection
 from vidgan_evaluation.options import Request
+from vidgan_evaluation.paired_clips import answered, paired_clips
 
 FEWEST = 16  # clips on a side, unless it is asked for
 HINT = "--split train, more data, or a larger part of it held out"
@@ -26,8 +27,9 @@ def prepare(
 ) -> tuple[Evaluator, int]:
     """Prepare to measure generators of `spec` against the data of their configuration.
 
-    Returns the evaluator and how many clips to measure. Raises UsageError where the data offer too
-    few clips or others than the generator makes.
+    Returns the evaluator and how many clips to measure. With a task that has a truth each of them
+    is measured against it. Raises UsageError where the data offer too few clips or others than the
+    generator makes.
     """
     dataset = build_measured(config, registry, request.split)
     if plain(dataset.spec) != plain(spec):
@@ -35,8 +37,13 @@ def prepare(
     have = {"generator"} | ({"train"} if request.split == "test" else set())
     if {"class"} <= {f.name for f in dataset.fields} & {f.name for f in spec.condition}:
         have.add("class")
-    halves = split_scenes(dataset, 2)
     who = f"the {request.split} split of {config.data.name}"
+    if pairs := answered(dataset):
+        real_clips, n = paired_clips(pairs, who, request)
+        have = (have | {"pairs"}) - {"train"}
+        selection = select(MetricSelector(registry, config, plain(spec), have), request, n)
+        return Evaluator(selection, real_clips, request), n
+    halves = split_scenes(dataset, 2)
     n = clips_each(request, halves, who, fewest=FEWEST)
     selection = select(MetricSelector(registry, config, plain(spec), have), request, n)
     reference, other = (real(dataset, spread(list(half), n), part=half) for half in halves)

@@ -13,6 +13,7 @@ from vidgan_core.runs.bookkeeping import count, number, text
 
 WORDS = ("name", "protocol", "features", "data", "split", "version")
 FIGURES = ("value", "error", "floor", "train", "seconds")
+OVER = "-over-"  # between the names of a number and of what it is a gain over
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Result:
 
 
 # What tells most comes first: the distance that papers report, then what it is made of.
-FIRST = ("fvd", "fd", "kd", "precision", "recall")
+FIRST = ("fvd", "fd", "kd", "precision", "recall", "psnr", "ssim")
 LINE = 4  # results that a line has room for
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from vidgan_core.errors import printable
 from vidgan_core.runs import bookkeeping
 from vidgan_core.runs.atomic_files import replace
-from vidgan_evaluation.result import Result
+from vidgan_evaluation.result import OVER, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,8 @@ def table(evaluations: Sequence[Evaluation]) -> list[list[str]]:
 def common(evaluations: Sequence[Evaluation]) -> list[str]:
     """Return, a line each, the rest of the protocols: what all numbers share."""
     numbers = [number for evaluation in evaluations for number in evaluation.numbers]
-    hashes = sorted({(n.name.rpartition("-")[2], n.features) for n in numbers})
+    own = [n for n in numbers if OVER not in n.name]
+    hashes = sorted({(n.name.rpartition("-")[2], n.features) for n in own})
     first = numbers[0]
     return [
         f"data {first.data[:16]}, {first.split} split, seed {first.seed}, vidgan {first.version}",

@@ -20,6 +20,7 @@ from vidgan_core.rng import keyed
 
 BOOTSTRAPS = 20
 HALVES = 10
+MEANS = 1000  # bootstrap samples of a mean, which cost nothing
 LARGEST_HALF = 1024  # clips: so that the time grows no faster than their number
 FEWEST_GROUPS = 4  # fewer videos or scenes tell nothing about how much others differ
 
@@ -44,6 +45,25 @@ def errors(metric: Metric, evidence: Evidence, seed: int) -> dict[str, float]:
     spread = _spread(metric, evidence, seed, HALVES, share=share)
     scale = math.sqrt(share / (1 - share))
     return {name: scale * value for name, value in spread.items()}
+
+
+def error_of_mean(values: Tensor, group: Tensor | None, seed: int) -> float | None:
+    """Return the standard error of the mean of values (N,); None if too few are independent.
+
+    By the bootstrap, of whole groups where there are any: the mean of each sample is that of all of
+    its values, so that a group counts by its size.
+    """
+    place = (
+        torch.arange(len(values)) if group is None else torch.unique(group, return_inverse=True)[1]
+    )
+    count = int(place.max()) + 1
+    if count < FEWEST_GROUPS:
+        return None
+    sums, sizes = values.new_zeros(2, count).index_add(
+        1, place, torch.stack([values, torch.ones_like(values)])
+    )
+    drawn = torch.randint(count, (MEANS, count), generator=keyed(seed, "resample"))
+    return float((sums[drawn].sum(1) / sizes[drawn].sum(1)).std())
 
 
 def groups(clips: ClipSet) -> int:

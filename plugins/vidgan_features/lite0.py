@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,6 +53,9 @@ class Lite0(Features):
     Frames of another size are resized, so that numbers of one `size` can be compared; a single
     channel is taken for grey.
 
+    With `maps` the vector is all of both maps, at the frames' own size and scaled so that squared
+    distances are sums over the two of means over places and frames: what to compare two clips by.
+
     Sensitive to what clips show: missing classes, duplicates, copies. Scenes of few videos differ
     in that so much that noise, blur and motion drown: see `texture` and `motion`. It is not FVD,
     whose features are I3D's. Raises ComponentError without the weights' package.
@@ -64,11 +68,13 @@ class Lite0(Features):
         spec: DataSpec,
         *,
         size: Annotated[int, Ge(32), doc("pixels a side that frames are resized to")] = 64,
+        maps: Annotated[bool, doc("all of the maps of each frame, at its own size")] = False,
     ) -> None:
         super().__init__(spec)
         path = weights_file()
-        self.size = size
-        self._fingerprint = digest("lite0", 3, file_digest(path), size)
+        self.size = (spec.height, spec.width) if maps else (size, size)
+        self.maps = maps
+        self._fingerprint = digest("lite0", 3, file_digest(path), "maps" if maps else size)
         self.network = Network(torch.load(path, map_location="cpu", weights_only=True))
         self.eval().requires_grad_(False)
 
@@ -86,15 +92,18 @@ class Lite0(Features):
             maps / (maps.norm(dim=1, keepdim=True) + FAINT)
             for maps in self.network(self.prepared(images))
         )
+        if self.maps:
+            places = [maps[0, 0].numel() for maps in (finer, last)]
+            flat = [m.flatten(1) / n**0.5 for m, n in zip((finer, last), places, strict=True)]
+            return torch.cat(flat, 1).reshape(clips, -1) / math.sqrt(frames)
         shown = last.mean((2, 3)).view(clips, frames, -1).mean(1)
         step = finer.view(clips, frames, *finer.shape[1:]).diff(dim=1).abs().mean((3, 4))
         return torch.cat([shown, CHANGE * step.sum(1) / max(1, frames - 1)], dim=1)
 
     def prepared(self, images: Tensor) -> Tensor:
         """Return images (N, C, H, W) in [-1, 1], the range that the network knows, as it can."""
-        if images.shape[-2:] != (self.size, self.size):
-            size = (self.size, self.size)
-            images = interpolate(images, size, mode="bilinear", antialias=True)
+        if images.shape[-2:] != self.size:
+            images = interpolate(images, self.size, mode="bilinear", antialias=True)
         colours = images[:, :3] if images.shape[1] >= 3 else images[:, :1].expand(-1, 3, -1, -1)
         return colours.contiguous(memory_format=torch.channels_last)
 

@@ -18,6 +18,8 @@ METRICS = {
     "psnr": ("reference:Psnr", "peak signal to noise ratio against a reference"),
     "ssim": ("reference:Ssim", "structural similarity against a reference"),
     "ms-ssim": ("reference:MsSsim", "structural similarity at several scales"),
+    "consistency": ("consistency:Consistency", "steadiness along the motion of a reference"),
+    "perceptual": ("perceptual:Perceptual", "distance on the feature maps of lite0; not LPIPS"),
     "efficiency": ("efficiency:Efficiency", "parameters, FLOPs, speed, latency and memory"),
 }
 

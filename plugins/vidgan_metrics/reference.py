@@ -1,49 +1,62 @@
 """Generated clips against the clips that they should be: PSNR, SSIM and MS-SSIM.
 
-All are of the luma (ITU-R BT.601) in [0, 255], a number a frame, averaged over a clip's frames and
-then over clips, of which the error is the standard error.
+All are of the luma (ITU-R BT.601) in [0, 255], a number a frame, averaged over a clip's frames.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Ge, doc
 from torch import Tensor
 
-from vidgan_core.interfaces import Better, Degradation, Evidence, Metric
-from vidgan_metrics.averages import averaged
+from vidgan_core.errors import ShapeError
+from vidgan_core.interfaces import Better, Degradation, Evidence, PairedMetric
 from vidgan_metrics.similarity import frames_of, ms_ssim, scales_of
 from vidgan_metrics.skvideo_compat import load
 
 EXACT = 100.0  # dB, what a frame without an error is given
 
 
-class Reference(Metric):
-    """A measure of two frames, averaged over the frames of all pairs of clips."""
+class Reference(PairedMetric):
+    """A measure of two frames, averaged over the frames of each pair of clips."""
 
-    needs = frozenset({"video", "pairs"})
-    least = 1
-    fast = False
-    error = "own"
     sensitive_to: ClassVar[frozenset[Degradation]] = frozenset(
         {"noise", "blur", "jpeg", "frozen", "shuffled"}
     )
+
+    def __init__(
+        self,
+        *,
+        border: Annotated[int, Ge(0), doc("pixels along every edge that are not measured")] = 0,
+    ) -> None:
+        self.border = border
+
+    @property
+    def conventions(self) -> Mapping[str, object]:
+        """What papers differ in: the luma's range and the border."""
+        return {"luma": "full-range", "border": self.border}
 
     @abstractmethod
     def frames(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return the measure (T,) of frames (T, H, W)."""
 
-    def measure(self, evidence: Evidence) -> Mapping[str, float]:
-        """Return the mean over clips and its standard error."""
+    def values(self, evidence: Evidence) -> Mapping[str, Tensor]:
+        """Return the mean over the frames of each pair."""
         (name,) = self.better
         pairs = zip(evidence.real.video, evidence.fake.video, strict=True)
-        values = torch.stack(
-            [self.frames(frames_of(real), frames_of(fake)).mean() for real, fake in pairs]
-        )
-        return averaged(name, values, evidence.real.group)
+        found = [self.frames(self._inner(real), self._inner(fake)).mean() for real, fake in pairs]
+        return {name: torch.stack(found)}
+
+    def _inner(self, clip: Tensor) -> Tensor:
+        """Return the luma (T, H, W) of a clip (C, T, H, W) without its border."""
+        height, width = (side - self.border for side in clip.shape[-2:])
+        if min(height, width) <= self.border:
+            raise ShapeError(f"a border of {self.border} pixels leaves nothing of the frames")
+        return frames_of(clip)[:, self.border : height, self.border : width]
 
 
 class Psnr(Reference):

@@ -38,7 +38,7 @@ class PairedDataset(Dataset):
         self.task = task
         self.settings = settings
         self.fields = paired_fields(dataset, task)[1:]
-        self.slow = dataset.slow
+        self.slow, self.later = dataset.slow, dataset.later
 
     @property
     def fingerprint(self) -> str:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Evidence,
         Features,
         Metric,
+        PairedMetric,
     )
     from vidgan_core.interfaces.networks import (
         Discriminator,
@@ -52,7 +53,10 @@ _MODULES = {
     "callback": ("Callback", "TrainingRun"),
     "dataset": ("DataSpec", "Dataset", "Field", "FieldKind", "Split"),
     "game": ("Game", "GameParts", "Phase", "PhaseBatch", "Scalars", "WeightedTerm"),
-    "metrics": ("Better", "ClipSet", "Degradation", "ErrorBy", "Evidence", "Features", "Metric"),
+    "metrics": (
+        *("Better", "ClipSet", "Degradation", "ErrorBy", "Evidence", "Features", "Metric"),
+        "PairedMetric",
+    ),
     "networks": (
         *("Discriminator", "Fake", "Generator", "Network", "StreamingGenerator", "Tensors"),
         "Verdict",
@@ -87,6 +91,7 @@ __all__ = [
     "Metric",
     "Network",
     "OptimizerFactory",
+    "PairedMetric",
     "Phase",
     "PhaseBatch",
     "Player",

@@ -59,6 +59,7 @@ class Dataset(ABC):
 
     fields: tuple[Field, ...] = ()
     slow: bool = False  # do items cost so much that another process should make them?
+    later: bool = False  # does the test split have later frames of the same videos, not others?
 
     def __init__(self, spec: DataSpec, split: Split) -> None:
         self.spec = spec

@@ -117,6 +117,11 @@ class Metric(ABC):
         """The features, with their options, that it is defined on alone; none: any will do."""
         return {}
 
+    @property
+    def conventions(self) -> Mapping[str, object]:
+        """What its protocol names in addition to options that are not the default."""
+        return {}
+
     @abstractmethod
     def measure(self, evidence: Evidence) -> Mapping[str, float]:
         """Return every number that `better` names: a pure function of the evidence.
@@ -124,3 +129,24 @@ class Metric(ABC):
         With an "own" error, also NAME_error for each NAME whose standard error is known.
         Raises UsageError for features that are not finite.
         """
+
+
+class PairedMetric(Metric):
+    """A metric of each generated clip and the clip that it should be.
+
+    Of its values, one a pair, an evaluation takes the mean, its error (pairs of one group are drawn
+    together), and the gain over other answers to the same conditions.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"video", "pairs"})
+    least: ClassVar[int] = 1
+    fast: ClassVar[bool] = False
+    error: ClassVar[ErrorBy] = "bootstrap"
+
+    @abstractmethod
+    def values(self, evidence: Evidence) -> Mapping[str, Tensor]:
+        """Return (N,) of each number that `better` names: value i is a function of pair i alone."""
+
+    def measure(self, evidence: Evidence) -> Mapping[str, float]:
+        """Return the means."""
+        return {name: float(values.mean()) for name, values in self.values(evidence).items()}

@@ -21,6 +21,7 @@ from vidgan_core.interfaces import (
     Fake,
     Generator,
     Metric,
+    PairedMetric,
     Tensors,
 )
 from vidgan_core.plugins.kinds import Kind
@@ -103,8 +104,14 @@ class MetricSuite(Suite):
         if not (target.distance or "pairs" in target.needs):
             pytest.skip("claims no distance")
         real = self.clip_set("real")
-        far = real.features + 3 if real.features is not None else None
-        other = replace(real, video=255 - real.video, features=far)
+        assert real.features is not None
+        assert real.frame_features is not None
+        other = replace(
+            real,
+            video=(255 - real.video).flip(2),  # backwards: the motion is another too
+            features=real.features + 3,
+            frame_features=real.frame_features + 3,
+        )
         same = self.measured(subject, self.evidence(real, real))
         others = self.measured(subject, self.evidence(real, other))
         for name, better in target.better.items():
@@ -121,6 +128,19 @@ class MetricSuite(Suite):
         back = self.measured(subject, self.evidence(fake, real))
         for name in target.better:
             assert there[name] == pytest.approx(back[name], rel=1e-9, abs=1e-12), name
+
+    def test_values(self, subject: Subject) -> None:
+        """A paired metric has a value a pair, which depends on that pair alone."""
+        if not issubclass(subject.load(), PairedMetric):
+            pytest.skip("is no paired metric")
+        metric: PairedMetric = self.make(subject)
+        real, fake = self.clip_set("real", 4), self.clip_set("fake", 4)
+        values = metric.values(self.evidence(real, fake))
+        assert values.keys() == metric.better.keys()
+        alone = self.evidence(*(_row(clips, 2) for clips in (real, fake)))
+        for name, of_pair in metric.values(alone).items():
+            assert values[name].shape == (4,)
+            assert float(of_pair) == pytest.approx(float(values[name][2]), rel=1e-5), name
 
     def test_determinism(self, subject: Subject) -> None:
         """The same evidence is the same number, whatever was drawn before; no draw is taken."""
@@ -173,6 +193,14 @@ class MetricSuite(Suite):
             assert "finite" in message, message
         else:
             raise AssertionError(f"not refused: {dict(numbers)}")
+
+
+def _row(clips: ClipSet, row: int) -> ClipSet:
+    """Return one of some clips, with its features."""
+    assert clips.features is not None
+    assert clips.frame_features is not None
+    one = slice(row, row + 1)
+    return ClipSet(clips.video[one], clips.features[one], clips.frame_features[one])
 
 
 class Constant(Generator):

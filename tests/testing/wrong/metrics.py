@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from vidgan_core.errors import UsageError
-from vidgan_core.interfaces import Better, Evidence, Metric
+from vidgan_core.interfaces import Better, Evidence, Metric, PairedMetric
 
 
 class RightMetric(Metric):
@@ -87,6 +88,16 @@ class Trusting(RightMetric):
         return {"shift": float((sides[0].mean(0) - sides[1].mean(0)).norm())}
 
 
+class Relative(PairedMetric):
+    """Its value of a pair depends on the other pairs."""
+
+    better: ClassVar[Mapping[str, Better]] = {"error": "lower"}
+
+    def values(self, evidence: Evidence) -> Mapping[str, Tensor]:
+        error = (evidence.real.video.double() - evidence.fake.video).abs().flatten(1).mean(1)
+        return {"error": error - error.min() / 2}
+
+
 METRICS = {
     Babbling: "declared",
     Sure: "numbers",
@@ -98,4 +109,5 @@ METRICS = {
     Tampering: "no_side_effects",
     Needy: "least",
     Trusting: "nan",
+    Relative: "values",
 }
