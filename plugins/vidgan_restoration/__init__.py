@@ -33,6 +33,13 @@ def vidgan_components() -> Iterator[Component]:
         usual=_RECIPE | {"term": {"pixel": {"weight": 1.0}, "warp": {"weight": 0.1}}},
     )
     yield Component(
+        "generator",
+        "fastdvd",
+        "vidgan_restoration.fastdvd:FastDVDGenerator",
+        "removes noise, with five frames and two U-Nets (Tassano et al. 2020)",
+        usual=_RECIPE | {"task": {"name": "denoise"}, "term": {"pixel": {"weight": 1.0}}},
+    )
+    yield Component(
         "discriminator",
         "patch3d",
         "vidgan_restoration.patch3d:PatchDiscriminator",
