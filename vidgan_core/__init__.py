@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from vidgan_core.interfaces import Callback
     from vidgan_core.plugins.component import Component
     from vidgan_core.plugins.hookspecs import hookimpl
+    from vidgan_core.plugins.kinds import Kind
     from vidgan_core.training.run import Run
 
-__all__ = ["Component", "__version__", "hookimpl", "load", "train"]
+__all__ = ["Component", "__version__", "create", "hookimpl", "load", "train"]
 
 
 def load(run: str | Path, *, step: int | None = None, device: str = "auto") -> Sampler:
@@ -31,6 +32,17 @@ def load(run: str | Path, *, step: int | None = None, device: str = "auto") -> S
     from vidgan_core.inference.sampler import Sampler
 
     return Sampler.load(run, step=step, device=device)
+
+
+def create(kind: Kind, name: str, *arguments: Any, **options: Any) -> Any:
+    """Make a component of any installed plugin, by its name: `create("features", "lite0", spec)`.
+
+    So a plugin uses another one's without importing it. Raises `vidgan_core.errors.VidganError`
+    where there is no such component, or where it can't be made.
+    """
+    from vidgan_core.plugins.registry import Registry
+
+    return Registry.discover().create(kind, name, *arguments, options=options)
 
 
 def train(

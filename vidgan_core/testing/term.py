@@ -24,6 +24,7 @@ from vidgan_core.interfaces import (
 )
 from vidgan_core.plugins.kinds import Kind
 from vidgan_core.rng import keyed
+from vidgan_core.testing.network import drawn_values, sample_fields, shaken
 from vidgan_core.testing.suite import Subject, Suite, players, registry, subject_of
 
 CLIPS = 3
@@ -83,14 +84,15 @@ class TermSuite(Suite):
             real = torch.rand(CLIPS, *SPEC.shape) * 2 - 1
             noise = generator.noise(CLIPS, keyed(0, "conformance"))
             fields = generator.spec.condition
-            condition = {f.name: torch.randint(CLASSES, (CLIPS,)) for f in fields}
-            fake = generator(noise, condition)
+            batch = {f.name: values(f) for f in fields}
+            condition = discriminator.condition_from(batch)
+            fake = generator(noise, batch)
             if reads_clips(term.player):
                 fake = Fake(fake.video.detach(), {n: e.detach() for n, e in fake.extras.items()})
             return StepContext(
                 generator=generator,
                 discriminator=discriminator,
-                batch={"video": real, **condition},
+                batch={"video": real, **batch},
                 condition=condition,
                 noise=noise,
                 fake=fake,
@@ -103,7 +105,10 @@ class TermSuite(Suite):
         if not term.needs:
             return PlainGenerator(SPEC), PlainDiscriminator(SPEC)
         wanted = {n.removeprefix(CONDITION) for n in term.needs if n.startswith(CONDITION)}
-        spec = replace(SPEC, condition=tuple(Field(name, classes=CLASSES) for name in wanted))
+        kinds = [field for field in sample_fields(SPEC) if field.kind in wanted]
+        names = wanted - {field.kind for field in kinds}
+        spec = replace(SPEC, condition=tuple(Field(name, classes=CLASSES) for name in names))
+        wider = replace(spec, condition=(*spec.condition, *kinds))
         for generator, discriminator in product(
             self.registered("generator"), self.registered("discriminator")
         ):
@@ -111,8 +116,9 @@ class TermSuite(Suite):
             given |= {f"discriminator.{what}" for what in discriminator.load().gives}
             taken = generator.load().takes & discriminator.load().takes
             given |= {f"{CONDITION}{field}" for field in taken}
+            given |= {f"{CONDITION}{f.kind}" for f in kinds if f.kind in generator.load().takes}
             if term.needs <= given:
-                return self.make(generator, spec), self.make(discriminator, spec)
+                return shaken(self.make(generator, wider)), self.make(discriminator, spec)
         pytest.skip(f"no installed network gives {', '.join(sorted(term.needs))}")
 
     def registered(self, kind: Kind) -> list[Subject]:
@@ -202,6 +208,13 @@ class TermSuite(Suite):
             pytest.skip("its test class gives no value by hand")
         assert value is not None
         torch.testing.assert_close(value.mean(), expected)
+
+
+def values(field: Field) -> Tensor:
+    """Return a field's values for all clips."""
+    if field.kind == "label":
+        return torch.randint(CLASSES, (CLIPS,))
+    return drawn_values(field, CLIPS)
 
 
 def reads_clips(player: str) -> bool:

@@ -183,6 +183,39 @@ class Promising(RightGenerator):
     gives = frozenset({"mask"})
 
 
+class FixedLength(Generator):
+    """Makes a clip of the clip that it follows, by one layer, but always of one length."""
+
+    takes = frozenset({"clip"})
+    follows = True
+
+    def __init__(self, spec: DataSpec, *, width: Width = 16) -> None:
+        super().__init__(spec)
+        if spec.condition[0].shape != spec.shape:
+            raise ShapeError("the clip must be as large as the video, 1 time")
+        self.layer = nn.Conv3d(spec.channels, spec.channels, 3, padding=1)
+
+    def noise(self, n: int, rng: torch.Generator, *, frames: int | None = None) -> Tensors:
+        return {}
+
+    def forward(self, noise: Tensors, condition: Tensors, *, frames: int | None = None) -> Fake:
+        made = self.layer(condition[self.spec.condition[0].name]).tanh()
+        return Fake(self.cut(made))
+
+    def cut(self, made: Tensor) -> Tensor:
+        return made[:, :, : self.spec.frames]
+
+
+class FarSighted(FixedLength):
+    """Depends on a frame more than it says."""
+
+    frames_reach = 0
+    pixels_reach = 1
+
+    def cut(self, made: Tensor) -> Tensor:
+        return made
+
+
 GENERATORS: dict[type, str] = {
     Misshapen: "shape",
     Blunt: "refusal",
@@ -203,4 +236,6 @@ GENERATORS: dict[type, str] = {
     DeafToLength: "length",
     OutOfTime: "time",
     Promising: "gives",
+    FixedLength: "follows",
+    FarSighted: "reach",
 }
