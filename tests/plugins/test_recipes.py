@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from vidgan_core.errors import ComponentError
 from vidgan_core.interfaces import DataSpec
 from vidgan_core.plugins.recipes import Recipe, find_recipe, recipes
 from vidgan_core.plugins.registry import Registry
+from vidgan_core.training.inputs import build_task
 from vidgan_core.training.parts import build_game
 from vidgan_core.training.run import Run
 
@@ -36,19 +38,35 @@ def resolved(recipe: Recipe, *settings: str) -> RunConfig:
     return resolve(layers, REGISTRY)
 
 
+def spec_of(config: RunConfig) -> DataSpec:
+    """The clip of a configuration, with what its task adds."""
+    task = build_task(config, REGISTRY)
+    return replace(task.spec, condition=task.fields)
+
+
 def test_there_is_one_for_each_architecture_and_data_set() -> None:
-    names = {f"{generator}-{data}" for generator in REGISTRY.names("generator") for data in DATA}
-    assert {recipe.name for recipe in RECIPES} == names
+    drawing = [n for n in REGISTRY.names("generator") if not REGISTRY.load("generator", n).follows]
+    names = {f"{generator}-{data}" for generator in drawing for data in DATA}
+    used = {recipe.name: resolved(recipe).generator.name for recipe in RECIPES}
+    assert {name for name, generator in used.items() if generator in drawing} == names
+
+
+def test_there_is_one_for_each_restoration_task() -> None:
+    tasks = {resolved(recipe).task.name for recipe in RECIPES}
+    assert tasks >= {"superresolution", "denoise", "deblock"}
 
 
 @EACH
 def test_a_recipe_is_what_it_is_called_and_trains(recipe: Recipe) -> None:
     config = resolved(recipe)
-    assert recipe.name == f"{config.generator.name}-{config.data.name}"
+    generation = not REGISTRY.load("generator", config.generator.name).follows
+    what = config.generator.name if generation else config.task.name
+    assert recipe.name.startswith(f"{what}-")
+    assert recipe.name.endswith(f"-{config.data.name}")
     assert recipe.summary
-    assert config.steps >= 2000
+    assert config.steps >= (2000 if generation else 1000)
     with torch.device("meta"):  # its networks can do its clips
-        build_game(config, REGISTRY, DataSpec(3, config.data.frames, *config.data.height_width))
+        build_game(config, REGISTRY, spec_of(config))
     narrow = [
         f"{kind}.{option}={value}"
         for kind in ("generator", "discriminator")
