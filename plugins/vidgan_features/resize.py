@@ -1,4 +1,4 @@
-"""Bilinear resizing on the sampling grids of the two ways in which FVD is computed."""
+"""Bilinear resizing on the sampling grid of FVD's reference code or of its ports."""
 
 from __future__ import annotations
 
