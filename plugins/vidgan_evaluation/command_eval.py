@@ -16,6 +16,7 @@ from vidgan_core.cli.shared import (
     print_table,
     settings,
 )
+from vidgan_evaluation.protocols import protocols
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,6 +64,11 @@ if TYPE_CHECKING:
     help="fast, full, none, or names separated by commas.",
 )
 @click.option("--features", metavar="NAMES", default="", help="Separated by commas (default: all).")
+@click.option(
+    "--protocol",
+    type=click.Choice(list(protocols())),
+    help="Measure as a paper does; decides -n, --split, --metrics and --features.",
+)
 @click.option("--data", metavar="PATH", help="Where the real clips of RUN are on this machine.")
 @settings
 @click.option(
@@ -99,6 +105,8 @@ def command(
 
     if (against and sanity) or (out and not sanity):
         raise UsageError("--against is for two folders, --sanity for a data set, -o for --sanity")
+    if options["protocol"]:
+        _check_protocol(options, against or sanity)
     if out:
         _check_chart(out)
     registry = discover(no_plugins)
@@ -117,6 +125,15 @@ def command(
     elif sanity and not interruption():
         return _report(check, out, options["as_json"])
     return interruption.code
+
+
+def _check_protocol(options: dict[str, Any], other: object) -> None:
+    """Refuse what a published protocol decides, and what is measured otherwise."""
+    from vidgan_core.errors import UsageError
+
+    own = ("count", "split", "features")
+    if other or any(options[name] for name in own) or options["metrics"] != "fast":
+        raise UsageError("--protocol is for a run, without -n, --split, --metrics and --features")
 
 
 def _check_chart(out: Path) -> None:
@@ -170,7 +187,10 @@ def _evaluations(
     if against:
         yield evaluate_folders(Path(target), against, settings, registry, request)
         return
-    evaluations = evaluate_run(Path(target), options["checkpoints"], settings, registry, request)
+    published = protocols()[options["protocol"]] if options["protocol"] else None
+    evaluations = evaluate_run(
+        Path(target), options["checkpoints"], settings, registry, request, published
+    )
     for evaluation, file in evaluations:
         if file:
             _say(f"step {evaluation.step}: {evaluation.seconds:.1f} s, kept in {file}")

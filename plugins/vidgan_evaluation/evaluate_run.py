@@ -26,6 +26,8 @@ from vidgan_evaluation.clip_source import fake
 from vidgan_evaluation.evaluator import Evaluator, Step
 from vidgan_evaluation.options import Request
 from vidgan_evaluation.prepare import prepare
+from vidgan_evaluation.prepare_published import prepare_published
+from vidgan_evaluation.protocols import Published
 from vidgan_evaluation.results_store import Evaluation
 
 FREE = ("data", "metric", "features")  # tables that an evaluation may set
@@ -37,13 +39,16 @@ def evaluate_run(
     settings: Sequence[str],
     registry: Registry,
     request: Request,
+    published: Published | None = None,
 ) -> Iterator[tuple[Evaluation, Path | None]]:
     """Yield the evaluation of each checkpoint and the file that holds it.
 
     `checkpoints`: newest, best, all, or steps between commas. A checkpoint outside of a run's
-    folder is evaluated and not stored.
+    folder is evaluated and not stored. A `published` protocol decides what is measured.
     """
     prepared: tuple[Evaluator, int] | None = None
+    if published:
+        settings = (*settings, *published.settings)
     for find in _checkpoints(path, checkpoints):
         saved = find()
         generator, config = load_ready(saved, registry, request.device)
@@ -51,7 +56,8 @@ def evaluate_run(
             config = with_settings(config, settings, registry, FREE)
             named = {setting.partition("=")[0].strip() for setting in settings}
             check_vouched(_folder_of(saved.path), config, named)
-            prepared = prepare(config, registry, generator.spec, request)
+            of = (config, registry, generator.spec, request)
+            prepared = prepare_published(*of, published) if published else prepare(*of)
         evaluator, n = prepared
         what = f"step {saved.state['step']}'s"
         clips = fake(generator, n, request.seed, what, evaluator.reference)

@@ -31,6 +31,7 @@ class RealClips:
     Without the other half there is no floor, without `level` none of training clips. `train` are
     searched for copies; `searched` is their share of the training split. `answers` are other
     answers to the conditions of the reference, by name; `held_out` says how those were held out.
+    `stated` is what a protocol says besides, such as the published one that it is.
     """
 
     data: str
@@ -42,6 +43,7 @@ class RealClips:
     searched: str = "all"
     answers: Mapping[str, Clips] = field(default_factory=dict)
     held_out: str = ""
+    stated: Mapping[str, object] = field(default_factory=dict)
 
 
 class Evaluator:
@@ -210,7 +212,7 @@ class Evaluator:
 
     def _changed(self, run: MetricRun) -> Mapping[str, object]:
         """Return what a protocol says of options, conventions, clips and the machine."""
-        changed = {**run.changed, **run.metric.conventions}
+        changed = {**run.changed, **run.metric.conventions, **self._real.stated}
         if "pairs" in run.metric.needs and self._real.held_out:
             changed["held-out"] = self._real.held_out
         if "train" in run.metric.needs:

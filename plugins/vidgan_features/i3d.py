@@ -11,20 +11,22 @@ import safetensors.torch
 import torch
 from annotated_types import doc
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, max_pool3d, relu
+from torch.nn.functional import max_pool3d, relu
 
 from vidgan_core.data.cache import digest, file_digest
 from vidgan_core.errors import CheckpointError, ShapeError, UsageError, printable
 from vidgan_core.interfaces import DataSpec, Degradation, Features
 from vidgan_core.runs.safetensors_io import check_memory, open_regular, read_header
 from vidgan_features.padding import same_pad
+from vidgan_features.resize import Grid, resize
 
 CLASSES = 400  # of Kinetics
 SIDE = 224
 FEWEST = 9  # frames: the last pooling averages two steps of eight frames
 WANTED = (
     "I3D's Kinetics-400 weights (RGB, 12.7 M parameters) as a .safetensors file, its tensors named "
-    "as in the PyTorch port, such as Conv3d_1a_7x7.conv3d.weight and logits.conv3d.bias"
+    "as in the PyTorch port, such as Conv3d_1a_7x7.conv3d.weight and logits.conv3d.bias: "
+    "`vidgan convert-i3d` writes it"
 )
 # Carreira & Zisserman 2017, figure 3: what each Inception module's branches give.
 MIXED = {
@@ -44,8 +46,9 @@ Triple = tuple[int, int, int]
 class I3D(Features):
     """(B, C, T, H, W) -> (B, 400): the logits, averaged over time, as FVD takes them.
 
-    Frames are resized to 224x224, bilinearly and without a filter, as Unterthiner et al. 2018 do.
-    Raises UsageError without the weights or with others, ShapeError for clips that are too short.
+    Frames are resized to 224x224, bilinearly and without a filter, on the grid of the reference
+    code of Unterthiner et al. 2018 or on that of its ports to PyTorch (see `resize`). Raises
+    UsageError without the weights or with others, ShapeError for clips that are too short.
     """
 
     sensitive_to: ClassVar[frozenset[Degradation]] = frozenset(
@@ -57,18 +60,22 @@ class I3D(Features):
         spec: DataSpec,
         *,
         weights: Annotated[str, doc("Kinetics-400 weights, a .safetensors file")] = "",
+        resize: Annotated[Grid, doc("sampling grid: the reference's, or that of its ports")] = (
+            "tensorflow"
+        ),
     ) -> None:
         super().__init__(spec)
         if spec.frames < FEWEST:
             raise ShapeError(f"can't look at {spec}: frames must be at least {FEWEST}")
         self.network = InceptionI3D()
         load_weights(self.network, weights)
-        self._fingerprint = digest("i3d", 1, file_digest(Path(weights)))
+        self.grid: Grid = resize
+        self._fingerprint = digest("i3d", 2, file_digest(Path(weights)), resize)
         self.eval().requires_grad_(False)
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the weights' file."""
+        """A hash of the weights' file and of the grid."""
         return self._fingerprint
 
     @torch.no_grad()
@@ -76,7 +83,7 @@ class I3D(Features):
         """Map clips in [-1, 1] to vectors."""
         clips, channels, frames = video.shape[:3]
         images = video.transpose(1, 2).flatten(0, 1)  # (B, C, T, H, W) -> (B*T, C, H, W)
-        images = interpolate(images, (SIDE, SIDE), mode="bilinear")
+        images = resize(images, SIDE, self.grid)
         images = images[:, :3] if channels >= 3 else images[:, :1].expand(-1, 3, -1, -1)
         clip = images.view(clips, frames, *images.shape[1:]).transpose(1, 2)
         logits: Tensor = self.network(clip)
@@ -165,6 +172,11 @@ def load_weights(network: nn.Module, path: str) -> None:
             f"i3d needs {WANTED}", hint="set features.i3d.weights or metric.fvd.weights"
         )
     tensors = read_weights(Path(path))
+    network.load_state_dict(chosen(network, tensors, path), strict=False)
+
+
+def chosen(network: nn.Module, tensors: Mapping[str, Tensor], path: str) -> dict[str, Tensor]:
+    """Return those of a file's tensors that the network has. UsageError where one does not fit."""
     # Old files lack these counters, which only training reads.
     known = {n: t for n, t in network.state_dict().items() if not n.endswith("num_batches_tracked")}
     wrong = [n for n, t in known.items() if n not in tensors or tensors[n].shape != t.shape]
@@ -173,7 +185,7 @@ def load_weights(network: nn.Module, path: str) -> None:
             f"{printable(path)}: {len(wrong)} of {len(known)} tensors are missing or of another "
             f"shape, the first being {wrong[0]}; wanted are {WANTED}"
         )
-    network.load_state_dict({n: tensors[n] for n in known}, strict=False)
+    return {name: tensors[name] for name in known}
 
 
 def read_weights(path: Path) -> Mapping[str, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import torch
 from annotated_types import doc
@@ -48,13 +48,17 @@ class FrechetVideoDistance(FrechetDistance):
         self,
         *,
         weights: Annotated[str, doc("I3D's Kinetics-400 weights, a .safetensors file")] = "",
+        resize: Annotated[
+            Literal["tensorflow", "pytorch"],
+            doc("sampling grid: the reference's, or that of its ports"),
+        ] = "tensorflow",
     ) -> None:
-        self.weights = weights
+        self.weights, self.resize = weights, resize
 
     @property
     def features(self) -> Mapping[str, Mapping[str, Any]]:
-        """Return I3D with the weights."""
-        return {"i3d": {"weights": self.weights}}
+        """Return I3D with the weights and the grid."""
+        return {"i3d": {"weights": self.weights, "resize": self.resize}}
 
     def measure(self, evidence: Evidence) -> Mapping[str, float]:
         """Return the distance."""

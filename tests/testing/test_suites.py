@@ -11,11 +11,11 @@ from suite_checks import checks, failing
 from wrong.augments import AUGMENTS, RightAugment
 from wrong.callbacks import CALLBACKS, RightCallback
 from wrong.datasets import DATASETS, RightDataset
-from wrong.discriminators import DISCRIMINATORS, RightDiscriminator
+from wrong.discriminators import ALSO_RIGHT, DISCRIMINATORS, Empty, RightDiscriminator
 from wrong.features import FEATURES, RightFeatures
 from wrong.games import GAMES, RightGame
 from wrong.generators import GENERATORS, RightGenerator
-from wrong.losses import LOSSES, Losses, RightLoss
+from wrong.losses import LOSSES, DualContrastive, Losses, RightLoss
 from wrong.metrics import METRICS, RightMetric
 from wrong.optimizers import OPTIMIZERS, RightOptimizer
 from wrong.task_with_torch import WithTorch
@@ -75,6 +75,16 @@ def test_exactly_the_check_of_the_broken_property_fails(
     suite: Suite, component: type, check: str | None
 ) -> None:
     assert failing(suite, component) == ([check] if check else [])
+
+
+@pytest.mark.parametrize("component", [*ALSO_RIGHT, DualContrastive], ids=lambda c: c.__name__)
+def test_what_compares_clips_draws_or_gives_no_scores_is_right_too(component: type) -> None:
+    suite = LossSuite() if component is DualContrastive else DiscriminatorSuite()
+    assert failing(suite, component) == []
+
+
+def test_a_discriminator_that_gives_nothing_fails() -> None:
+    assert "shape" in failing(DiscriminatorSuite(), Empty)
 
 
 def test_every_kind_has_a_suite_and_wrong_components() -> None:

@@ -187,6 +187,15 @@ def test_what_is_right_trains(install: Callable[..., None], vidgan: Command) -> 
     assert result.code == 0, result.err
 
 
+def test_an_encoder_is_no_critic(install: Callable[..., None], vidgan: Command) -> None:
+    code = changed("discriminator", "verdict", "scores", 'Verdict((), extras={"code": scores})')
+    gives = "(DiscriminatorBase):\n    gives = frozenset({'code'})"
+    install("odd", MANIFEST, code.replace("(DiscriminatorBase):", gives))
+    result = vidgan(*used("discriminator"))
+    assert result.code == 2
+    assert "the discriminator of this game gives no scores" in result.err
+
+
 def test_a_critic_that_is_first_run_late_is_checked_then(
     install: Callable[..., None], vidgan: Command
 ) -> None:

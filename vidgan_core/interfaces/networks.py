@@ -207,7 +207,12 @@ class StreamingGenerator(Generator):
 
 
 class Discriminator(Network, ABC):
-    """Video and condition to scores. No sigmoid: what a score means belongs to the loss."""
+    """Video and condition to scores. No sigmoid: what a score means belongs to the loss.
+
+    An encoder, an extra network of a game, returns no scores but what it `gives`.
+    """
+
+    compares: bool = False  # do a clip's scores depend on its batch, as by minibatch statistics?
 
     @abstractmethod
     def forward(self, video: Tensor, condition: Tensors) -> Verdict:

@@ -18,9 +18,11 @@ class Loss(ABC):
     """The adversarial objective on the scores of one critic; the game sums over critics.
 
     Both methods return a scalar to be minimised, the mean over batch and patches, and change
-    nothing: stepping, zeroing and freezing are the trainer's.
+    nothing: stepping, zeroing and freezing are the trainer's. A contrastive loss, which `compares`
+    a score with all of its batch, is another one for each size of the batch, or of its shards.
     """
 
+    compares: ClassVar[bool] = False
     needs_real: ClassVar[bool] = False  # does the generator's loss read the real scores?
     # The score of a clip that is as likely real as fake; None: scores only mean something compared.
     boundary: ClassVar[float | None] = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -18,35 +19,60 @@ FEW = 3  # frames that a discriminator is shown where it takes their times
 
 
 class DiscriminatorSuite(NetworkSuite):
-    """Checks of a discriminator; see `NetworkSuite` for the clip shapes that are tried."""
+    """Checks of a discriminator; see `NetworkSuite` for the clip shapes that are tried.
+
+    An encoder, an extra network of a game that gives no scores, is checked by what it `gives`.
+    """
 
     kind: ClassVar[Kind] = "discriminator"
+    may_draw: ClassVar[bool] = True  # such as the frames that it looks at
 
     def inputs(self, network: Network, clips: int = CLIPS) -> Tensors:
         """Return clips."""
         return {"video": torch.randn(clips, *network.spec.shape, generator=noise_rng())}
 
     def outputs(self, network: Network, inputs: Tensors, condition: Tensors) -> Tensor:
-        """Return all critics' scores, (B, number of scores a clip)."""
-        assert isinstance(network, Discriminator)
+        """Return all that is given of each clip, (B, number of scores a clip)."""
         clips = len(inputs["video"])
-        scores = network(inputs["video"], condition).scores
-        return torch.cat([s.reshape(clips, -1) for s in scores], dim=1)
+        given = self.given(network, inputs["video"], condition)
+        return torch.cat([each.reshape(clips, -1) for each in given], dim=1)
+
+    def given(self, network: Network, video: Tensor, condition: Tensors) -> Sequence[Tensor]:
+        """Return the scores of all critics, or without a critic what else the network gives."""
+        assert isinstance(network, Discriminator)
+        verdict = network(video, condition)
+        assert isinstance(verdict.scores, tuple)
+        return verdict.scores or (*verdict.features, *verdict.extras.values())
 
     def check_shape(self, network: Network) -> None:
         """Each critic has at least one finite score a clip."""
-        assert isinstance(network, Discriminator)
-        scores = network(self.inputs(network)["video"], {}).scores
-        assert isinstance(scores, tuple)
-        assert scores, "there is no critic"
-        for each in scores:
+        given = self.given(network, self.inputs(network)["video"], {})
+        assert given, "there is no critic, and nothing else is given"
+        for each in given:
             assert each.shape[0] == CLIPS
             assert each.numel()
             assert each.isfinite().all()
 
+    def test_any_batch(self, subject: Subject) -> None:
+        """In eval mode a clip's scores are its own; where it `compares`, whatever the order."""
+        network = self.network(subject).eval()
+        assert isinstance(network, Discriminator)
+        inputs = self.inputs(network)
+        if self.draws(network, inputs):
+            pytest.skip("it draws in eval mode")
+        if not network.compares:
+            super().test_any_batch(subject)
+            return
+        turned = {name: tensor.roll(1, 0) for name, tensor in inputs.items()}
+        expected = self.run(network, inputs).roll(1, 0)
+        torch.testing.assert_close(self.run(network, turned), expected, rtol=1e-4, atol=1e-5)
+
     def test_unbounded(self, subject: Subject) -> None:
         """There is no sigmoid at the end: greater weights make greater scores."""
         network = self.network(subject).eval().double()
+        assert isinstance(network, Discriminator)
+        if not network(self.inputs(network)["video"].double(), {}).scores:
+            pytest.skip("gives no scores")
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter.mul_(100)
@@ -89,11 +115,11 @@ class DiscriminatorSuite(NetworkSuite):
         assert isinstance(network, Discriminator)
         video = self.inputs(network)["video"]
         times = torch.arange(float(FEW)).expand(CLIPS, -1)
-        near = network(video, {"time": times}).scores
-        again = network(video, {"time": times}).scores
+        near = self.given(network, video, {"time": times})
+        again = self.given(network, video, {"time": times})
         assert all(score.shape[0] == CLIPS and score.isfinite().all() for score in near)
         assert all(map(torch.equal, near, again)), "the frames that it was given are not all it saw"
-        apart = network(video, {"time": 2 * times}).scores
+        apart = self.given(network, video, {"time": 2 * times})
         assert not all(map(torch.equal, near, apart)), "the times make no difference"
 
     def test_gives(self, subject: Subject) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import pytest
 import torch
@@ -42,7 +42,14 @@ class LossSuite(Suite):
             assert value.dtype == REAL.dtype
 
     def test_mean(self, subject: Subject) -> None:
-        """They are means: every score twice makes no difference."""
+        """They are means: every score twice makes no difference.
+
+        A loss that `compares` scores within the batch does not depend on the clips' order.
+        """
+        if cast(Loss, self.make(subject)).compares:
+            turned = self.totals(subject, REAL.flip(0), FAKE.flip(0))
+            torch.testing.assert_close(turned, self.totals(subject, REAL, FAKE))
+            return
         twice = self.totals(subject, torch.cat([REAL, REAL]), torch.cat([FAKE, FAKE]))
         torch.testing.assert_close(twice, self.totals(subject, REAL, FAKE))
 

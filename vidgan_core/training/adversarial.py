@@ -170,7 +170,12 @@ def _lacking(term: str, missing: str) -> str:
 
 
 def total(values: Sequence[Tensor]) -> Tensor:
-    """Add scalars up; a single one, of the only score head, is spared two kernels."""
+    """Add scalars up; a single one, of the only score head, is spared two kernels.
+
+    Raises UsageError where there is none: a network without score heads is no critic.
+    """
+    if not values:
+        raise UsageError("the discriminator of this game gives no scores: choose one that does")
     return values[0] if len(values) == 1 else torch.stack(tuple(values)).sum()
 
 

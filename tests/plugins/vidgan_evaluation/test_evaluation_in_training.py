@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import measures
 import pytest
@@ -51,13 +52,47 @@ def test_a_run_with_evaluation_is_the_run_without_it(vidgan: Command) -> None:
     assert list(values("with")) == [1, 2, 3, 4]
 
 
-def test_numbers_in_training_are_those_of_the_command(vidgan: Command) -> None:
-    assert vidgan(*RUN, *EVAL, "--steps", 2, "--out", "out").code == 0
+def numbers(evaluations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All that is stored of the numbers of one step, but for the time that they took."""
+    (evaluation,) = evaluations
+    return [{**number, "seconds": 0} for number in evaluation["numbers"]]
+
+
+@pytest.mark.parametrize("name", ["conv3d", "vgan", "tgan", "twostream", "dvdgan", "continuous"])
+def test_numbers_in_training_are_those_of_the_command(name: str, vidgan: Command) -> None:
+    network = ("--gen", name, "--set", "generator.width=4", "--seed", 3)
+    assert vidgan(*RUN, *network, *EVAL, "--steps", 2, "--out", "out").code == 0
+    file = Path("out/eval/step-00000002.json")
+    before = json.loads(file.read_text())
+    options = ("--metrics", "gap", "--features", "colours", "-n", 10, "--seed", 3, "--json")
+    assert numbers(json.loads(vidgan("eval", "out", *options).out)) == numbers([before])
+    assert numbers([json.loads(file.read_text())]) == numbers([before])
+
+
+ACCELERATOR = """
+from dataclasses import replace
+from vidgan_core import hookimpl
+from vidgan_core.interfaces import Generator
+
+@hookimpl
+def vidgan_prepare_module(module):
+    if isinstance(module, Generator):
+        module.register_forward_hook(lambda m, i, fake: replace(fake, video=fake.video / 2 - 0.5))
+"""
+
+
+def test_what_is_measured_is_the_network_with_the_layers_that_users_run(
+    vidgan: Command, install: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("accelerator", ACCELERATOR)
+    assert vidgan(*RUN, *EVAL, "--steps", 1, "--out", "out").code == 0
     before = values("out")
-    options = ("--metrics", "gap", "--features", "colours", "-n", 10, "--json")
-    (found,) = json.loads(vidgan("eval", "out", *options).out)
-    assert found["numbers"][0]["value"] == before[2]
+    options = ("--metrics", "gap", "--features", "colours", "-n", 10)
+    assert vidgan("eval", "out", *options).code == 0
     assert values("out") == before
+    monkeypatch.setenv("VIDGAN_PLUGINS", "stranger-meter")
+    assert vidgan("eval", "out", *options).code == 0
+    assert values("out") != before
 
 
 def test_the_best_checkpoint_is_kept_next_to_the_newest(vidgan: Command) -> None:

@@ -1,4 +1,4 @@
-"""Features against independent ones: ImageNet's classes, scikit-video's block matching, I3D."""
+"""Features against independent ones: ImageNet's classes, scikit-video's block matching."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import torch
 from conftest import REGISTRY
-from safetensors.torch import save, save_file
 from torch import Tensor, nn
 from vidgan_metrics.skvideo_compat import load
 
-from vidgan_core.errors import ComponentError, ShapeError, UsageError
+from vidgan_core.errors import ComponentError, ShapeError
 from vidgan_core.interfaces import DataSpec, Features
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -94,118 +93,6 @@ def test_too_few_frames_are_refused() -> None:
         features("motion", DataSpec(frames=2))
     with pytest.raises(ShapeError, match="frames must be at least 9"):
         features("i3d", DataSpec(frames=8))
-
-
-def published(scale: float = 1.0) -> dict[str, Tensor]:
-    """Tensors named and shaped as in the file that is widely used, written out by hand."""
-
-    def unit(name: str, into: int, out: int, *kernel: int) -> dict[str, Tensor]:
-        spread = scale * (2 / (into * int(np.prod(kernel)))) ** 0.5
-        norm = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
-        return {
-            f"{name}.conv3d.weight": torch.randn(out, into, *kernel) * spread,
-            **{f"{name}.bn.{key}": torch.full((out,), value) for key, value in norm.items()},
-        }
-
-    found = unit("Conv3d_1a_7x7", 3, 64, 7, 7, 7) | unit("Conv3d_2b_1x1", 64, 64, 1, 1, 1)
-    found |= unit("Conv3d_2c_3x3", 64, 192, 3, 3, 3)
-    into = 192
-    for name, *branches in (
-        ("3b", 64, 96, 128, 16, 32, 32), ("3c", 128, 128, 192, 32, 96, 64),
-        ("4b", 192, 96, 208, 16, 48, 64), ("4c", 160, 112, 224, 24, 64, 64),
-        ("4d", 128, 128, 256, 24, 64, 64), ("4e", 112, 144, 288, 32, 64, 64),
-        ("4f", 256, 160, 320, 32, 128, 128), ("5b", 256, 160, 320, 32, 128, 128),
-        ("5c", 384, 192, 384, 48, 128, 128),
-    ):  # fmt: skip
-        a, b, c, d, e, f = branches
-        for part, *shape in (("b0", into, a), ("b1a", into, b), ("b2a", into, d), ("b3b", into, f)):
-            found |= unit(f"Mixed_{name}.{part}", *shape, 1, 1, 1)
-        found |= unit(f"Mixed_{name}.b1b", b, c, 3, 3, 3) | unit(f"Mixed_{name}.b2b", d, e, 3, 3, 3)
-        into = a + c + e + f
-    found["logits.conv3d.weight"] = torch.randn(400, 1024, 1, 1, 1) / 32
-    found["logits.conv3d.bias"] = torch.randn(400)
-    return found
-
-
-def by_hand(video: Tensor, tensors: dict[str, Tensor]) -> Tensor:
-    """I3D from the names of its layers, in the order of the paper's figure 3."""
-    from torch.nn.functional import avg_pool3d, conv3d, interpolate, max_pool3d, relu
-    from vidgan_features.padding import same_pad
-
-    def unit(name: str, maps: Tensor, stride: int = 1) -> Tensor:
-        kernel = tensors[f"{name}.conv3d.weight"]
-        steps = (stride,) * 3
-        maps = conv3d(same_pad(maps, kernel.shape[2:], steps), kernel, stride=stride)
-        return relu(maps / (1 + 0.001) ** 0.5)  # BatchNorm of mean 0 and variance 1
-
-    def pool(maps: Tensor, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> Tensor:
-        return max_pool3d(same_pad(maps, kernel, stride), kernel, stride)
-
-    def mixed(name: str, maps: Tensor) -> Tensor:
-        b1, b2 = (unit(f"{name}.{b}b", unit(f"{name}.{b}a", maps)) for b in ("b1", "b2"))
-        b3 = unit(f"{name}.b3b", pool(maps, (3, 3, 3), (1, 1, 1)))
-        return torch.cat([unit(f"{name}.b0", maps), b1, b2, b3], 1)
-
-    frames = video.shape[2]
-    large = interpolate(video.transpose(1, 2)[0], (224, 224), mode="bilinear")
-    maps = unit("Conv3d_1a_7x7", large.transpose(0, 1)[None], 2)
-    maps = unit("Conv3d_2b_1x1", pool(maps, (1, 3, 3), (1, 2, 2)))
-    maps = pool(unit("Conv3d_2c_3x3", maps), (1, 3, 3), (1, 2, 2))
-    maps = pool(mixed("Mixed_3c", mixed("Mixed_3b", maps)), (3, 3, 3), (2, 2, 2))
-    for letter in "bcdef":
-        maps = mixed(f"Mixed_4{letter}", maps)
-    maps = mixed("Mixed_5c", mixed("Mixed_5b", pool(maps, (2, 2, 2), (2, 2, 2))))
-    assert maps.shape == (1, 1024, -(-frames // 8), 7, 7)
-    weight, bias = tensors["logits.conv3d.weight"], tensors["logits.conv3d.bias"]
-    return conv3d(avg_pool3d(maps, (2, 7, 7), 1), weight, bias).mean((2, 3, 4))
-
-
-def test_published_weights_load_by_name_and_matter(tmp_path: Path) -> None:
-    tensors = published()
-    parameters = sum(t.numel() for name, t in tensors.items() if "running" not in name)
-    assert parameters == 12_697_264  # 12.7 M
-    save_file(tensors, tmp_path / "i3d.safetensors")
-    spec = DataSpec(frames=9, height=32, width=32)
-    made = features("i3d", spec, weights=str(tmp_path / "i3d.safetensors"))
-    assert sum(p.numel() for p in made.network.parameters()) == parameters
-    clips = torch.rand(2, *spec.shape) * 2 - 1
-    vectors = made(clips)
-    assert vectors.shape == (2, 400)
-    torch.testing.assert_close(vectors[:1], by_hand(clips[:1], tensors), rtol=1e-3, atol=1e-3)
-    assert not torch.equal(vectors[0], vectors[1])
-    other = tensors | {"logits.conv3d.bias": tensors["logits.conv3d.bias"] + 1}
-    save_file(other, tmp_path / "other.safetensors")
-    shifted = features("i3d", spec, weights=str(tmp_path / "other.safetensors"))
-    torch.testing.assert_close(shifted(clips[:1]), vectors[:1] + 1)
-    assert shifted.fingerprint != made.fingerprint
-
-
-OTHER = save({"a": torch.zeros(9)})
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "can't be read: No such file"),
-        (b"what is this", "its header is larger than"),
-        (OTHER[:-9], "invalid header"),
-        (OTHER, "287 of 287 tensors are missing .* Conv3d_1a_7x7.conv3d.weight;"),
-    ],
-    ids=["missing", "garbage", "cut", "other"],
-)
-def test_other_files_are_refused(content: bytes | None, message: str, tmp_path: Path) -> None:
-    path = tmp_path / "weights"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(UsageError, match=message) as error:
-        features("i3d", weights=str(path))
-    assert "wanted are I3D's Kinetics-400 weights" in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-def test_without_i3ds_weights_a_line_says_what_is_missing() -> None:
-    with pytest.raises(UsageError, match=r"12\.7 M parameters\) as a \.safetensors file"):
-        features("i3d")
 
 
 def test_padding_is_tensorflows() -> None:

@@ -351,8 +351,9 @@ def test_efficiency_counts_what_is_there() -> None:
 
 
 def test_fvd_says_what_it_is_measured_on() -> None:
-    made = metric("fvd", weights="i3d.safetensors")
-    assert made.features == {"i3d": {"weights": "i3d.safetensors"}}
+    options = {"weights": "i3d.safetensors", "resize": "pytorch"}
+    made = metric("fvd", **options)
+    assert made.features == {"i3d": options}
     evidence = Evidence(of(rows(50)), of(rows(50, seed=1)))
     assert made.measure(evidence)["fvd"] == metric("fd").measure(evidence)["fd"]
 

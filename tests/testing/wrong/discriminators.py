@@ -100,14 +100,61 @@ class EmptyPromise(RightDiscriminator):
 
 
 class RestlessCritic(RightDiscriminator):
+    """Changes with what it judges, also in eval mode."""
+
     def features(self, video: Tensor, condition: Tensors) -> Tensor:
-        return super().features(video, condition) * (1 + 0.1 * torch.rand(()))
+        with torch.no_grad():
+            self.norm.running_var.mul_(1.01)
+        return super().features(video, condition)
 
 
 class BatchBoundCritic(RightDiscriminator):
     def features(self, video: Tensor, condition: Tensors) -> Tensor:
         features = super().features(video, condition)
         return features + 0.5 * features.mean(0)
+
+
+class OrderBoundCritic(BatchBoundCritic):
+    """Says that it compares clips, and reads which one comes first."""
+
+    compares = True
+
+    def features(self, video: Tensor, condition: Tensors) -> Tensor:
+        features = super().features(video, condition)
+        return features + 0.5 * features[:1]
+
+
+class Empty(RightDiscriminator):
+    """Gives neither scores nor anything else."""
+
+    def forward(self, video: Tensor, condition: Tensors) -> Verdict:
+        return Verdict(())
+
+
+class Comparing(BatchBoundCritic):
+    """Right: it says that a clip's scores depend on its batch."""
+
+    compares = True
+
+
+class Drawing(RightDiscriminator):
+    """Right: it looks at frames that it draws, in eval mode too."""
+
+    def features(self, video: Tensor, condition: Tensors) -> Tensor:
+        kept = torch.rand(len(video), 1, video.shape[2], 1, 1, dtype=video.dtype) < 0.8
+        return super().features(video * kept, condition)
+
+
+class Encoder(RightDiscriminator):
+    """Right: an extra network that codes clips, between -1 and 1, and gives no scores."""
+
+    gives = frozenset({"code"})
+
+    def forward(self, video: Tensor, condition: Tensors) -> Verdict:
+        return Verdict((), extras={"code": self.outer(self.features(video, condition)).tanh()})
+
+
+ALSO_RIGHT = (Comparing, Drawing, Encoder)
 
 
 class IdleCritic(RightDiscriminator):
@@ -185,6 +232,7 @@ DISCRIMINATORS: dict[type, str] = {
     HalfPreciseCritic: "dtype",
     IdleCritic: "gradients",
     BatchBoundCritic: "any_batch",
+    OrderBoundCritic: "any_batch",
     RestlessCritic: "modes",
     ForgetfulCritic: "safetensors",
     UncopiableCritic: "copy",

@@ -83,7 +83,39 @@ class Unexplained(RightLoss):
         self.strength = strength
 
 
+class DualContrastive(RightLoss):
+    """Right: each score against all of the other kind (Yu et al. 2021, equations 3 and 4)."""
+
+    compares = True
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        real, fake = real.flatten(), fake.flatten()
+        apart = fake - real[:, None]  # (R, F)
+        return sum_of(apart, 1).mean() + sum_of(apart, 0).mean()
+
+    def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        assert real is not None
+        return self.discriminator(fake, real)
+
+    needs_real = True
+
+
+class Ordered(DualContrastive):
+    """Says that it compares scores, and weighs them by their place."""
+
+    def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        places = torch.linspace(0.5, 1, fake.numel(), dtype=fake.dtype).view_as(fake)
+        return super().generator(real, fake * places)
+
+
+def sum_of(apart: Tensor, axis: int) -> Tensor:
+    """log(1 + sum of exponentials)."""
+    zero = apart.new_zeros(()).expand_as(apart.narrow(axis, 0, 1))
+    return torch.cat([apart, zero], axis).logsumexp(axis)
+
+
 LOSSES = {
+    Ordered: "mean",
     Unreduced: "scalar",
     Summed: "mean",
     ByClip: "any_shape",
