@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from vidgan_core.media.video_source import VideoSource
+from vidgan_datasets.probe_answer import read_answer
 from vidgan_datasets.probe_limits import Limits
 
+PROGRAM = (sys.executable, "-m", "vidgan_datasets.probe_worker")
 MOST_PROCESSES = 8
 DYING = 2.0  # seconds from a process's last word to its end
 LOOK_EVERY = 0.25  # seconds
@@ -65,15 +67,17 @@ class Reader:
         with Watch(process, self._limits.seconds) as watch:
             try:
                 return self._answer(process, video, watch)
-            except (OSError, ValueError):  # it has died before or while it answered
+            except (OSError, ValueError) as error:  # it has died before or while it answered
                 if not watch.killed:
                     with suppress(subprocess.TimeoutExpired):
                         process.wait(DYING)  # so that it is not this that ends it
+                died = process.returncode is not None
                 self.stop()
+                reason = f"killed its reader: {_death(process)}" if died else f"its reader: {error}"
         if watch.killed:
             reason = f"no progress within data.max_seconds = {self._limits.seconds:g}"
             return {"status": "refused", "reason": reason}
-        return {"status": "damaged", "reason": f"killed its reader: {_death(process)}"}
+        return {"status": "damaged", "reason": reason}
 
     def _answer(
         self, process: subprocess.Popen[str], video: VideoSource, watch: Watch
@@ -83,11 +87,12 @@ class Reader:
         job = {"kind": video.kind, "path": str(video.path), "pictures": video.pictures}
         process.stdin.write(json.dumps(job) + "\n")
         process.stdin.flush()
-        while "read" in (answer := json.loads(process.stdout.readline())):
+
+        def progress(frames: int) -> None:
             watch.restart()
-            self._progress(video, int(answer["read"]))
-        found: dict[str, Any] = answer
-        return found
+            self._progress(video, frames)
+
+        return read_answer(process.stdout, video, self._limits, progress)
 
     def stop(self) -> None:
         """End the process."""
@@ -101,9 +106,8 @@ class Reader:
                         pipe.close()
 
     def _start(self) -> subprocess.Popen[str]:
-        program = [sys.executable, "-m", "vidgan_datasets.probe_worker"]
         self._process = subprocess.Popen(
-            [*program, json.dumps(asdict(self._limits))],
+            [*PROGRAM, json.dumps(asdict(self._limits))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

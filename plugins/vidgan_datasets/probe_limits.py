@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MOST_TEXT = 1000  # characters of a reason
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -29,6 +29,7 @@ from vidgan_core.media.still import (
 from vidgan_core.media.timestamps import Times
 from vidgan_core.media.video_source import VideoSource
 from vidgan_datasets.probe_limits import (
+    MOST_TEXT,
     Damaged,
     Limits,
     NotVideo,
@@ -140,7 +141,7 @@ def _look(path: Path, limits: Limits) -> _Look:
     except OverLimit as error:
         return _Look(status="refused", reason=str(error))
     except (OSError, ValueError, SyntaxError, av.FFmpegError) as error:
-        return _Look(status="damaged", reason=reason(error))
+        return _Look(status="damaged", reason=reason(error)[:MOST_TEXT])
 
 
 def _decode(path: Path) -> _Look:

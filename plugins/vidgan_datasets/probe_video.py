@@ -157,7 +157,7 @@ def _look_gif(path: Path, frames: int, progress: Progress) -> None:
                 image.load()
             except (OSError, ValueError, SyntaxError, EOFError) as error:
                 raise Damaged(f"frame {number} is damaged: {reason(error)}") from None
-            progress(frames + number)
+            progress(frames + number + 1)
     with path.open("rb") as file:
         file.seek(-16, os.SEEK_END)
         if not file.read().rstrip(b"\0").endswith(b";"):

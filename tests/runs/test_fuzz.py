@@ -14,11 +14,16 @@ from pathlib import Path
 
 import pytest
 from conftest import REGISTRY
+from vidgan_datasets.folder_index import Record
+from vidgan_datasets.probe_answer import read_answer
+from vidgan_datasets.probe_limits import Limits
 from vidgan_evaluation import results_store as store
 
 from vidgan_core.config.resolve import resolve
 from vidgan_core.config.sources import ConfigSources
 from vidgan_core.errors import CheckpointError, VidganError
+from vidgan_core.media.timestamps import Times
+from vidgan_core.media.video_source import VideoSource
 from vidgan_core.runs import bookkeeping
 from vidgan_core.runs.safetensors_io import read_header
 
@@ -63,6 +68,30 @@ CONFIG = strategies.dictionaries(
     strategies.sampled_from(TABLES) | strategies.text(max_size=5), PLAIN | keyed(*KEYS), max_size=4
 )
 
+COUNT = strategies.integers(-1, 5) | PLAIN
+TIMES = r"\A(pts|dts|rate) [0-9]{1,2}(/[0-9]{1,2})? -?[0-9]{1,20}( [0-9]{1,20}\*[1-4]){0,3}"
+FACTS = {
+    "status": strategies.just("ok") | PLAIN,
+    "reason": strategies.text(max_size=9) | PLAIN,
+    "sha256": strategies.just("0" * 64) | PLAIN,
+    "frames": COUNT,
+    "height": COUNT,
+    "width": COUNT,
+    "rate": strategies.floats() | PLAIN,
+    "times": strategies.from_regex(TIMES) | PLAIN,
+    "gaps": strategies.lists(COUNT, max_size=3) | PLAIN,
+    "cuts": strategies.lists(COUNT, max_size=3) | PLAIN,
+    "interlaced": strategies.booleans() | PLAIN,
+    "depth": strategies.sampled_from([8, 10, 12, 16]) | PLAIN,
+    "left_out": strategies.lists(strategies.tuples(*[strategies.sampled_from("abc") | PLAIN] * 3)),
+}  # fmt: skip
+SURE = ("status", "reason", "sha256", "frames", "height", "width")
+ANSWER = strategies.fixed_dictionaries(
+    {key: FACTS[key] for key in SURE},
+    optional={key: FACTS[key] for key in FACTS if key not in SURE},
+)
+READ = strategies.fixed_dictionaries({"read": strategies.integers(-1, 9) | PLAIN})
+
 
 def fuzzed(
     strategy: strategies.SearchStrategy[object],
@@ -71,7 +100,7 @@ def fuzzed(
 
     def wrap(check: Callable[[object], None]) -> Callable[[], None]:
         def test() -> None:
-            end = time.monotonic() + SECONDS / 4
+            end = time.monotonic() + SECONDS / 5
             limits = {"deadline": None, "database": None, "max_examples": 100}
 
             @settings(**limits, suppress_health_check=list(HealthCheck))
@@ -134,3 +163,29 @@ def test_configurations(value: dict[str, object]) -> None:
         resolve(layers, REGISTRY)
     except VidganError as error:
         assert str(error)
+
+
+@fuzzed(
+    strategies.tuples(
+        strategies.lists(strategies.text(max_size=40) | READ, max_size=3),
+        ANSWER | PLAIN,
+        strategies.sampled_from([(), ("a",), ("a", "b", "c")]),
+    )
+)
+def test_answers_of_a_process_that_reads_videos(
+    value: tuple[list[object], object, tuple[str, ...]],
+) -> None:
+    """Each is a record of a video whose times are those of its frames, or is refused."""
+    before, answer, pictures = value
+    lines = [x if isinstance(x, str) else json.dumps(x) for x in (*before, answer)]
+    video = VideoSource("frames" if pictures else "video", Path("x"), pictures)
+    try:
+        facts = read_answer(io.StringIO("\n".join(lines) + "\n"), video, Limits(), lambda n: None)
+    except ValueError:
+        return
+    record = Record("x", pictures=pictures, **facts)
+    assert record.used or not pictures or record.status != "ok"
+    assert (record.frames > 0) == (record.status == "ok")
+    times = Times.parse(record.times)
+    assert times is None or len(times.seconds()) == record.frames
+    assert all(0 < place < record.frames for place in (*record.gaps, *record.cuts))
