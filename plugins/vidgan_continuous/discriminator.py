@@ -47,7 +47,7 @@ class ContinuousDiscriminator(Discriminator):
     A field "time" of its condition says how many frames there are; without one it is the option.
     """
 
-    takes = frozenset({"class", "time"})
+    takes = frozenset({"class", "time", "tokens"})
     gives = frozenset({"features"})
 
     def __init__(

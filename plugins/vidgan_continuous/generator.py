@@ -61,7 +61,7 @@ class ContinuousGenerator(Generator):
     noise at the knots, and "start" where the clip begins between the first two of them.
     """
 
-    takes = frozenset({"class", "time"})
+    takes = frozenset({"class", "time", "tokens"})
 
     def __init__(
         self,

@@ -68,7 +68,7 @@ class Conv3dGenerator(Generator):
     A class is a vector as long as z, concatenated to it.
     """
 
-    takes = frozenset({"class"})
+    takes = frozenset({"class", "tokens"})
 
     def __init__(self, spec: DataSpec, *, width: Width = 32, noise_size: NoiseSize = 100) -> None:
         super().__init__(spec)
@@ -96,7 +96,7 @@ class Conv3dDiscriminator(Discriminator):
     BatchNorm's epsilon is the authors' code's; their two outputs for a softmax are one score here.
     """
 
-    takes = frozenset({"class"})
+    takes = frozenset({"class", "tokens"})
     gives = frozenset({"features"})
 
     def __init__(self, spec: DataSpec, *, width: Width = 32) -> None:

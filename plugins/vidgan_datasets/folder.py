@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import ImageColor
 
 from vidgan_core.data.cache import cache_folder, digest
+from vidgan_core.data.words import tokens, vocabulary
 from vidgan_core.errors import ClipError, UsageError, printable
 from vidgan_core.interfaces.dataset import Dataset, DataSpec, Field, Split
 from vidgan_core.media.fit import Fit, Geometry
@@ -26,11 +27,12 @@ from vidgan_datasets.balance import Balance, shares, window_of
 from vidgan_datasets.folder_changes import refuse_changed
 from vidgan_datasets.folder_index import Record, counts, refresh
 from vidgan_datasets.folder_report import counted, first_reasons, honoured, too_short
-from vidgan_datasets.folder_split import Parts, by_content, by_lists, class_of
+from vidgan_datasets.folder_split import Classes, Parts, by_content, by_lists, class_of
 from vidgan_datasets.frame_cache import FrameCache
 from vidgan_datasets.native_crops import Place, cut, native_size
 from vidgan_datasets.picture_kind import Layout
 from vidgan_datasets.probe_limits import Limits
+from vidgan_datasets.sequences import natural
 from vidgan_datasets.windows import Short, Timeline, Windows
 
 LONG = 2000  # frames that a first step does not wait for
@@ -51,9 +53,16 @@ class Folder(Dataset):
         *,
         path: Annotated[str, doc("the folder, or one file")] = "",
         classes: Annotated[
-            Literal["none", "folders"], doc("folders: each sub-folder of the root is a class")
+            Classes, doc("folders: each sub-folder is one; files: as name.cls tells")
         ] = "none",
-        only: Annotated[tuple[str, ...], doc("use these sub-folders of the root alone")] = (),
+        only: Annotated[tuple[str, ...], doc("use these classes, or sub-folders, alone")] = (),
+        captions: Annotated[bool, doc("name.txt is the caption of name.mp4, a field of words")] = (
+            False
+        ),
+        caption_words: Annotated[int, Ge(1), Le(1024), doc("of a caption, the first ones")] = 16,
+        vocabulary: Annotated[int, Ge(1), Le(65_536), doc("words with a number of their own")] = (
+            4096
+        ),
         layout: Annotated[
             Layout, doc("what pictures are: frames of one video, or strips of frames; auto: look")
         ] = "auto",
@@ -102,7 +111,8 @@ class Folder(Dataset):
         self.layout, self.follow = layout, follow_links
         self.limits = Limits(max_seconds, max_gigabytes, max_megapixels, max_frames)
         self.windows = Windows(spec.frames, stride, fps, hop, short)
-        self.only, self.by_folder = only, classes == "folders"
+        self.only, self.classes = only, classes
+        self.captions = (caption_words, vocabulary) if captions else None
         self.drop_cuts, self.balance = cuts == "drop", balance
         self.flip, self.held_out, self.lists = flip, held_out, (train_list, test_list)
         self.geometry = Geometry(spec.height, spec.width, fit, spec.channels, _colour(background))
@@ -116,9 +126,23 @@ class Folder(Dataset):
 
     @property
     def fields(self) -> tuple[Field, ...]:  # type: ignore[override]
-        """The class, if sub-folders are classes."""
+        """The class and the caption, as far as they are asked for."""
+        return self._fields
+
+    @cached_property
+    def _fields(self) -> tuple[Field, ...]:
         names = tuple(self.class_names)
-        return (Field("class", classes=len(names), names=names),) if self.by_folder else ()
+        found = [Field("class", classes=len(names), names=names)] if self.has_classes else []
+        if self.captions:
+            length, most = self.captions
+            known = vocabulary((r.caption for r in self._split[0]), most)
+            found.append(Field("caption", "tokens", (length,), len(known), known))
+        return tuple(found)
+
+    @property
+    def has_classes(self) -> bool:
+        """Is each clip of a class?"""
+        return self.classes != "none"
 
     @cached_property
     def records(self) -> list[Record]:
@@ -128,14 +152,19 @@ class Folder(Dataset):
     @cached_property
     def class_names(self) -> list[str]:
         """The names of the classes, in both splits."""
-        return sorted({class_of(r) for r in self._healthy}) if self.by_folder else []
+        names = {self._class_of(r) for r in self._healthy} if self.has_classes else set()
+        return sorted(names, key=natural if self.classes == "files" else None)
 
     @cached_property
     def fingerprint(self) -> str:
         """A hash of the videos' content and of every option that changes the clips."""
         videos = [(r.name, r.sha256) for r in self._videos]
-        options = (asdict(self.windows), asdict(self.geometry), self.flip, self.by_folder)
-        more = (self.drop_cuts, self.balance, self.anywhere, self.places)
+        options = (asdict(self.windows), asdict(self.geometry), self.flip, self.has_classes)
+        more: list[object] = [self.drop_cuts, self.balance, self.anywhere, self.places]
+        if self.classes == "files":
+            more.append([r.label for r in self._videos])
+        if self.captions:
+            more.append((self.captions, [r.caption for r in self._videos]))
         return digest(videos, self.spec.shape, *options, *more)
 
     @property
@@ -152,7 +181,7 @@ class Folder(Dataset):
         return int(self._ends[-1]) if self._videos else self._refuse()
 
     def item(self, index: int) -> Mapping[str, Any]:
-        """Return the window and, if sub-folders are classes, its class."""
+        """Return the window, and its class and caption as far as they are asked for."""
         number, window = self._locate(index)
         record = self._videos[number]
         try:
@@ -163,8 +192,10 @@ class Folder(Dataset):
             raise ClipError(record.name, f"can't be read any more: {reason(error)}") from None
         # (T, H, W, C) -> (C, T, H, W)
         clip: dict[str, Any] = {"video": np.ascontiguousarray(frames.transpose(3, 0, 1, 2))}
-        if self.by_folder:
-            clip["class"] = np.int64(self.class_names.index(class_of(record)))
+        if self.has_classes:
+            clip["class"] = np.int64(self.class_names.index(self._class_of(record)))
+        if self.captions:
+            clip["caption"] = tokens(record.caption, self._fields[-1])
         return clip
 
     def span(self, index: int) -> tuple[int, int, int]:
@@ -207,8 +238,11 @@ class Folder(Dataset):
         return [r for r in self.records if r.status == "ok" and self._is_chosen(r)]
 
     def _is_chosen(self, record: Record) -> bool:
-        name = class_of(record)
-        return name in self.only if self.only else bool(name) or not self.by_folder
+        name = self._class_of(record)
+        return name in self.only if self.only else bool(name) or not self.has_classes
+
+    def _class_of(self, record: Record) -> str:
+        return class_of(record, "files" if self.classes == "files" else "folders")
 
     @property
     def _usable(self) -> list[Record]:
@@ -233,7 +267,7 @@ class Folder(Dataset):
     def _shares(self) -> NDArray[np.int64]:
         """How many items are from each video."""
         windows = [self._windows_of(r) * self.places for r in self._videos]
-        return shares(windows, [class_of(r) for r in self._videos], self.balance)
+        return shares(windows, [self._class_of(r) for r in self._videos], self.balance)
 
     @cached_property
     def _ends(self) -> NDArray[np.int64]:
@@ -317,7 +351,10 @@ class Folder(Dataset):
         if record.status != "ok":
             return record.reason
         if record not in self._healthy:
-            return "not in data.only" if self.only else "not in a sub-folder, so without a class"
+            where = (
+                "not in a sub-folder" if self.classes == "folders" else "nothing tells its class"
+            )
+            return "not in data.only" if self.only else f"{where}, so without a class"
         if not self._windows_of(record):
             return too_short(self.windows, self._timeline(record))
         return "in the other split"

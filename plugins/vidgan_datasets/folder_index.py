@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,9 +22,10 @@ from vidgan_datasets.folder_walk import Found, Known, Stat, walk
 from vidgan_datasets.picture_kind import Layout
 from vidgan_datasets.probe import look_into
 from vidgan_datasets.probe_limits import Limits
+from vidgan_datasets.sidecars import read_sidecars
 
 Status = Literal["ok", "damaged", "refused", "other"]
-VERSION = 2  # of what is found out about a file: another one looks again
+VERSION = 3  # of what is found out about a file: another one looks again
 FEW = 8  # videos that are looked into without a word
 SAY_EVERY = 10.0  # seconds
 
@@ -35,7 +36,7 @@ class Record:
 
     `height` and `width` as shown: upright, with square pixels. `gaps` and `cuts` are the frames
     before which the recording stopped or the scene changed. `left_out` names pictures of the
-    folder that are no frames: name, status, reason.
+    folder that are no frames: name, status, reason. `caption` and `label`: see `sidecars`.
     """
 
     name: str
@@ -58,6 +59,8 @@ class Record:
     folder: str = ""
     pictures: tuple[str, ...] = ()
     left_out: tuple[tuple[str, Status, str], ...] = ()
+    caption: str = ""
+    label: str = ""
 
     @property
     def size(self) -> int:
@@ -121,6 +124,7 @@ def refresh(
         **asdict(limits),
     }
     kept = {} if again else _load(store, settings)
+    base = root if root.is_dir() else root.parent
     known: Known = {r.name: (r.kind, r.stamp, r.folder, r.pictures) for r in kept.values()}
     try:
         found = list(walk(root, layout, known, follow=follow))
@@ -128,9 +132,13 @@ def refresh(
         raise UsageError(f"{printable(str(root))} can't be read: {error.strerror}") from None
     records = {f.name: kept[f.name] for f in found if _same(kept.get(f.name), f)}
     try:
-        for record in _look(root, [f for f in found if f.name not in records], limits):
+        for record in _look(base, [f for f in found if f.name not in records], limits):
             records[record.name] = record
     finally:  # what an interrupted scan has found is kept
+        for f in found:
+            if f.name in records:
+                told: dict[str, Any] = dict(read_sidecars(base, f.sidecars, follow=follow))
+                records[f.name] = replace(records[f.name], **told)
         if records != kept:
             _save(store, settings, [records[f.name] for f in found if f.name in records])
     return [r for f in found for r in (records[f.name], *records[f.name].odd_ones())]
@@ -148,9 +156,8 @@ def _same(record: Record | None, found: Found) -> bool:
     return bool(record and found.stamp and record.stamp == found.stamp)
 
 
-def _look(root: Path, found: Sequence[Found], limits: Limits) -> Iterator[Record]:
+def _look(base: Path, found: Sequence[Found], limits: Limits) -> Iterator[Record]:
     """Yield the record of everything that was found, in order."""
-    base = root if root.is_dir() else root.parent
     console = Console(file=drawing())
     videos = [f for f in found if not f.refused]
     if len(videos) > FEW and not console.is_terminal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -14,8 +15,16 @@ from vidgan_datasets.folder_index import Record
 Parts = tuple[list[Record], list[Record]]  # train, test
 
 
-def class_of(record: Record) -> str:
-    """Return the name of the top folder that a video is in, nothing for one in the root itself."""
+Classes = Literal["none", "folders", "files"]
+
+
+def class_of(record: Record, classes: Classes = "folders") -> str:
+    """Return the name of a video's class, nothing for one without.
+
+    "folders": the top folder that it is in; "files": what its own file tells.
+    """
+    if classes == "files":
+        return record.label
     return record.name.partition("/")[0] if "/" in record.name else ""
 
 

@@ -10,13 +10,14 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from vidgan_core.media.video_source import Kind
 from vidgan_datasets.picture_kind import Layout, kind_of
 from vidgan_datasets.sequences import natural, split_sequences
+from vidgan_datasets.sidecars import all_sidecars, sidecars_of, sidecars_of_frames
 
 Links = Literal["refuse", "follow"]
 Stat = tuple[int, int]  # size, and time of change in nanoseconds
@@ -38,7 +39,7 @@ class Found:
     """One candidate for a video, or one file that is not read (`refused` says why).
 
     `name` is the path below the root. `stamp` changes when size or time of a file does. Pictures
-    lie in `folder`, each with its own size and time.
+    lie in `folder`, each with its own size and time. `sidecars` are paths below the root as well.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Found:
     folder: str = ""
     pictures: tuple[str, ...] = ()
     refused: str = ""
+    sidecars: tuple[str, ...] = ()
 
 
 def walk(
@@ -62,6 +64,7 @@ def walk(
         yield from _sorted_out(root.parent, "", [root.name], layout, known or {}, follow)
         return
     folders, entered = [""], {os.path.realpath(root)}
+    sidecars: dict[str, set[str]] = {}
     while folders:
         folder = folders.pop()
         try:
@@ -77,7 +80,20 @@ def walk(
         files = [e.name for e in listed if not _is_folder(e, follow)]
         paths = [os.path.join(folder, name) for name in reversed(inner)]
         folders += _not_yet(root, paths, entered) if follow else paths
-        yield from _sorted_out(root, folder, files, layout, known or {}, follow)
+        told = {os.path.join(folder, name) for name in all_sidecars(files, inner)}
+        sidecars[folder] = told
+        videos = [name for name in files if os.path.join(folder, name) not in told]
+        around = told | sidecars.get(os.path.dirname(folder), set())
+        for found in _sorted_out(root, folder, videos, layout, known or {}, follow):
+            yield _with_sidecars(found, around) if around else found
+
+
+def _with_sidecars(found: Found, there: set[str]) -> Found:
+    """Return a find with the paths of the files that tell of it."""
+    if not found.pictures:
+        return replace(found, sidecars=sidecars_of(found.name, there))
+    first = os.path.join(found.folder, found.pictures[0])
+    return replace(found, sidecars=sidecars_of_frames(found.folder, first, there))
 
 
 def stats_of(folder: Path, names: Sequence[str], *, follow: bool = False) -> tuple[Stat, ...]:

@@ -55,7 +55,7 @@ def blocks(widths: list[int], in_time: int = 0) -> list[DownBlock]:
 class DVDDiscriminator(Discriminator):
     """Scores (B, 1) of the frames that D_S looks at, added up, and (B, 1) of D_T."""
 
-    takes = frozenset({"class"})
+    takes = frozenset({"class", "tokens"})
     gives = frozenset({"features"})
 
     def __init__(

@@ -48,7 +48,7 @@ class DVDGenerator(Generator):
     [z; e(y)] is also what sets gain and bias of each BatchNorm.
     """
 
-    takes = frozenset({"class"})
+    takes = frozenset({"class", "tokens"})
 
     def __init__(
         self,

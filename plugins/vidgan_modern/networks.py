@@ -72,7 +72,7 @@ class ModernGenerator(Generator):
     A class is a vector as long as the noise, concatenated to it.
     """
 
-    takes = frozenset({"class"})
+    takes = frozenset({"class", "tokens"})
 
     def __init__(
         self,
@@ -130,7 +130,7 @@ class ModernDiscriminator(Discriminator):
     clip's score is its own.
     """
 
-    takes = frozenset({"class"})
+    takes = frozenset({"class", "tokens"})
     gives = frozenset({"features"})
 
     def __init__(

@@ -24,7 +24,7 @@ SMALLEST = 16  # pixels: four halvings leave one
 class TwoStreamDiscriminator(Discriminator):
     """Scores (B*k, 1, h, w) of k frames a clip, in patches, and (B, 1, t, h, w) of the clip."""
 
-    takes = frozenset({"class"})
+    takes = frozenset({"class", "tokens"})
     gives = frozenset({"features"})
 
     def __init__(

@@ -29,7 +29,7 @@ class TwoStreamGenerator(Generator):
     A class is a vector as long as the content code, concatenated to it, the same for all frames.
     """
 
-    takes = frozenset({"class"})
+    takes = frozenset({"class", "tokens"})
 
     def __init__(
         self,

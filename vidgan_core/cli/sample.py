@@ -49,6 +49,13 @@ PART = 16  # frames of a video to enlarge at a time: as pictures they take many 
     metavar="NAME|N",
     help="A class, by name or number, for class-conditional runs; repeatable: clips alternate.",
 )
+@click.option(
+    "--caption",
+    "captions",
+    multiple=True,
+    metavar="TEXT",
+    help="A caption, for runs that were trained with captions; repeatable: clips alternate.",
+)
 @click.option("--walk", is_flag=True, help="Interpolate from one noise to another.")
 @click.option(
     "--condition-from",
@@ -86,6 +93,7 @@ def command(
     frames: int | None,
     hold: tuple[str, ...],
     classes: tuple[str, ...],
+    captions: tuple[str, ...],
     condition_from: str | None,
     split: Split,
     walk: bool,
@@ -110,6 +118,7 @@ def command(
         frames=frames,
         hold=hold,
         classes=classes,
+        captions=captions,
         walk=walk,
         rate=rate,
         condition_from=condition_from,

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vidgan_core.config.resolve import resolve
@@ -15,6 +16,7 @@ from vidgan_core.config.sources import ConfigSources
 from vidgan_core.data.batch_loader import shuffled
 from vidgan_core.data.conversion import on_device
 from vidgan_core.data.fields import check_item, collate, renamed
+from vidgan_core.data.words import tokens
 from vidgan_core.errors import UsageError, printable
 from vidgan_core.interfaces import DataSpec, Field, Tensors
 from vidgan_core.interfaces.dataset import Dataset, Split
@@ -37,22 +39,31 @@ def only_labels(spec: DataSpec) -> bool:
 
 
 def draw_condition(
-    spec: DataSpec, n: int, seed: int, classes: Sequence[int | str] = (), *, first: int = 0
+    spec: DataSpec,
+    n: int,
+    seed: int,
+    classes: Sequence[int | str] = (),
+    *,
+    first: int = 0,
+    captions: Sequence[str] = (),
 ) -> dict[str, Tensor]:
     """Return labels for the fields of a condition: random, or the named classes by turns.
 
-    They are of the clips `first` to `first + n` of the seed, each drawn apart. Raises UsageError
-    for a field that can't be drawn, and for a class that there is not.
+    They are of the clips `first` to `first + n` of the seed, each drawn apart; `captions` go by
+    turns as well. Raises UsageError for a field that can't be drawn, and for a class that there is
+    not.
     """
     numbers = [class_number(spec, wanted) for wanted in classes]
-    fields = needed(spec)
+    clips = range(first, first + n)
+    worded = _worded(spec, captions)
+    fields = tuple(field for field in needed(spec) if field.name not in worded)
     for field in fields:
         if field.kind != "label":
             raise UsageError(
                 f"the condition {field.name!r}, a {field.kind}, can't be drawn",
-                hint="--condition-from DATA takes it from real clips",
+                hint="--condition-from DATA takes it from real clips"
+                + ", --caption TEXT is one" * bool(field.kind == "tokens" and field.names),
             )
-    clips = range(first, first + n)
     drawn = {field.name: torch.empty((n, *field.shape), dtype=torch.int64) for field in fields}
     for row, clip in enumerate(clips if fields else ()):
         rng = keyed(seed, "sample", "condition", clip)
@@ -61,7 +72,17 @@ def draw_condition(
             drawn[field.name][row] = torch.randint(count, shape, generator=rng)
     if numbers:
         drawn[CLASS] = torch.tensor([numbers[clip % len(numbers)] for clip in clips])
+    for name, texts in worded.items():
+        drawn[name] = torch.from_numpy(np.stack([texts[clip % len(texts)] for clip in clips]))
     return drawn
+
+
+def _worded(spec: DataSpec, captions: Sequence[str]) -> dict[str, list[NDArray[np.int64]]]:
+    """Return the tokens of each caption for the fields that are words."""
+    fields = [field for field in spec.condition if field.kind == "tokens" and field.names]
+    if captions and not fields:
+        raise UsageError("the generator was trained without captions")
+    return {f.name: [tokens(caption, f) for caption in captions] for f in fields if captions}
 
 
 def class_number(spec: DataSpec, wanted: int | str) -> int:

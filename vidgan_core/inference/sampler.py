@@ -41,10 +41,10 @@ class SampleOptions(TypedDict, total=False):
 
     `frames` asks for another length, and `rate` for so many frames where the data have one, where
     the generator can; `hold` names parts of the noise (such as "content") that all clips share;
-    `classes`, numbers or names, are given to the clips by turns, at random without them; with
-    `walk` the clips lie on the way from the first one's noise to the last one's. `condition` holds
-    the fields themselves, a row a clip. Clip k of a seed is the same however many there are;
-    `first` is the number of the first one.
+    `classes`, numbers or names, are given to the clips by turns, at random without them, as are
+    `captions`, which can't be drawn; with `walk` the clips lie on the way from the first one's
+    noise to the last one's. `condition` holds the fields themselves, a row a clip. Clip k of a seed
+    is the same however many there are; `first` is the number of the first one.
     """
 
     seed: int
@@ -52,6 +52,7 @@ class SampleOptions(TypedDict, total=False):
     frames: int | None
     hold: Collection[str]
     classes: Sequence[int | str]
+    captions: Sequence[str]
     walk: bool
     rate: float
     condition: Tensors
@@ -194,6 +195,7 @@ def draw(
     frames: int | None = None,
     hold: Collection[str] = (),
     classes: Sequence[int | str] = (),
+    captions: Sequence[str] = (),
     walk: bool = False,
     rate: float = 1.0,
     condition: Tensors | None = None,
@@ -201,9 +203,10 @@ def draw(
     """Return noise and condition of `n` clips, where and as the generator's weights are."""
     noise = draw_noise(generator, n, seed, first=first, frames=frames)
     if condition is None:
-        condition = draw_condition(generator.spec, n, seed, classes, first=first)
-    elif classes:
-        raise UsageError("the classes are part of the condition that is given")
+        spec = generator.spec
+        condition = draw_condition(spec, n, seed, classes, first=first, captions=captions)
+    elif classes or captions:
+        raise UsageError("classes and captions are part of the condition that is given")
     condition = dict(condition)
     if walk:
         start, end = ({name: part[[row]] for name, part in noise.items()} for row in (0, -1))
