@@ -83,9 +83,8 @@ class Lite0(Features):
         """A hash of the weights' file and the size."""
         return self._fingerprint
 
-    @torch.no_grad()
     def forward(self, video: Tensor) -> Tensor:
-        """Map clips in [-1, 1] to vectors."""
+        """Map clips in [-1, 1] to vectors, through which a gradient reaches the clips."""
         clips, frames = video.shape[0], video.shape[2]
         images = video.transpose(1, 2).flatten(0, 1)  # (B, C, T, H, W) -> (B*T, C, H, W)
         finer, last = (

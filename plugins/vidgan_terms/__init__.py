@@ -74,3 +74,33 @@ def vidgan_components() -> Iterator[Component]:
         "vidgan_terms.warp:Warp",
         "the generator's flow moves each frame of the input to its neighbour (Sajjadi et al. 2018)",
     )
+    yield Component(
+        "term",
+        "perceptual",
+        "vidgan_terms.perceptual:Perceptual",
+        "distance from the real clip in feature maps of lite0 (Johnson et al. 2016)",
+    )
+    yield Component(
+        "term",
+        "temporal",
+        "vidgan_terms.temporal:Temporal",
+        "changes between neighbouring frames are those of the real clip",
+    )
+    yield Component(
+        "term",
+        "gradient-difference",
+        "vidgan_terms.gradient_difference:GradientDifference",
+        "steps between neighbouring pixels are those of the real clip (Mathieu et al. 2016)",
+    )
+    yield Component(
+        "term",
+        "consistency",
+        "vidgan_terms.consistency:Consistency",
+        "the result at the size of the condition's clip is that clip",
+    )
+    yield Component(
+        "term",
+        "ping-pong",
+        "vidgan_terms.ping_pong:PingPong",
+        "a clip there and back gives each frame twice the same (Chu et al. 2020)",
+    )

@@ -45,10 +45,11 @@ class PlainGenerator(Generator):
         return {"z": torch.randn(n, 4, generator=rng)}
 
     def forward(self, noise: Tensors, condition: Tensors, *, frames: int | None = None) -> Fake:
-        """Make each frame of one colour."""
+        """Make each frame of one colour, which is stronger to the right and downwards."""
         channels, length, height, width = self.spec.shape
         colours = self.layer(noise["z"]).tanh().unflatten(1, (channels, length))
-        return Fake(colours[..., None, None].expand(-1, -1, -1, height, width))
+        down, across = (torch.linspace(0.5, 1, size).to(colours) for size in (height, width))
+        return Fake(colours[..., None, None] * down[:, None] * across)
 
 
 class PlainDiscriminator(Discriminator):
