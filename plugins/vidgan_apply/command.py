@@ -1,4 +1,4 @@
-"""`vidgan apply`: a restored video, its sound untouched."""
+"""Restore or enlarge your own video with a trained generator."""
 
 from __future__ import annotations
 

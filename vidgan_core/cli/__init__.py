@@ -34,10 +34,6 @@ from vidgan_core.version import __version__
 COMMANDS = {
     "run": "Train a GAN on video clips.",
     "sample": "Generate clips with a trained generator.",
-    "data": "Check your own videos and show the clips of training.",
-    "plugins": "List, explain, create and check components.",
-    "inspect": "Describe a run, checkpoint, video or picture.",
-    "doctor": "Check that this machine is ready.",
 }
 
 

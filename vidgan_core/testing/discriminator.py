@@ -34,10 +34,10 @@ class DiscriminatorSuite(NetworkSuite):
     def outputs(self, network: Network, inputs: Tensors, condition: Tensors) -> Tensor:
         """Return all that is given of each clip, (B, number of scores a clip)."""
         clips = len(inputs["video"])
-        given = self.given(network, inputs["video"], condition)
+        given = self.answers(network, inputs["video"], condition)
         return torch.cat([each.reshape(clips, -1) for each in given], dim=1)
 
-    def given(self, network: Network, video: Tensor, condition: Tensors) -> Sequence[Tensor]:
+    def answers(self, network: Network, video: Tensor, condition: Tensors) -> Sequence[Tensor]:
         """Return the scores of all critics, or without a critic what else the network gives."""
         assert isinstance(network, Discriminator)
         verdict = network(video, condition)
@@ -46,7 +46,7 @@ class DiscriminatorSuite(NetworkSuite):
 
     def check_shape(self, network: Network) -> None:
         """Each critic has at least one finite score a clip."""
-        given = self.given(network, self.inputs(network)["video"], {})
+        given = self.answers(network, self.inputs(network)["video"], {})
         assert given, "there is no critic, and nothing else is given"
         for each in given:
             assert each.shape[0] == CLIPS
@@ -115,11 +115,11 @@ class DiscriminatorSuite(NetworkSuite):
         assert isinstance(network, Discriminator)
         video = self.inputs(network)["video"]
         times = torch.arange(float(FEW)).expand(CLIPS, -1)
-        near = self.given(network, video, {"time": times})
-        again = self.given(network, video, {"time": times})
+        near = self.answers(network, video, {"time": times})
+        again = self.answers(network, video, {"time": times})
         assert all(score.shape[0] == CLIPS and score.isfinite().all() for score in near)
         assert all(map(torch.equal, near, again)), "the frames that it was given are not all it saw"
-        apart = self.given(network, video, {"time": 2 * times})
+        apart = self.answers(network, video, {"time": 2 * times})
         assert not all(map(torch.equal, near, apart)), "the times make no difference"
 
     def test_gives(self, subject: Subject) -> None:

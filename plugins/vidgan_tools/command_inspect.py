@@ -1,4 +1,4 @@
-"""`vidgan inspect`: describe a run, a checkpoint, a video or a picture."""
+"""Describe a run, checkpoint, video or picture."""
 
 from __future__ import annotations
 

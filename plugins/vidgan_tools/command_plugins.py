@@ -1,4 +1,4 @@
-"""`vidgan plugins`: list, explain, create and check components."""
+"""List, explain, create and check components."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vidgan data`: check the clips before training."""
+"""Check your own videos and show the clips of training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vidgan doctor`: check that this machine is ready."""
+"""Check that this machine is ready."""
 
 from __future__ import annotations
 
