@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 
 from vidgan_core.errors import Exit
 
 
-def end_with_parent() -> None:
+LOOK_EVERY = 1.0  # second
+
+
+def end_with_parent(*, reads_stdin: bool = False) -> None:
     """End this process, from a thread of its own, when the one that started it has ended.
 
     That is noticed by what the system closes then: a worker's sentinel, or for a process that was
-    not started by `multiprocessing`, the pipe that is its stdin.
+    not started by `multiprocessing`, the pipe that is its stdin. A process that `reads_stdin`
+    itself looks now and then whether it has been given another parent.
     """
-    threading.Thread(target=_wait_and_end, daemon=True, name="lifeline").start()
+    waiting = _look_and_end if reads_stdin else _wait_and_end
+    threading.Thread(target=waiting, daemon=True, name="lifeline").start()
+
+
+def _look_and_end() -> None:
+    parent = os.getppid()
+    while os.getppid() == parent:
+        time.sleep(LOOK_EVERY)
+    os._exit(Exit.FAILED)
 
 
 def _wait_and_end() -> None:

@@ -19,6 +19,7 @@ from typing import Any, TextIO
 import av
 from PIL import Image
 
+from vidgan_core.lifeline import end_with_parent
 from vidgan_core.media.open import reason
 from vidgan_core.media.video_source import VideoSource
 from vidgan_datasets.probe_limits import Damaged, Limits, NotVideo, OverLimit
@@ -96,7 +97,8 @@ def _bound_memory(gigabytes: float) -> None:
 
 
 def main() -> None:
-    """Answer jobs until stdin ends."""
+    """Answer jobs until stdin ends, or the process that asks."""
+    end_with_parent(reads_stdin=True)
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)  # what a library prints is not an answer
     av.logging.set_level(None)
