@@ -73,7 +73,12 @@ def test_every_plugin_is_under_the_contracts() -> None:
     apart = contracts["A plugin never imports another plugin"]["modules"]
     stable = contracts["Plugins use what is stable"]["source_modules"]
     assert {*linter["root_packages"]} == {"vidgan_core"} | PLUGINS
-    assert {*never} == {*apart} == {*stable, "vidgan_apply", "vidgan_evaluation", "vidgan_tools"} == PLUGINS
+    assert (
+        {*never}
+        == {*apart}
+        == {*stable, "vidgan_apply", "vidgan_evaluation", "vidgan_tools"}
+        == PLUGINS
+    )
     assert not linter["exclude_type_checking_imports"]
     announced = settings["project"]["entry-points"]["vidgan"].values()
     assert {*announced} == PLUGINS

@@ -32,8 +32,9 @@ if __name__ == "__main__":
 
 
 ASKING = """
-import subprocess, sys, time
-command = [sys.executable, "-m", "vidgan_datasets.probe_worker", sys.argv[1]]
+import os, subprocess, sys, time
+command = [sys.executable, "-m", "vidgan_datasets.probe_worker"]
+command += [sys.argv[1], str(os.getpid())]
 worker = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
 worker.stdin.write(sys.argv[2] + "\\n")
 worker.stdin.flush()

@@ -107,7 +107,7 @@ class Reader:
 
     def _start(self) -> subprocess.Popen[str]:
         self._process = subprocess.Popen(
-            [*PROGRAM, json.dumps(asdict(self._limits))],
+            [*PROGRAM, json.dumps(asdict(self._limits)), str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -98,7 +98,7 @@ def _bound_memory(gigabytes: float) -> None:
 
 def main() -> None:
     """Answer jobs until stdin ends, or the process that asks."""
-    end_with_parent(reads_stdin=True)
+    end_with_parent(int(sys.argv[2]))
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)  # what a library prints is not an answer
     av.logging.set_level(None)
