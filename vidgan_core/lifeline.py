@@ -11,7 +11,6 @@ from multiprocessing.connection import wait
 
 from vidgan_core.errors import Exit
 
-
 LOOK_EVERY = 1.0  # second
 
 
