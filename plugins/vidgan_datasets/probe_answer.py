@@ -32,7 +32,7 @@ def read_answer(
     `progress` is told how many frames have been read. Raises ValueError for what is no answer.
     """
     before = 0
-    while "read" in (answer := _line(stream, MOST + A_PICTURE * len(video.pictures))):
+    while "read" in (answer := read_line(stream, MOST + A_PICTURE * len(video.pictures))):
         read = answer["read"]
         if not _is_count(read) or not before < read <= 2 * limits.frames + 2:  # a GIF is read twice
             raise ValueError("it says that it has read what there can't be")
@@ -46,7 +46,8 @@ def read_answer(
     return answer | {"reason": answer["reason"][:MOST_TEXT]}
 
 
-def _line(stream: IO[str], most: int) -> dict[str, Any]:
+def read_line(stream: IO[str], most: int) -> dict[str, Any]:
+    """Return the object of one line. Raises ValueError for anything else."""
     line = stream.readline(most)
     if not line.endswith("\n"):
         raise ValueError("it answers without end" if line else "it does not answer")
@@ -67,7 +68,7 @@ def _agrees(answer: Mapping[str, Any], video: VideoSource, limits: Limits) -> bo
         return False
     if answer["status"] != "ok":
         return frames == 0
-    if video.pictures and frames != len(video.pictures) - len(left_out):
+    if video.kind == "frames" and frames != len(video.pictures) - len(left_out):
         return False
     most = 16 * limits.megapixels * 1e6  # the pixels of a frame may be that wide
     return (

@@ -19,7 +19,10 @@ from vidgan_evaluation.options import Request
 from vidgan_evaluation.paired_clips import answered, paired_clips
 
 FEWEST = 16  # clips on a side, unless it is asked for
-HINT = "--split train, more data, or a larger part of it held out"
+HINTS = {
+    "test": "--split train, more data, or a larger part of it held out",
+    "train": "more or longer videos, or clips of fewer frames",
+}
 
 
 def prepare(
@@ -76,12 +79,13 @@ def clips_each(
     """Return how many clips each side has; say so where it is fewer than is usual."""
     most = min(map(len, sides))
     offer = f"{who} gives {most} clips for each side that share no scene"
+    more = HINTS[request.split]
     if most < 2 or (request.n is None and most < fewest):
-        raise UsageError(f"{offer}: too few", hint=HINT)
+        raise UsageError(f"{offer}: too few", hint=more)
     if request.n is None and most < request.at_most:
         request.say(f"n is {most}: {offer}")
     if request.n and request.n > most:
-        raise UsageError(f"-n {request.n}: {offer}", hint=f"-n {most}, or {HINT}")
+        raise UsageError(f"-n {request.n}: {offer}", hint=f"-n {most}, or {more}")
     return request.n or min(most, request.at_most)
 
 
