@@ -107,8 +107,7 @@ def command(
         raise UsageError("--against is for two folders, --sanity for a data set, -o for --sanity")
     if options["protocol"]:
         _check_protocol(options, against or sanity)
-    if out:
-        _check_chart(out)
+    _check_chart(out)
     registry = discover(no_plugins)
     request = _request(options, device, sanity)
     found: list[Evaluation] = []
@@ -131,16 +130,18 @@ def _check_protocol(options: dict[str, Any], other: object) -> None:
     """Refuse what a published protocol decides, and what is measured otherwise."""
     from vidgan_core.errors import UsageError
 
-    own = ("count", "split", "features")
-    if other or any(options[name] for name in own) or options["metrics"] != "fast":
+    own = options["count"] or options["split"] or options["features"]
+    if other or own or options["metrics"] != "fast":
         raise UsageError("--protocol is for a run, without -n, --split, --metrics and --features")
 
 
-def _check_chart(out: Path) -> None:
+def _check_chart(out: Path | None) -> None:
     """Refuse a chart that could not be drawn, before the work that it is to show."""
     from vidgan_core.errors import UsageError
     from vidgan_evaluation.plots import pyplot
 
+    if out is None:
+        return
     if out.suffix.lower() != ".png":
         raise UsageError(f"{out}: the chart is a .png file")
     pyplot()
