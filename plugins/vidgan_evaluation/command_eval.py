@@ -16,7 +16,7 @@ from vidgan_core.cli.shared import (
     print_table,
     settings,
 )
-from vidgan_evaluation.protocols import protocols
+from vidgan_evaluation.protocols import decided, protocols
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -105,9 +105,10 @@ def command(
 
     if (against and sanity) or (out and not sanity):
         raise UsageError("--against is for two folders, --sanity for a data set, -o for --sanity")
-    if options["protocol"]:
-        _check_protocol(options, against or sanity)
-    _check_chart(out)
+    if options["protocol"] and (against or sanity or decided(options)):
+        raise UsageError("--protocol is for a run, without -n, --split, --metrics and --features")
+    if out:
+        _check_chart(out)
     registry = discover(no_plugins)
     request = _request(options, device, sanity)
     found: list[Evaluation] = []
@@ -126,22 +127,11 @@ def command(
     return interruption.code
 
 
-def _check_protocol(options: dict[str, Any], other: object) -> None:
-    """Refuse what a published protocol decides, and what is measured otherwise."""
-    from vidgan_core.errors import UsageError
-
-    own = options["count"] or options["split"] or options["features"]
-    if other or own or options["metrics"] != "fast":
-        raise UsageError("--protocol is for a run, without -n, --split, --metrics and --features")
-
-
-def _check_chart(out: Path | None) -> None:
+def _check_chart(out: Path) -> None:
     """Refuse a chart that could not be drawn, before the work that it is to show."""
     from vidgan_core.errors import UsageError
     from vidgan_evaluation.plots import pyplot
 
-    if out is None:
-        return
     if out.suffix.lower() != ".png":
         raise UsageError(f"{out}: the chart is a .png file")
     pyplot()
