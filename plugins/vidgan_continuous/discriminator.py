@@ -2,8 +2,10 @@
 
 Section 3.2: each frame is looked at by itself down to a grid of 16x16; there the features of all
 are concatenated, and the rest of StyleGAN2's residual discriminator judges them as one.
-The times between the frames, embedded, are projected on the features. StyleGAN2's statistics of
-the batch are left out: here a clip's score is its own.
+The times between the frames, embedded, are projected on the features.
+
+Differs from the paper: StyleGAN2's statistics of the batch are left out, a clip's score is its own;
+average pooling in place of its filter.
 """
 
 from __future__ import annotations

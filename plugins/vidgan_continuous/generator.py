@@ -4,6 +4,11 @@
 section 3.1: StyleGAN2's image generator without its noise, in which a motion code of the frame's
 time is concatenated to the learned constant. A frame is rendered without the ones before it, so
 a few frames of a clip are enough to train on, and any length and frame rate can be made.
+
+Differs from the paper: width 16, noise and motion 128 by default (64 at 256x256, 512 and 512
+there); weights start at their scale, where StyleGAN2 scales them at run time; tanh at the end;
+bilinear interpolation; a clip begins at a random point between two knots; no style mixing and no
+path length regularizer in training.
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@
 The paper makes 32 frames of 64x64 from a 2x4x4 block by four 4x4x4 transposed convolutions of
 stride 2. Other clips start from another block; the four doublings of height and width stay, and
 as many of time as the number of frames allows, the last layers first.
+
+Differs from the paper: width 32 by default (64 there), other sizes of clips, one score in place of
+a softmax over two, and an optional class (embedding and projection).
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Section 3.1, equation 2: a moving foreground f, a static background b and a mask m that chooses
 between them, G(z) = m * f + (1 - m) * b, all from the same noise.
+
+Differs from the paper: other sizes of clips; by default the discriminator has width 32 (64 there).
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@ Section 3.1 and appendix A.2: D_S judges the content of k single frames at their
 the motion of the whole clip at half its height and width. The rest is BigGAN's discriminator
 (Brock et al. 2019): residual blocks, self-attention after the first of them on frames, a sum over
 all places, and a projection of the class.
+
+Differs from the paper: width 8 by default (128 there); pooling in time only where the length is
+even.
 """
 
 from __future__ import annotations

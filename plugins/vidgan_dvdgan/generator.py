@@ -3,6 +3,10 @@
 "Adversarial Video Generation on Complex Datasets", section 3.2 and appendix A.2: a block of
 features is fed to a convolutional GRU at every frame; residual blocks, frame by frame, double its
 size; and so on, until the frames are as large as they should be.
+
+Differs from the paper: width 8 by default (128 there); BatchNorm takes the statistics of each
+frame's number by itself; frames other than 64x64 and 128x128 have a plan of channels of their own.
+By default both networks learn at one rate, one step each; the paper's are in components.md.
 """
 
 from __future__ import annotations

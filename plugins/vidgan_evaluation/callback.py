@@ -41,9 +41,12 @@ class EvaluationCallback(Callback):
         metrics: Annotated[str, doc("fast, full, none, or names between commas")] = "fast",
         features: Annotated[tuple[str, ...], doc("names; all that there are if none")] = (),
         split: Annotated[Literal["test", "train"], doc("which real clips")] = "test",
+        search: Annotated[int, Ge(1), doc("training clips among which copies are looked for")] = (
+            1000
+        ),
     ) -> None:
         self.every, self.n, self.metrics = every, n, metrics
-        self.features, self.split = features, split
+        self.features, self.split, self.search = features, split, search
         self._prepared: Prepared | None = None
         self._evaluated = -1
 
@@ -86,6 +89,7 @@ class EvaluationCallback(Callback):
             at_most=self.n,
             seed=run.config.seed,
             split=self.split,
+            search=self.search,
             device=run.device,
             say=partial(click.echo, err=True),
         )

@@ -16,7 +16,7 @@ from vidgan_core.cli.shared import (
     print_table,
     settings,
 )
-from vidgan_evaluation.protocols import protocols
+from vidgan_evaluation.protocols import decided, protocols
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -105,8 +105,8 @@ def command(
 
     if (against and sanity) or (out and not sanity):
         raise UsageError("--against is for two folders, --sanity for a data set, -o for --sanity")
-    if options["protocol"]:
-        _check_protocol(options, against or sanity)
+    if options["protocol"] and (against or sanity or decided(options)):
+        raise UsageError("--protocol is for a run, without -n, --split, --metrics and --features")
     if out:
         _check_chart(out)
     registry = discover(no_plugins)
@@ -125,15 +125,6 @@ def command(
     elif sanity and not interruption():
         return _report(check, out, options["as_json"])
     return interruption.code
-
-
-def _check_protocol(options: dict[str, Any], other: object) -> None:
-    """Refuse what a published protocol decides, and what is measured otherwise."""
-    from vidgan_core.errors import UsageError
-
-    own = ("count", "split", "features")
-    if other or any(options[name] for name in own) or options["metrics"] != "fast":
-        raise UsageError("--protocol is for a run, without -n, --split, --metrics and --features")
 
 
 def _check_chart(out: Path) -> None:

@@ -110,8 +110,10 @@ class Comparison:
 
 
 def _apart(one: Result, other: Result) -> bool:
-    joint = math.hypot(one.error or 0.0, other.error or 0.0)
-    return abs(other.cost - one.cost) > 2 * joint
+    """Say whether two numbers are further apart than chance; without errors nobody knows."""
+    if one.error is None or other.error is None:
+        return False
+    return abs(other.cost - one.cost) > 2 * math.hypot(one.error, other.error)
 
 
 def read_runs(paths: Sequence[Path], registry: Registry) -> Comparison:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -66,3 +67,9 @@ def protocols() -> dict[str, Published]:
     """Return all published protocols by their names."""
     text = files("vidgan_evaluation").joinpath("protocols.toml").read_text("utf-8")
     return {name: Published(name, **table) for name, table in tomllib.loads(text).items()}
+
+
+def decided(options: Mapping[str, object]) -> bool:
+    """Say whether options of the command line set what a published protocol decides."""
+    own = (options["count"], options["split"], options["features"])
+    return any(own) or options["metrics"] != "fast"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vidgan_core.interfaces import Better, Degradation, Evidence, Metric
 from vidgan_core.rng import keyed
-from vidgan_metrics.averages import averaged
+from vidgan_metrics.averages import averaged, in_groups
 from vidgan_metrics.feature_sets import features, in_blocks
 from vidgan_metrics.similarity import frames_of, ms_ssim
 
@@ -20,7 +20,7 @@ class Diversity(Metric):
     """The mean distance between the features of two generated clips, real clips' being 1.
 
     Below 1 generated clips are more alike than real ones; far above 1 they differ in what real
-    clips have in common. The error is the jackknife's over the generated clips.
+    clips have in common. The error is the jackknife's over the videos or clips of both sides.
     """
 
     better: ClassVar[Mapping[str, Better]] = {"diversity": "real"}
@@ -31,14 +31,13 @@ class Diversity(Metric):
 
     def measure(self, evidence: Evidence) -> Mapping[str, float]:
         """Return the ratio of the mean distances."""
-        real, fake = (mean_distances(rows) for rows in features(evidence))
-        n, scale = len(fake), real.mean().clamp(min=torch.finfo(real.dtype).tiny)
-        without = (fake.sum() - 2 * fake) / (n - 2)  # the mean, each clip left out in turn
-        spread = (without - without.mean()).square().sum() * (n - 1) / n
-        return {
-            "diversity": float(fake.mean() / scale),
-            "diversity_error": float(spread.sqrt() / scale),
-        }
+        real, fake = features(evidence)
+        scale, of_real = mean_distance(real, evidence.real.group)
+        mean, of_fake = mean_distance(fake, evidence.fake.group)
+        scale = scale.clamp(min=torch.finfo(scale.dtype).tiny)
+        ratio = mean / scale
+        error = (of_fake + ratio.square() * of_real).sqrt() / scale
+        return {"diversity": float(ratio), "diversity_error": float(error)}
 
 
 class SelfSimilarity(Metric):
@@ -77,7 +76,20 @@ class SelfSimilarity(Metric):
         return averaged("self-ms-ssim", values)
 
 
-def mean_distances(rows: Tensor) -> Tensor:
-    """Return each row's mean distance to the others, (N,)."""
-    sums = torch.cat([block.sum(1) for _, block in in_blocks(rows, rows)])
-    return sums / (len(rows) - 1)
+def mean_distance(rows: Tensor, group: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the mean distance of two rows, and its variance by leaving out each group in turn.
+
+    The variance (Efron & Stein 1981) is NaN of a single group.
+    """
+    sums, within = rows.new_zeros(len(rows)), rows.new_zeros(len(rows))
+    for place, block in in_blocks(rows, rows):
+        sums[place] = block.sum(1)
+        if group is not None:
+            within[place] = (block * (group[place, None] == group)).sum(1)
+    own, inner = in_groups(sums, group), in_groups(within, group)
+    sizes = in_groups(torch.ones_like(sums), group)
+    n, count = sizes.sum() - sizes, len(sizes)
+    # A group's rows leave the sum twice, as rows and as columns; what is in both, once.
+    values = (own.sum() - 2 * own + inner) / (n * (n - 1))
+    variance = (count - 1) / count * (values - values.mean()).square().sum()
+    return sums.sum() / (len(rows) * (len(rows) - 1)), variance

@@ -1,6 +1,9 @@
 """The fully connected pair of Goodfellow et al. 2014, "Generative Adversarial Nets".
 
 Layer for layer the widely used reference implementation for images, on the pixels of a clip.
+
+Differs from the paper: ReLU and tanh in place of rectifiers and sigmoids; LeakyReLU in place of
+maxout with dropout; a whole clip is one vector.
 """
 
 from __future__ import annotations

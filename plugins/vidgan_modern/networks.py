@@ -1,7 +1,10 @@
 """A minimal modern baseline for video, after R3GAN, Huang et al. 2024.
 
 No normalisation: residual blocks, the relativistic paired loss (`rpgan`) and the terms `r1` and
-`r2`. Other than there, the discriminator also judges how a clip changes and how clips vary. The
+`r2`.
+
+Differs from the paper, which makes images: convolutions are (2+1)D; `r1` and `r2` act every fourth
+step; the discriminator also judges how a clip changes and how clips vary. The
 blocks work on grids of a quarter of the frame's height and width and below, where channels are
 cheap; between those and the pixels are plain convolutions of few channels on a grid of half the
 frame's size, and on its own, and at the end a few maps in colours that the noise draws. There is no

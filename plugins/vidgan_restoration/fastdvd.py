@@ -5,8 +5,8 @@ U-Net makes of each three neighbouring frames the one in the middle, a second on
 three of its results. Nothing is aligned; motion is left to the convolutions. The first U-Net's
 weights are the same for all triples, so each triple is computed once.
 
-The paper has width 32 and frame_width 30, and always a map of the noise level: one channel with the
-frames for every number of a vector in the condition, none where there is no vector.
+Differs from the paper, which has width 32 and frame_width 30, and always a map of the noise level:
+one channel with the frames for every number of a vector in the condition, none without a vector.
 """
 
 from __future__ import annotations

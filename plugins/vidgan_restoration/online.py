@@ -4,8 +4,8 @@ Sajjadi, Vemulapalli & Brown 2018, "Frame-Recurrent Video Super-Resolution", sec
 the generator of Chu et al. 2020 (TecoGAN): the video's last frame is warped along the flow, brought
 to the input's size by space-to-depth, and read together with the next frame.
 
-TecoGAN has width 64 and 16 blocks, FRVSR 128 and 10. Both begin with a black frame; here the first
-frame's own enlargement takes its place.
+Differs from the papers: TecoGAN has width 64 and 16 blocks, FRVSR 128 and 10; here it is smaller by
+default. Both begin with a black frame; here the first frame's own enlargement takes its place.
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
 Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial Networks", section 3.2.2
 (PatchGAN), on clips: each 4x4 convolution of stride 2 within frames is followed by one of 3 frames
 along time, Tran et al. 2018, section 3.5: "(2+1)D".
+
+Differs from the paper, which judges images: convolutions along time, no BatchNorm, width 24 by
+default (64 there).
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ features travel through the whole clip, once from its end and once from its begi
 are warped to the next one along the flow between the two, and a trunk of residual blocks joins
 them with that frame. What both directions know of a frame becomes the change of the enlarged frame.
 
-The paper has width 64, 30 blocks and finish 64. Its flow is a pretrained SPyNet; here a small
-pyramid is trained along with the rest, by the term `warp`.
+Differs from the paper, which has width 64, 30 blocks and finish 64: smaller by default. Its flow is
+a pretrained SPyNet; here a small pyramid is trained along with the rest, by the term `warp`.
 """
 
 from __future__ import annotations

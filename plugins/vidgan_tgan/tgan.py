@@ -3,6 +3,9 @@
 Section 3, table 1: a temporal generator G0 turns one latent z0 into a latent z1(t) for every
 frame, an image generator G1 turns each pair (z0, z1(t)) into a frame. The paper makes 16 frames
 of 64x64; other clips start from another length or block.
+
+Differs from the paper: the discriminator is that of `conv3d`, of width 32 by default (64 there);
+the default optimizer is Adam (RMSProp there, and in the recipes).
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 The layers are those of the published code: a patch discriminator of single frames (D_I) and a 3D
 one of clips (D_V).
+
+Differs from the published code: its optional layers of noise are left out; clips of fewer than 16
+frames pass through layers that keep the length.
 """
 
 from __future__ import annotations

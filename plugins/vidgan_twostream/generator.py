@@ -3,6 +3,9 @@
 "MoCoGAN: Decomposing Motion and Content for Video Generation", section 3: a clip is a path in the
 space of images, z(t) = [content, motion(t)], with one content code for the clip and motion codes
 that a GRU makes of per-frame noise (equations 1 to 3).
+
+Differs from the paper: a class is an embedding next to the content, and a projection in the
+critics, in place of a code that the discriminator has to recover (InfoGAN); other sizes of clips.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -112,3 +113,17 @@ def test_the_bundled_clips_are_attributed() -> None:
     for clip in ("bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4"):
         assert clip in text
     assert "Blender Foundation" in text
+
+
+NETWORKS = [p for p in IN_TREE if p.component.kind in ("generator", "discriminator")]
+
+
+@pytest.mark.parametrize(
+    "provided", NETWORKS, ids=lambda p: f"{p.component.kind}-{p.component.name}"
+)
+def test_every_network_states_what_differs_from_its_paper(provided: Provided) -> None:
+    """In the documentation of its module, and in one row of the list."""
+    network = REGISTRY.load(provided.component.kind, provided.component.name)
+    assert "Differs from the p" in (sys.modules[network.__module__].__doc__ or "")
+    section = COMPONENTS.split("## Differences from the papers\n", 1)[1].split("\n## ", 1)[0]
+    assert section.count(f"\n| `{provided.component.name}` |") == 1

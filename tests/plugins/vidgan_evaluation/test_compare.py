@@ -183,3 +183,5 @@ def test_the_best_is_better_by_more_than_the_errors(
         for label, value in zip("abc", values, strict=False)
     }
     assert Comparison([], {"x": of_runs}, {}).best("x") == best
+    unknown = {label: replace(result, error=None) for label, result in of_runs.items()}
+    assert Comparison([], {"x": unknown}, {}).best("x") == ""

@@ -162,3 +162,11 @@ def test_what_can_not_be_evaluated_is_reported_before_the_first_step(
     assert result.code == 2
     assert message in result.err
     assert not list(Path().glob("out/checkpoints/step-*"))
+
+
+def test_copies_are_looked_for_among_fewer_clips_and_the_protocol_says_so(vidgan: Command) -> None:
+    settings = ("metrics=nearest", "search=50")
+    nearest = [word for s in settings for word in ("--set", f"callback.evaluation.{s}")]
+    assert vidgan(*RUN, *EVAL, *nearest, "--steps", 1, "--out", "out").code == 0
+    (found,) = store.read(Path("out/eval"))[1].numbers
+    assert found.protocol == "nearest-colours@4f-16px-n10+searched=50of200"

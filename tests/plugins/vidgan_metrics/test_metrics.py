@@ -168,10 +168,49 @@ def test_diversity_is_the_ratio_of_mean_distances() -> None:
     fake = torch.tensor([[0.0], [1], [2]]).double()  # distances 1, 2, 1
     numbers = metric("diversity").measure(Evidence(of(real), of(fake)))
     assert numbers["diversity"] == pytest.approx((4 / 3) / 2)
-    left = np.array([1, 2, 1]) / 2  # each clip left out in turn
-    assert numbers["diversity_error"] == pytest.approx(math.sqrt(2 * np.var(left)))
+    left, of_real = np.array([1, 2, 1]) / 2, np.array([2, 3, 1]) / 2  # each left out in turn
+    expected = 2 * np.var(left) + (2 / 3) ** 2 * 2 * np.var(of_real)
+    assert numbers["diversity_error"] == pytest.approx(math.sqrt(expected))
     none = metric("diversity").measure(Evidence(of(real), of(fake * 0)))
     assert none["diversity"] == 0
+
+
+def test_diversitys_error_leaves_out_whole_videos() -> None:
+    """Of videos of different lengths: the same as by distances between the clips that remain."""
+    sizes = [1, 2, 3, 2, 4]
+    group = torch.repeat_interleave(torch.arange(5), torch.tensor(sizes))
+    fake = rows(len(group), 3, seed=1)
+    far = torch.pdist(rows(40, 3)).mean()
+    alone = metric("diversity").measure(Evidence(of(rows(40, 3)), of(fake)))
+    grouped = metric("diversity").measure(
+        Evidence(of(rows(40, 3)), replace(of(fake), group=group + 7))
+    )
+    left = [float(torch.pdist(fake[group != g]).mean() / far) for g in range(5)]
+    clips = torch.arange(len(fake))
+    each = [float(torch.pdist(fake[clips != i]).mean() / far) for i in clips]
+    real = alone["diversity_error"] ** 2 - jackknifed(each)
+    assert grouped["diversity"] == alone["diversity"]
+    assert grouped["diversity_error"] == pytest.approx(math.sqrt(jackknifed(left) + real))
+
+
+def jackknifed(values: list[float]) -> float:
+    """The variance of a number from its values with each part left out."""
+    return (len(values) - 1) * float(np.var(values))
+
+
+def test_diversitys_error_is_its_spread_where_clips_of_a_video_are_alike() -> None:
+    """Ten near copies of each of 30: the error is that of 30 clips, not of 300."""
+    group = torch.arange(30).repeat_interleave(10)
+    real = of(rows(400))
+
+    def measured(seed: int) -> dict[str, float]:
+        clips = rows(30, seed=seed)[group] + 0.01 * rows(300, seed=seed + 1000)
+        return metric("diversity").measure(Evidence(real, replace(of(clips), group=group)))
+
+    drawn = [measured(seed) for seed in range(1, 25)]
+    spread = np.std([numbers["diversity"] for numbers in drawn], ddof=1)
+    claimed = np.mean([numbers["diversity_error"] for numbers in drawn])
+    assert 0.6 < claimed / spread < 1.6
 
 
 def test_a_copy_of_the_training_set_is_memorised() -> None:
