@@ -25,7 +25,7 @@ def kind_of(path: Path, layout: Layout, *, follow: bool = False) -> str:
     links = 0 if follow else os.O_NOFOLLOW
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | links)
     with os.fdopen(descriptor, "rb") as file:
-        head = file.read(64)
+        head = file.read(64) or b""  # None: a link led into /proc, and nothing is there yet
         still = still_of(head, file)
         if not still or path.suffix.lower() in RAW_VIDEO:
             return "video"
