@@ -11,6 +11,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -116,7 +117,7 @@ def change(facts: Any, rng: Random) -> None:
         case 1 if isinstance(holder, dict):
             holder[rng.choice(("x", "name", "generator", "\x1b"))] = holder.pop(key)
         case _:
-            holder[key] = rng.choice(VALUES)
+            holder[key] = deepcopy(rng.choice(VALUES))
 
 
 def places(facts: Any) -> Iterator[tuple[Any, Any]]:
