@@ -16,7 +16,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from vidgan_core.runs import checkpoint
 
-WEIGHTS = 25_000_000  # 100 MB: conv3d's G, D and EMA with Adam's moments are a third of that
+WEIGHTS = 50_000_000  # 200 MB: conv3d's G, D and EMA with Adam's moments are a sixth of that
 ROUNDS = 7
 
 

@@ -8,7 +8,7 @@ import math
 import os
 import shutil
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +38,20 @@ class Forge:
         (self.path / STATE).write_bytes(data)
 
     def seal(self) -> None:
-        manifest: dict[str, Any] = {}
-        for name in (MODEL, STATE):
-            file = self.path / name
-            if file.is_file():
-                digest = hashlib.sha256(file.read_bytes()).hexdigest()
-                manifest[name] = {"size": file.stat().st_size, "sha256": digest}
-        text = json.dumps(manifest, indent=1, sort_keys=True).encode()
-        manifest[MANIFEST] = {"sha256": hashlib.sha256(text).hexdigest()}
-        (self.path / MANIFEST).write_text(json.dumps(manifest))
+        seal(self.path, (MODEL, STATE))
+
+
+def seal(folder: Path, names: Iterable[str]) -> None:
+    """Write a checkpoint's manifest for its files as they are."""
+    manifest: dict[str, Any] = {}
+    for name in names:
+        file = folder / name
+        if file.is_file():
+            digest = hashlib.sha256(file.read_bytes()).hexdigest()
+            manifest[name] = {"size": file.stat().st_size, "sha256": digest}
+    text = json.dumps(manifest, indent=1, sort_keys=True).encode()
+    manifest[MANIFEST] = {"sha256": hashlib.sha256(text).hexdigest()}
+    (folder / MANIFEST).write_text(json.dumps(manifest))
 
 
 FIRST = "generator.layers.0.weight"

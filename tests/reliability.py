@@ -33,6 +33,15 @@ GROUPS = {
         "not [60]",
     ),
     "numbers": ("tests/training/test_numbers.py",),
+    "books": ("tests/runs/test_bookkeeping.py", "tests/runs/test_moved.py"),
+    "garbled": ("tests/runs/test_garbled.py", "-k", "not [40]"),
+    "media": (
+        "tests/plugins/vidgan_datasets/test_mutations.py",
+        "tests/plugins/vidgan_datasets/test_probe_answer.py",
+        "tests/media/test_describe.py",
+        "-k",
+        "not [150] and not 60-",
+    ),
     "streams": ("tests/cli/test_streams.py", "tests/cli/test_terminal.py"),
     "values": ("tests/config/test_every_value.py",),
     "pages": ("tests/plugins/vidgan_evaluation/test_hostile_evaluations.py",),
@@ -41,6 +50,8 @@ GROUPS = {
 SUMMED = {
     "hostile": ("hostile model files", "test_a_hostile_file", "refused"),
     "hostile evaluation": ("hostile evaluations", "test_a_hostile_evaluation", "shown as text"),
+    "hostile answer": ("answers of a video reader taken over", "test_what_is_no_answer", "refused"),
+    "hanging data": ("data that hang, and a SIGTERM", "test_data_that_hang", "saved and left"),
     "garbled books": ("garbled metrics, marks and evaluations", "test_a_run_goes_on", "resumed"),
 }
 OPTIONS = ("-n", "0", "-m", "slow or not slow", "-o", "junit_family=xunit1")

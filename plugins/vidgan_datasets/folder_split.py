@@ -12,6 +12,7 @@ import numpy as np
 from vidgan_core.errors import UsageError, printable
 from vidgan_datasets.folder_record import Record
 
+MOST_BYTES = 64 << 20  # of a list of videos
 Parts = tuple[list[Record], list[Record]]  # train, test
 
 
@@ -65,9 +66,13 @@ def _named(path: str, videos: Sequence[Record]) -> set[str]:
     A path is taken from the data set's root; its suffix may be missing.
     """
     try:
-        lines = Path(path).read_text("utf-8", errors="surrogateescape").splitlines()
+        with Path(path).open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{printable(path)} can't be read: {error.strerror}") from None
+    if len(data) > MOST_BYTES:
+        raise UsageError(f"{printable(path)} is no list: it is larger than {MOST_BYTES:,} bytes")
+    lines = data.decode("utf-8", "surrogateescape").splitlines()
     wanted = {re.sub(r"\s+[0-9]+$", "", line.strip()).removeprefix("./") for line in lines}
     names = {r.name for r in videos if any(name in wanted for name in _names(r))}
     if not names:

@@ -35,7 +35,7 @@ def kind_of(path: Path, layout: Layout, *, follow: bool = False) -> str:
 
 def kind_of_file(file: IO[bytes], suffix: str, layout: Layout) -> str:
     """Return the same of an open file, or "archive", given the end of its name."""
-    head = file.read(HEAD)
+    head = file.read(HEAD) or b""  # None: a link led into /proc, and nothing is there yet
     if suffix in ARCHIVES and ARCHIVES[suffix](head):
         return "archive"
     still = still_of(head, file)

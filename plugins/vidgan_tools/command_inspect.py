@@ -87,15 +87,16 @@ def _named(config: Mapping[str, Any]) -> dict[str, Any]:
 def _run(path: Path) -> dict[str, Any]:
     import tomllib
 
+    from vidgan_core.config.sources import read_file
     from vidgan_core.errors import CheckpointError, UsageError
     from vidgan_core.runs import checkpoint
     from vidgan_core.runs.folder import RunDir
 
     folder = RunDir.open(path)
     try:
-        config = tomllib.loads(folder.config_file.read_text("utf-8"))
+        config = tomllib.loads(read_file(folder.config_file))
         named = _named(config)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, RecursionError, KeyError, TypeError):
         raise UsageError(f"{path} is not a run: {folder.config_file.name} is not one's") from None
     states = {}
     for each in checkpoint.available(folder.checkpoints):

@@ -173,6 +173,7 @@ def test_data_that_hang_do_not_keep_a_run_from_being_saved(
     where: str,
     install: Callable[..., None],
     tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """A disk that no longer answers, and one SIGTERM: what a cluster sends before SIGKILL."""
     install("away", HANGS, HANGING)
@@ -190,6 +191,7 @@ def test_data_that_hang_do_not_keep_a_run_from_being_saved(
     assert process.returncode == 143, err
     assert "Traceback" not in err
     assert last_step() == steps_done(Path("out"))
+    record_property("hanging data", f"{size} processes, {where}: saved and left with 143")
 
 
 def still(process: subprocess.Popen[str]) -> Callable[[], bool]:

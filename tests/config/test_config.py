@@ -9,7 +9,7 @@ from conftest import REGISTRY, configured
 
 from vidgan_core.config.resolve import resolve
 from vidgan_core.config.sources import ConfigSources
-from vidgan_core.errors import ConfigError
+from vidgan_core.errors import ConfigError, UsageError
 
 
 def problems(*settings: str, **names: str) -> list[str]:
@@ -161,3 +161,11 @@ def test_a_written_configuration_reads_back_as_itself(tmp_path: Path) -> None:
     layers = ConfigSources()
     layers.add_file(path)
     assert resolve(layers, REGISTRY) == config
+
+
+@pytest.mark.parametrize("endless", ["/dev/zero", "sparse.toml"])
+def test_an_endless_configuration_is_refused(endless: str) -> None:
+    with Path("sparse.toml").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(UsageError, match="larger than 4,194,304 bytes"):
+        ConfigSources().add_file(Path(endless))

@@ -6,17 +6,14 @@ without a change here.
 
 from __future__ import annotations
 
-import resource
-import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from random import Random
 from typing import get_args
 
 import pytest
 from conftest import REGISTRY, Result
+from limits import limited
 from pydantic import BaseModel
 
 from vidgan_core.config.schema import NetworkTable, RunConfig
@@ -86,35 +83,6 @@ def test_the_keys_are_found() -> None:
     found = {key for key, _ in keys()}
     assert found >= {"seed", "optimizer.lr", "data.workers", "generator.width", "term.r1.weight"}
     assert len(found) >= 100
-
-
-@contextmanager
-def limited(seconds: int = 60, most: int = 1 << 30) -> Iterator[None]:
-    """Within the block nothing takes longer, or more memory than that."""
-
-    def late(*_: object) -> None:
-        raise AssertionError(f"it takes longer than {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, late)
-    held = resident()
-    Path("/proc/self/clear_refs").write_text("5")  # starts VmHWM anew
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-    assert peak() - held < most
-
-
-def resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-
-
-def peak() -> int:
-    status = Path("/proc/self/status").read_text()
-    line = next(text for text in status.splitlines() if text.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024
 
 
 def attempt(vidgan: Command, key: Key, value: str) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -47,14 +48,18 @@ def test_a_bomb_is_refused_before_it_goes_off() -> None:
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.webm", "a.png", "a.jpg", "a.tif", "a.webp"])
-def test_mutated_files_are_described_or_refused_in_one_line(name: str, vidgan: Command) -> None:
+@pytest.mark.parametrize("count", [60, pytest.param(400, marks=pytest.mark.slow)])
+def test_mutated_files_are_described_or_refused_in_one_line(
+    count: int, name: str, vidgan: Command, record_property: Callable[[str, object], None]
+) -> None:
     if name.endswith(("mp4", "gif", "webm")):
         original = save(name, moving_block(6, 32, 32)).read_bytes()
     else:
         Image.fromarray(moving_block(1, 32, 32)[0]).save(name)
         original = Path(name).read_bytes()
-    rng = random.Random(name)
-    for _ in range(60):
+    rng = random.Random(f"{name}/{count}")
+    refused = 0
+    for _ in range(count):
         data = bytearray(original)
         for _ in range(rng.randrange(1, 20)):
             data[rng.randrange(min(len(data), 400))] = rng.randrange(256)
@@ -63,7 +68,12 @@ def test_mutated_files_are_described_or_refused_in_one_line(name: str, vidgan: C
             describe(Path(name))
         except VidganError as error:
             assert "\n" not in str(error)
+            refused += 1
     Path("new\nline.mp4").write_bytes(b"noise")
     result = vidgan("inspect", "new\nline.mp4")
     assert result.code == 1
     assert len(result.err.splitlines()) == 1
+    record_property(
+        f"mutated {name}, inspected",
+        f"{count} of {count}: {count - refused} described, {refused} refused in a line",
+    )

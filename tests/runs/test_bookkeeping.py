@@ -225,6 +225,14 @@ def test_numbers_of_other_types_are_left_out(key: str, value: object, run: Path)
     assert store.table([store.read(folder)[2]])
 
 
+def test_a_pipe_in_the_place_of_the_metrics_keeps_nobody_waiting(run: Path) -> None:
+    folder = RunDir.open(run)
+    folder.metrics_file.unlink()
+    os.mkfifo(folder.metrics_file)
+    with pytest.raises(OSError, match=r"'run/metrics\.jsonl'"):
+        folder.append_metrics({"step": 2})
+
+
 def test_a_full_disk_is_named_with_the_file(run: Path) -> None:
     folder = RunDir.open(run)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

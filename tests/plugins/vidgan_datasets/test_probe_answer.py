@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -90,11 +91,17 @@ def test_a_good_answer_is_taken(taken_over: None, vidgan: Command) -> None:
 
 
 @pytest.mark.parametrize("case", ANSWERS)
-def test_what_is_no_answer_is_a_damaged_file(case: str, taken_over: None, vidgan: Command) -> None:
+def test_what_is_no_answer_is_a_damaged_file(
+    case: str,
+    taken_over: None,
+    vidgan: Command,
+    record_property: Callable[[str, object], None],
+) -> None:
     record = checked(vidgan, ANSWERS[case])
     assert record["status"] == "damaged"
     assert "reader" in record["reason"]
     assert "SIGKILL" not in record["reason"]
+    record_property("hostile answer", f"{case}: refused")
 
 
 @pytest.mark.parametrize("text", [b"x" * 2**20, b'{"read": 1}\n'])
