@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from fresh import make_environment
+from torch import Tensor, nn
 from vidgan_games.two_player import TwoPlayerGame
 
 from vidgan_core.cli import main
@@ -26,6 +27,7 @@ from vidgan_core.plugins.kinds import Kind
 from vidgan_core.plugins.options import options_model
 from vidgan_core.plugins.registry import Provided, Registry
 from vidgan_core.runs import checkpoint
+from vidgan_core.testing.generator import given_clip
 from vidgan_core.training.parts import build_game
 
 # Below nohup SIGHUP is ignored, in the processes that tests start as well: they are to end by it.
@@ -72,6 +74,20 @@ def small_options(provided: Provided) -> dict[str, int]:
     component = provided.component
     target = REGISTRY.load(component.kind, component.name)
     return {"width": 8} if "width" in options_model(target).model_fields else {}
+
+
+def with_clip(provided: Provided, spec: DataSpec) -> DataSpec:
+    """A spec that a component can be built with: with a clip for a generator that follows one."""
+    component = provided.component
+    target = REGISTRY.load(component.kind, component.name)
+    return given_clip(spec, 1) if getattr(target, "follows", False) else spec
+
+
+def of_clip(generator: nn.Module, n: int) -> dict[str, Tensor]:
+    """The clip, of noise, that `with_clip` promised to a generator; nothing for any other."""
+    rng = torch.Generator().manual_seed(2)
+    fields = generator.spec.condition if generator.follows else ()
+    return {f.name: torch.rand(n, *f.shape, generator=rng) * 2 - 1 for f in fields}
 
 
 @pytest.fixture(scope="session")
@@ -125,7 +141,17 @@ def small(generator: str, loss: str = "minimax", *settings: str, **names: str) -
         *(f"callback.{name}.enabled=false" for name in REGISTRY.defaults("callback")),
         "trainer.device=cpu",
         "trainer.precision=fp32",
+        "loss.start=0",
+        "loss.weight=1",
     )
+    if REGISTRY.load("generator", generator).follows:
+        task = usual["task"]["name"]
+        hidden = ["sigma"] if task == "denoise" else []  # which few discriminators can read
+        shape += (
+            f"task.name={task}",
+            "discriminator.concat=true",
+            f"discriminator.hidden={hidden}",
+        )
     return configured(*shape, *narrow, *settings, generator=generator, loss=loss, **names)
 
 

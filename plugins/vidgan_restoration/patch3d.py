@@ -26,7 +26,7 @@ SLOPE = 0.2
 class PatchDiscriminator(Discriminator):
     """(B, C, T, H, W) -> scores (B, 1, T, H / 2^layers, W / 2^layers), one a patch.
 
-    A score of 3 layers depends on 38 pixels a side and 9 frames. There is no normalisation: use
+    A score of 3 layers depends on 38 pixels a side and 7 frames. There is no normalisation: use
     `spectral_norm`, or a gradient penalty. Features are the activations after each layer.
     """
 

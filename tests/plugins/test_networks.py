@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from conftest import REGISTRY, SMALL, components, small_options
+from conftest import REGISTRY, SMALL, components, of_clip, small_options, with_clip
 from torch import Tensor, nn
 from torch.nn.functional import conv3d
 from vidgan_modern.blocks import Spatial, Temporal
@@ -29,12 +29,12 @@ SHAPES = [
 def make(provided: Provided, spec: DataSpec = SMALL, **options: object) -> nn.Module:
     component = provided.component
     target = REGISTRY.load(component.kind, component.name)
-    return target(spec, **(small_options(provided) | options))
+    return target(with_clip(provided, spec), **(small_options(provided) | options))
 
 
 def generate(generator: Generator, n: int = 3, frames: int | None = None) -> Fake:
     noise = generator.noise(n, torch.Generator().manual_seed(1), frames=frames)
-    return generator(noise, {}, frames=frames)
+    return generator(noise, of_clip(generator, n), frames=frames)
 
 
 def parameters(kind: Kind, name: str, spec: DataSpec, **options: object) -> int:

@@ -227,7 +227,7 @@ class RunConfig(Table):
 
     def toml(self) -> str:
         """Return the configuration as TOML that gives the same run again."""
-        return tomli_w.dumps(self.model_dump(mode="json"))
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
 
 def core_table(table: str) -> type[Table]:

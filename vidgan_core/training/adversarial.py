@@ -164,7 +164,7 @@ class AdversarialGame(Game):
 def _lacking(term: str, missing: str) -> str:
     source, _, what = missing.partition(".")
     if source == "condition":
-        hint = f"--set 'condition=[\"{what}\"]'"
+        hint = "a task gives one" if what == "clip" else f"--set 'condition=[\"{what}\"]'"
         return f"term {term!r} needs {what!r} in the condition; {hint}"
     return f"term {term!r} needs {what!r} from the {source}, which this {source} does not give"
 

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-from conftest import REGISTRY, SMALL, components, needs_bf16, small_options
+from conftest import REGISTRY, SMALL, components, needs_bf16, of_clip, small_options, with_clip
 from torch import Tensor, nn
 from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
@@ -311,7 +311,7 @@ def test_functions_of_it_are_transformed_as_torchs(name: str) -> None:
 @pytest.mark.parametrize("provided", components("generator") + components("discriminator"))
 def test_a_network_is_the_same_function(provided: Provided) -> None:
     target = REGISTRY.load(provided.component.kind, provided.component.name)
-    network = target(SMALL, **small_options(provided)).double()
+    network = target(with_clip(provided, SMALL), **small_options(provided)).double()
     tuned = copy.deepcopy(network)
     tune_convolutions(tuned)
     rng = torch.Generator().manual_seed(0)
@@ -322,7 +322,8 @@ def test_a_network_is_the_same_function(provided: Provided) -> None:
         if provided.component.kind == "generator":
             noise = player.noise(2, torch.Generator().manual_seed(0))
             noise = {name: z.double() for name, z in noise.items()}
-            made = player(noise, {}).video
+            clip = {name: given.double() for name, given in of_clip(player, 2).items()}
+            made = player(noise, clip).video
             return [made, *torch.autograd.grad(made.square().sum(), list(player.parameters()))]
         x = video.clone().requires_grad_()
         scores = sum(score.sum() for score in player(x, {}).scores)

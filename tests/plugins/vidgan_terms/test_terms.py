@@ -227,6 +227,8 @@ def test_every_term_trains_with_every_discriminator(provided: Provided, architec
         if "class" not in REGISTRY.load("discriminator", architecture).takes:
             pytest.skip("judges no classes")
         settings, generator = [*settings, 'condition=["class"]'], "conv3d"
+    elif "condition.clip" in REGISTRY.load("term", name).needs:
+        generator = "recurrent"
     config = small(generator, "minimax", *settings, discriminator=architecture)
     run = Run(config, REGISTRY)
     for _ in range(2):
