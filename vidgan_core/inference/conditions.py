@@ -143,8 +143,9 @@ def held_out(
 ) -> dict[str, Tensor]:
     """Return the condition of `n` clips of a run's data; over again where there are fewer.
 
-    With `truth` the clips themselves, too. The clips stand in an order that is the same for all runs and whatever `n`. Raises UsageError
-    where the split is empty or gives other fields than the generator takes.
+    With `truth` the clips themselves, too. The clips stand in an order that is the same for all
+    runs and whatever `n`. Raises UsageError where the split is empty or gives other fields than the
+    generator takes.
     """
     dataset = build_measured(config, registry, split)
     conditioned(dataset, build_task(config, registry), config)  # says which field is not there

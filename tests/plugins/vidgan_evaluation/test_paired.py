@@ -19,7 +19,9 @@ from vidgan_evaluation.prepare import prepare
 from vidgan_evaluation.standard_error import error_of_mean
 
 import vidgan_core
+from vidgan_core.data.pairs import PairedDataset
 from vidgan_core.inference.conditions import rows_of
+from vidgan_core.interfaces.dataset import Dataset, DataSpec
 from vidgan_core.media.pixels import to_uint8
 from vidgan_core.runs.bookkeeping import read_best
 from vidgan_core.training.inputs import build_measured
@@ -136,6 +138,38 @@ def test_clips_share_no_frame_and_later_ones_are_named() -> None:
     assert total == n
     flat = frames.flatten(0, 1).flatten(1)
     assert len(torch.unique(flat, dim=0)) == n * 8  # every frame once
+
+
+class Places(Dataset):
+    """Windows of four frames at every frame of two videos, each at three places."""
+
+    def __init__(self) -> None:
+        super().__init__(DataSpec(frames=4, height=16, width=16), "test")
+
+    fingerprint = "places"
+
+    def __len__(self) -> int:
+        return 60
+
+    def item(self, index: int) -> dict[str, Any]:
+        return {"video": np.full((3, 4, 16, 16), index, np.uint8)}
+
+    def span(self, index: int) -> tuple[int, int, int]:
+        video, start = divmod(index // 3, 10)
+        return video, start, start + 3
+
+
+def test_all_places_of_a_window_are_measured() -> None:
+    dataset = Places()
+    task = REGISTRY.create("task", "deblock", dataset.spec, options={})
+    clips, n = paired_clips(PairedDataset(dataset, task), "", Request())
+    starts = (0, 4, 8)
+    wanted = [30 * video + 3 * start + place for video in (0, 1) for start in starts
+              for place in range(3)]  # fmt: skip
+    shown = torch.cat([video for video, _ in clips.reference.chunks()])[:, 0, 0, 0, 0]
+    assert shown.tolist() == wanted
+    assert n == 18
+    assert clips.held_out == "unseen-video"
 
 
 def test_answers_are_of_the_same_clips() -> None:
