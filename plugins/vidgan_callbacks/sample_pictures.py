@@ -1,4 +1,7 @@
-"""Sample pictures of a run: fixed noise, the EMA generator, mp4 + gif + contact sheet."""
+"""Sample pictures of a run: fixed noise, the EMA generator, mp4 + gif + contact sheet.
+
+Where clips are made of clips, each has a row of panels: what was given, the result, the truth.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 from annotated_types import Ge, Le, doc
 from torch import Tensor
+from torch.nn.functional import interpolate
 
+from vidgan_core.data.fields import VIDEO
 from vidgan_core.inference.conditions import class_labels, draw_condition, fixed
 from vidgan_core.inference.sampler import sample
-from vidgan_core.interfaces import Callback, Tensors, TrainingRun
+from vidgan_core.interfaces import Callback, DataSpec, Tensors, TrainingRun
+from vidgan_core.media.frames import Frames
 from vidgan_core.media.pictures import contact_sheet, grid, to_frames
 from vidgan_core.media.provenance import Mark, make_mark
 from vidgan_core.media.write import write_gif, write_mp4, write_png
 from vidgan_core.nn.conditioning import count_classes
 from vidgan_core.runs import checkpoint
 
-SHEET_ROWS = 8
+SHEET_ROWS, SHEET = 8, 8  # clips of the contact sheet, and pictures of each
 
 
 class SamplePictures(Callback):
@@ -70,23 +77,38 @@ class SamplePictures(Callback):
         clips = sample(run.sampled, self.count, seed=seed, condition=condition)
         mark = make_mark(checkpoint.model_hash(run.model_tensors()), seed)
         labels = class_labels(run.spec, condition)
-        paths = write_samples(self._stem(run), clips, self.fps, mark, labels)
+        frames, panels = to_panels(run.spec, condition, clips)
+        paths = write_samples(
+            self._stem(run), frames, self.fps, mark, labels, max(1, SHEET // panels)
+        )
         self._written = run.step
         run.report("samples_written", paths=paths)
 
 
+def to_panels(spec: DataSpec, condition: Tensors, clips: Tensor) -> tuple[Frames, int]:
+    """Return clips (B, C, T, H, W) as frames (B, T, H, panels * W, 3), and how many panels.
+
+    Clips of the condition that are as long are on the left, each pixel as a square; the real clips,
+    if the condition holds them as "video", on the right.
+    """
+    length = clips.shape[2]
+    given = [f.name for f in spec.condition if f.kind == "clip" and f.shape[1] == length]
+    shown = [interpolate(condition[name], clips.shape[2:]) for name in given]
+    shown += [clips, condition[VIDEO]] if VIDEO in condition else [clips]
+    return np.concatenate([to_frames(panel) for panel in shown], axis=3), len(shown)
+
+
 def write_samples(
-    stem: Path, clips: Tensor, fps: float, mark: Mark, labels: Sequence[str] = ()
+    stem: Path, frames: Frames, fps: float, mark: Mark, labels: Sequence[str], columns: int
 ) -> list[Path]:
-    """Write clips (B, C, T, H, W) as a video, a gif and a contact sheet with the clips' labels.
+    """Write clips (B, T, H, W, 3) as a video, a gif and a contact sheet with the clips' labels.
 
     Returns the files.
     """
-    frames = to_frames(clips)
     video = grid(frames)
     mp4, gif, png = (stem.with_suffix(suffix) for suffix in (".mp4", ".gif", ".png"))
     write_mp4(mp4, video, fps=fps, mark=mark)
     write_gif(gif, video, fps=fps, mark=mark)
-    sheet = contact_sheet(frames[:SHEET_ROWS], labels=labels[:SHEET_ROWS])
+    sheet = contact_sheet(frames[:SHEET_ROWS], columns=columns, labels=labels[:SHEET_ROWS])
     write_png(png, sheet, mark=mark)
     return [mp4, gif, png]

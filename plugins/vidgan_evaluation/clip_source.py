@@ -114,9 +114,7 @@ def _real_chunks(dataset: Dataset, numbers: Sequence[int]) -> Iterator[Chunk]:
                     f"clip {number} is {_shape(np.shape(item['video']))}, "
                     f"the data set promises {_shape(dataset.spec.shape)}"
                 )
-        pictures = {field.name for field in dataset.fields if field.kind in PICTURES}
-        names = items[0].keys() - pictures  # which no metric asks for, and which fill memory
-        stacked = {name: torch.from_numpy(np.stack([i[name] for i in items])) for name in names}
+        stacked = {name: torch.from_numpy(np.stack([i[name] for i in items])) for name in items[0]}
         yield stacked.pop("video"), stacked
 
 
@@ -134,9 +132,7 @@ def _fake_chunks(generator: Generator, n: int, seed: int, rows: Rows) -> Iterato
                 f"clip {bad} of the generator holds numbers that are not finite: "
                 "nothing can be measured"
             )
-        pictures = {field.name for field in generator.spec.condition if field.kind in PICTURES}
-        kept = {name: value for name, value in condition.items() if name not in pictures}
-        yield to_uint8(video), kept
+        yield to_uint8(video), condition
 
 
 def _shape(shape: Sequence[Any]) -> str:

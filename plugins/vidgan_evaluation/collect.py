@@ -122,7 +122,8 @@ def _go_through(
             rows[name, of_frames].append(part.float().cpu())
         if video is not None:
             video[done : done + len(pixels)] = pixels
-        labels.append(condition)
+        # Clips and maps, (b, T, H, W) at the least, no metric asks for: they would fill the memory.
+        labels.append({name: rows for name, rows in condition.items() if rows.ndim < 4})
         done += len(pixels)
         watch(f"{clips.what} clips", done, clips.n)
     condition = {name: torch.cat([part[name] for part in labels]) for name in labels[0]}

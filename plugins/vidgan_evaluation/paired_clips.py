@@ -30,8 +30,8 @@ def answered(dataset: Dataset) -> PairedDataset | None:
 def paired_clips(dataset: PairedDataset, who: str, request: Request) -> tuple[RealClips, int]:
     """Return the clips to measure a task by, and how many they are.
 
-    No two share a frame. Errors are of scenes: see `split_scenes`. Raises UsageError where more
-    clips are asked for than there are.
+    No two share a frame, but at different places. Errors are of scenes: see `split_scenes`. Raises
+    UsageError where more clips are asked for than there are.
     """
     (part,) = split_scenes(dataset, 1)
     apart = _disjoint(dataset, part)
@@ -56,13 +56,17 @@ def paired_clips(dataset: PairedDataset, who: str, request: Request) -> tuple[Re
 
 
 def _disjoint(dataset: Dataset, numbers: Iterable[int]) -> list[int]:
-    """Return clips that share no frame, the first that there is room for, in order."""
+    """Return clips that share no frame, the first that there is room for, in order.
+
+    Clips of the very same frames stay together: a data set cuts them at different places.
+    """
     kept: list[int] = []
-    end: tuple[int, int] = (-1, -1)  # the source and the last frame of the clip before
-    for (source, first, last), number in sorted((dataset.span(n), n) for n in numbers):
-        if (source, first) > end:
+    latest = (-1, -1, -1)  # the source, the first and the last frame of the clip before
+    for span, number in sorted((dataset.span(n), n) for n in numbers):
+        source, first, _ = span
+        if span == latest or (source, first) > (latest[0], latest[2]):
             kept.append(number)
-            end = (source, last)
+            latest = span
     return kept
 
 

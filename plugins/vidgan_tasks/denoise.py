@@ -37,16 +37,13 @@ class Denoise(Task):
         ] = (5.0, 50.0),
         blind: Annotated[bool, doc("do not tell the generator how much noise there is")] = False,
         level: Annotated[
-            float | None,
-            Ge(0),
-            Le(WHITE),
-            doc("grey levels of noise in your own videos; none: the middle of task.sigma"),
-        ] = None,
+            Level, doc("grey levels of noise in your own videos; 0: the middle of task.sigma")
+        ] = 0.0,
     ) -> None:
         super().__init__(spec)
         self.sigma = ends("task.sigma", sigma)
         self.blind = blind
-        self.level = sum(self.sigma) / 2 if level is None else level
+        self.level = level or sum(self.sigma) / 2
         known = () if blind else (Field(SIGMA, "vector", (1,)),)
         self.fields = (Field(NOISY, "clip", spec.shape), *known)
 

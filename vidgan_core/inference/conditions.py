@@ -15,7 +15,7 @@ from vidgan_core.config.schema import DataTable, RunConfig
 from vidgan_core.config.sources import ConfigSources
 from vidgan_core.data.batch_loader import shuffled
 from vidgan_core.data.conversion import on_device
-from vidgan_core.data.fields import check_item, collate, renamed
+from vidgan_core.data.fields import check_item, collate, renamed, video_field
 from vidgan_core.data.words import tokens
 from vidgan_core.errors import UsageError, printable
 from vidgan_core.interfaces import DataSpec, Field, Tensors
@@ -109,13 +109,17 @@ def class_labels(spec: DataSpec, condition: Tensors) -> list[str]:
     return [printable(names[int(c)]) for c in condition[CLASS]] if names else []
 
 
-def rows_of(dataset: Dataset, spec: DataSpec, numbers: Sequence[int]) -> dict[str, Tensor]:
+def rows_of(
+    dataset: Dataset, spec: DataSpec, numbers: Sequence[int], *, truth: bool = False
+) -> dict[str, Tensor]:
     """Return the condition (n, ...) of some clips of a data set, as `spec` wants it, on the CPU.
 
-    Raises UsageError where the data set has not the fields, ComponentError where an item is wrong.
+    With `truth` the clips themselves, too, as "video". Raises UsageError where the data set has not
+    the fields, ComponentError where an item is wrong.
     """
-    fields = needed(spec)
-    given = {field.name: field for field in dataset.fields}
+    clip = video_field(dataset.spec)
+    fields = (*needed(spec), clip) if truth else needed(spec)
+    given = {field.name: field for field in (clip, *dataset.fields)}
     for field in fields:
         if not _fits(found := given.get(field.name), field):
             what = f"gives {_words(found)}" if found else f"has no {field.name!r}"
@@ -129,12 +133,19 @@ def rows_of(dataset: Dataset, spec: DataSpec, numbers: Sequence[int]) -> dict[st
 
 
 def held_out(
-    config: RunConfig, registry: Registry, spec: DataSpec, n: int, split: Split = "test"
+    config: RunConfig,
+    registry: Registry,
+    spec: DataSpec,
+    n: int,
+    split: Split = "test",
+    *,
+    truth: bool = False,
 ) -> dict[str, Tensor]:
     """Return the condition of `n` clips of a run's data; over again where there are fewer.
 
-    The clips stand in an order that is the same for all runs and whatever `n`. Raises UsageError
-    where the split is empty or gives other fields than the generator takes.
+    With `truth` the clips themselves, too. The clips stand in an order that is the same for all
+    runs and whatever `n`. Raises UsageError where the split is empty or gives other fields than the
+    generator takes.
     """
     dataset = build_measured(config, registry, split)
     conditioned(dataset, build_task(config, registry), config)  # says which field is not there
@@ -142,7 +153,7 @@ def held_out(
     if not size:
         raise UsageError(f"the {split} split of {config.data.name!r} holds no clip")
     numbers = [shuffled(row % size, size, 0) for row in range(n)]
-    return rows_of(dataset, spec, numbers)
+    return rows_of(dataset, spec, numbers, truth=truth)
 
 
 def fixed(
@@ -150,14 +161,16 @@ def fixed(
 ) -> dict[str, Tensor] | None:
     """Return the condition of a run's sample pictures: of held-out clips, else of training clips.
 
-    None where it holds labels alone, which need no clips.
+    None where it holds labels alone, which need no clips. Where it holds a clip, the real clip of
+    each condition is there as "video": what the result is to be compared with.
     """
     if only_labels(spec):
         return None
+    truth = any(field.kind == "clip" for field in needed(spec))
     try:
-        return held_out(config, registry, spec, n)
+        return held_out(config, registry, spec, n, truth=truth)
     except UsageError:
-        return held_out(config, registry, spec, n, "train")
+        return held_out(config, registry, spec, n, "train", truth=truth)
 
 
 def with_data(config: RunConfig, data: str, registry: Registry) -> RunConfig:
