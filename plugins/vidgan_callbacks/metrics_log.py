@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from vidgan_callbacks.curves import Series, curves
 from vidgan_core.interfaces import Callback, TrainingRun
-from vidgan_core.media.pictures import Series, curves
 from vidgan_core.media.write import write_png
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from vidgan_callbacks.curves import curves
 
 from vidgan_core.errors import UsageError, VidganError
 from vidgan_core.media.describe import describe, read_mark
 from vidgan_core.media.frames import Frames
-from vidgan_core.media.pictures import contact_sheet, curves, grid, to_frames
+from vidgan_core.media.pictures import contact_sheet, grid, to_frames
 from vidgan_core.media.pixels import to_float, to_uint8
 from vidgan_core.media.provenance import make_mark
 from vidgan_core.media.video_source import read_video
