@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import av
@@ -25,8 +24,10 @@ from vidgan_core.media.open import reason
 from vidgan_core.media.video_source import DECODER
 from vidgan_datasets.balance import Balance, shares, window_of
 from vidgan_datasets.folder_changes import refuse_changed
-from vidgan_datasets.folder_index import Record, counts, refresh
+from vidgan_datasets.folder_index import counts, refresh
+from vidgan_datasets.folder_record import Record
 from vidgan_datasets.folder_report import counted, first_reasons, honoured, too_short
+from vidgan_datasets.folder_roots import roots
 from vidgan_datasets.folder_split import Classes, Parts, by_content, by_lists, class_of
 from vidgan_datasets.frame_cache import FrameCache
 from vidgan_datasets.native_crops import Place, cut, native_size
@@ -51,7 +52,7 @@ class Folder(Dataset):
         spec: DataSpec,
         split: Split,
         *,
-        path: Annotated[str, doc("the folder, or one file")] = "",
+        path: Annotated[str, doc("the folder, a file, or shards-{000..099}.tar")] = "",
         classes: Annotated[
             Classes, doc("folders: each sub-folder is one; files: as name.cls tells")
         ] = "none",
@@ -105,9 +106,7 @@ class Folder(Dataset):
         super().__init__(spec, split)
         if not path:
             raise UsageError("data.path: which folder?", hint="--data ./clips names one")
-        if not Path(path).exists():
-            raise UsageError(f"data.path: {printable(path)} does not exist")
-        self.root = Path(path).resolve()
+        self.root, self.names = roots(path)
         self.layout, self.follow = layout, follow_links
         self.limits = Limits(max_seconds, max_gigabytes, max_megapixels, max_frames)
         self.windows = Windows(spec.frames, stride, fps, hop, short)
@@ -158,7 +157,7 @@ class Folder(Dataset):
     @cached_property
     def fingerprint(self) -> str:
         """A hash of the videos' content and of every option that changes the clips."""
-        videos = [(r.name, r.sha256) for r in self._videos]
+        videos = [(r.plain_name, r.sha256) for r in self._videos]
         options = (asdict(self.windows), asdict(self.geometry), self.flip, self.has_classes)
         more: list[object] = [self.drop_cuts, self.balance, self.anywhere, self.places]
         if self.classes == "files":
@@ -186,7 +185,7 @@ class Folder(Dataset):
         record = self._videos[number]
         try:
             wanted = self.windows.numbers(window, self._timeline(record))
-            refuse_changed(self._base, record, wanted, follow=self.follow)
+            refuse_changed(self.root, record, wanted, follow=self.follow)
             frames = self._frames(number, wanted, index)
         except (OSError, ValueError, IndexError, av.FFmpegError) as error:
             raise ClipError(record.name, f"can't be read any more: {reason(error)}") from None
@@ -313,7 +312,7 @@ class Folder(Dataset):
     def _frames(self, number: int, wanted: NDArray[np.int64], index: int) -> Frames:
         """Return frames (T, H, W, C) of a video, from the cache or else decoded."""
         record = self._videos[number]
-        source, place = record.source(self._base), self._place(record, index)
+        source, place = record.source(self.root), self._place(record, index)
         if number < self._cached:
             shape = self._kept_shape(record)
             geometry = replace(self.geometry, height=shape[1], width=shape[2])
@@ -332,19 +331,24 @@ class Folder(Dataset):
         geometry = replace(self.geometry, place=place)
         return np.stack(list(source.read(numbers.tolist(), geometry)))[places]
 
-    @cached_property
-    def _base(self) -> Path:
-        return self.root if self.root.is_dir() else self.root.parent
-
     def _refresh(self, *, again: bool = False) -> list[Record]:
-        store = cache_folder() / "index" / f"{digest(str(self.root))[:32]}.jsonl"
-        follow = self.follow
-        return refresh(self.root, store, self.layout, self.limits, follow=follow, again=again)
+        key = digest(str(self.root), *self.names)
+        store = cache_folder() / "index" / f"{key[:32]}.jsonl"
+        return refresh(
+            self.root,
+            store,
+            self.layout,
+            self.limits,
+            names=self.names,
+            follow=self.follow,
+            again=again,
+        )
 
     def _refuse(self) -> int:
         """Raise UsageError: there is not one clip; say why of the first three files."""
         found = [(r.name, self._why_not(r)) for r in self.records[:3]]
-        where = f"no clip of {self.spec} for the {self.split} split in {printable(str(self.root))}"
+        path = printable(str(self.root / self.names[0] if len(self.names) == 1 else self.root))
+        where = f"no clip of {self.spec} for the {self.split} split in {path}"
         raise UsageError(f"{where}: {first_reasons(found, len(self.records))}")
 
     def _why_not(self, record: Record) -> str:

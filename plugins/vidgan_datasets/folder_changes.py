@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidgan_datasets.folder_index import Record
+from vidgan_datasets.folder_record import Record
 from vidgan_datasets.folder_walk import stats_of
 
 
@@ -16,13 +16,16 @@ def refuse_changed(
 ) -> None:
     """Raise ValueError if a file that holds one of the wanted frames has changed.
 
-    OSError if it is gone. Of a folder of pictures only those of the clip are looked at.
+    OSError if it is gone. Of a folder of pictures only those of the clip are looked at, of an
+    archive that itself.
     """
-    if record.kind == "frames":
-        known = dict(zip(record.pictures, record.stats, strict=True))
+    if record.archive:
+        folder, names, expected = base, [record.archive], record.stats
+    elif record.kind == "frames":
         used = record.used
-        names = [used[number] for number in np.unique(wanted)]
-        folder, expected = base / record.folder, tuple(known[name] for name in names)
+        numbers = [used[number] for number in np.unique(wanted)]
+        names = [record.pictures[number] for number in numbers]
+        folder, expected = base / record.folder, tuple(record.stats[n] for n in numbers)
     else:
         path = base / record.name
         folder, names, expected = path.parent, [path.name], record.stats

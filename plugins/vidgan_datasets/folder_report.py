@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from vidgan_core.errors import printable
 from vidgan_core.media.timestamps import Times
-from vidgan_datasets.folder_index import Record
+from vidgan_datasets.folder_record import Record
 from vidgan_datasets.windows import Timeline, Windows
 
 HONOURED = {  # facts about a video that its pixels do not show

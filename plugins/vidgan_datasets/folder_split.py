@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
 from typing import Literal
 
 import numpy as np
 
 from vidgan_core.errors import UsageError, printable
-from vidgan_datasets.folder_index import Record
+from vidgan_datasets.folder_record import Record
 
 Parts = tuple[list[Record], list[Record]]  # train, test
 
@@ -21,11 +21,14 @@ Classes = Literal["none", "folders", "files"]
 def class_of(record: Record, classes: Classes = "folders") -> str:
     """Return the name of a video's class, nothing for one without.
 
-    "folders": the top folder that it is in; "files": what its own file tells.
+    "folders": the top folder that it is in, or the archive; "files": what its own file tells.
     """
     if classes == "files":
         return record.label
-    return record.name.partition("/")[0] if "/" in record.name else ""
+    folder, slash, _ = record.plain_name.partition("/")
+    if slash:
+        return folder
+    return PurePath(record.archive).stem if record.archive else ""
 
 
 def by_content(videos: Sequence[Record], held_out: float) -> Parts:
@@ -66,10 +69,15 @@ def _named(path: str, videos: Sequence[Record]) -> set[str]:
     except OSError as error:
         raise UsageError(f"{printable(path)} can't be read: {error.strerror}") from None
     wanted = {re.sub(r"\s+[0-9]+$", "", line.strip()).removeprefix("./") for line in lines}
-    names = {r.name for r in videos if r.name in wanted or r.name.rpartition(".")[0] in wanted}
+    names = {r.name for r in videos if any(name in wanted for name in _names(r))}
     if not names:
         raise UsageError(f"{printable(path)} names none of the videos that can be used")
     return names
+
+
+def _names(record: Record) -> Iterator[str]:
+    for name in (record.name, record.plain_name):
+        yield from (name, name.rpartition(".")[0])
 
 
 def _place(record: Record) -> float:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from vidgan_core.media.member import Place
 from vidgan_core.media.video_source import Kind
 from vidgan_datasets.picture_kind import Layout, kind_of
 from vidgan_datasets.sequences import natural, split_sequences
@@ -24,6 +25,7 @@ Stat = tuple[int, int]  # size, and time of change in nanoseconds
 # Of an earlier look, by name: kind, stamp, folder, and the names of the pictures
 Known = Mapping[str, tuple[str, str, str, tuple[str, ...]]]
 
+Status = Literal["ok", "damaged", "refused", "other"]
 # What systems leave behind, and nobody means.
 _LITTER = {"Thumbs.db", "desktop.ini", ".DS_Store", "__MACOSX"}
 _SPECIAL = {
@@ -40,28 +42,41 @@ class Found:
 
     `name` is the path below the root. `stamp` changes when size or time of a file does. Pictures
     lie in `folder`, each with its own size and time. `sidecars` are paths below the root as well.
+    In an archive, `places` are where the file or the pictures lie; `members` is how many finds it
+    gave, and `stats` are its own.
     """
 
     name: str
-    kind: Kind = "video"
+    kind: Kind | Literal["archive"] = "video"
     stats: tuple[Stat, ...] = ()
     stamp: str = ""
     folder: str = ""
     pictures: tuple[str, ...] = ()
     refused: str = ""
+    status: Status = "refused"  # if it is
     sidecars: tuple[str, ...] = ()
+    archive: str = ""
+    members: int = 0
+    places: tuple[Place, ...] = ()
+    caption: str = ""
+    label: str = ""
 
 
 def walk(
-    root: Path, layout: Layout = "auto", known: Known | None = None, *, follow: bool = False
+    root: Path,
+    layout: Layout = "auto",
+    known: Known | None = None,
+    *,
+    names: Sequence[str] = (),
+    follow: bool = False,
 ) -> Iterator[Found]:
-    """Yield everything below a folder, or the one file that `root` is, in a stable order.
+    """Yield everything below a folder, or only the files in it with these names, in a stable order.
 
     `known` spares files that have not changed since from being opened. With `follow` links are
     taken for what they lead to, a folder once. Raises OSError if the root itself can't be read.
     """
-    if not root.is_dir():
-        yield from _sorted_out(root.parent, "", [root.name], layout, known or {}, follow)
+    if names:
+        yield from _sorted_out(root, "", names, layout, known or {}, follow)
         return
     folders, entered = [""], {os.path.realpath(root)}
     sidecars: dict[str, set[str]] = {}
@@ -75,7 +90,7 @@ def walk(
                 raise
             yield Found(folder, refused=f"can't be listed: {error.strerror}")
             continue
-        listed = [e for e in listed if e.name not in _LITTER and not e.name.startswith("._")]
+        listed = [e for e in listed if not is_litter(e.name)]
         inner = [e.name for e in listed if _is_folder(e, follow)]
         files = [e.name for e in listed if not _is_folder(e, follow)]
         paths = [os.path.join(folder, name) for name in reversed(inner)]
@@ -94,6 +109,11 @@ def _with_sidecars(found: Found, there: set[str]) -> Found:
         return replace(found, sidecars=sidecars_of(found.name, there))
     first = os.path.join(found.folder, found.pictures[0])
     return replace(found, sidecars=sidecars_of_frames(found.folder, first, there))
+
+
+def is_litter(name: str) -> bool:
+    """Is it what systems leave behind, and nobody means?"""
+    return name in _LITTER or name.startswith("._")
 
 
 def stats_of(folder: Path, names: Sequence[str], *, follow: bool = False) -> tuple[Stat, ...]:

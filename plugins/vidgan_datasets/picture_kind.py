@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import struct
+import tarfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import IO, Literal
 
 from PIL import Image
 
@@ -21,22 +23,49 @@ _CERTAIN = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF")  # damaged ones are damaged pi
 
 
 def kind_of(path: Path, layout: Layout, *, follow: bool = False) -> str:
-    """Return "video", "animation", "strip" or "frames": nothing for a picture not asked for."""
+    """Return "video", "animation", "strip", "frames" or "archive".
+
+    Nothing for a picture that is not asked for.
+    """
     links = 0 if follow else os.O_NOFOLLOW
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | links)
     with os.fdopen(descriptor, "rb") as file:
-        head = file.read(64)
-        still = still_of(head, file)
-        if not still or path.suffix.lower() in RAW_VIDEO:
-            return "video"
-        if still == "animation":
-            return "animation"
-        if layout != "auto":
-            return {"video": "", "frames": "frames", "strips": "strip"}[layout]
-        return _shape(file, head)
+        return kind_of_file(file, path.suffix.lower(), layout)
 
 
-def _shape(file: BinaryIO, head: bytes) -> str:
+def kind_of_file(file: IO[bytes], suffix: str, layout: Layout) -> str:
+    """Return the same of an open file, or "archive", given the end of its name."""
+    head = file.read(HEAD)
+    if suffix in ARCHIVES and ARCHIVES[suffix](head):
+        return "archive"
+    still = still_of(head, file)
+    if not still or suffix in RAW_VIDEO:
+        return "video"
+    if still == "animation":
+        return "animation"
+    if layout != "auto":
+        return {"video": "", "frames": "frames", "strips": "strip"}[layout]
+    return _shape(file, head)
+
+
+def _is_tar(head: bytes) -> bool:
+    """Is it the first header of a tar: does its checksum hold?"""
+    try:
+        tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
+    except (tarfile.HeaderError, ValueError):
+        return False
+    return True
+
+
+# Archives that are read in place: anything else that is a zip inside is not meant as one.
+ARCHIVES: Mapping[str, Callable[[bytes], bool]] = {
+    ".zip": lambda head: head.startswith((b"PK\3\4", b"PK\5\6")),
+    ".tar": _is_tar,
+}
+HEAD = tarfile.BLOCKSIZE
+
+
+def _shape(file: IO[bytes], head: bytes) -> str:
     """Tell a strip of frames from a frame by a picture's header."""
     try:
         file.seek(0)
@@ -48,7 +77,7 @@ def _shape(file: BinaryIO, head: bytes) -> str:
         return "frames" if head.startswith(_CERTAIN) else "video"
 
 
-def still_of(head: bytes, file: BinaryIO) -> Still:
+def still_of(head: bytes, file: IO[bytes]) -> Still:
     """Tell by the first bytes, and by an animation's mark further on, what a file is."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):  # ffmpeg's libraries read the animated ones
         return "" if _is_animated_png(file) else "still"
@@ -60,7 +89,7 @@ def still_of(head: bytes, file: BinaryIO) -> Still:
     return "still" if head.startswith(_STARTS) else ""
 
 
-def _is_animated_png(file: BinaryIO) -> bool:
+def _is_animated_png(file: IO[bytes]) -> bool:
     """Is there an acTL chunk before the pixels?"""
     file.seek(8)
     for _ in range(MOST_CHUNKS):

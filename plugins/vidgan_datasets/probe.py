@@ -17,9 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from vidgan_core.media.video_source import VideoSource
+from vidgan_datasets.archive_answer import read_listing
+from vidgan_datasets.picture_kind import Layout
 from vidgan_datasets.probe_answer import read_answer
 from vidgan_datasets.probe_limits import Limits
 
@@ -27,27 +29,35 @@ PROGRAM = (sys.executable, "-m", "vidgan_datasets.probe_worker")
 MOST_PROCESSES = 8
 DYING = 2.0  # seconds from a process's last word to its end
 LOOK_EVERY = 0.25  # seconds
-Progress = Callable[[VideoSource, int], None]  # is told how many frames have been read
 
 
-def look_into(
-    videos: Iterable[VideoSource], limits: Limits, progress: Progress
-) -> Iterator[dict[str, Any]]:
-    """Yield for each video, in order, what `probe_worker.look` found, or what became of it."""
+class Listing(NamedTuple):
+    """The job of finding out what lies in an archive."""
+
+    path: Path
+    layout: Layout
+
+
+Job: TypeAlias = VideoSource | Listing
+Progress = Callable[[Job, int], None]  # is told how many frames or files have been read
+
+
+def look_into(jobs: Iterable[Job], limits: Limits, progress: Progress) -> Iterator[dict[str, Any]]:
+    """Yield for each job, in order, what `probe_worker.answer` found, or what became of it."""
     count = min(MOST_PROCESSES, os.cpu_count() or 1)
     readers = [Reader(limits, progress) for _ in range(count)]
     idle = list(readers)
 
-    def ask(video: VideoSource) -> dict[str, Any]:
+    def ask(job: Job) -> dict[str, Any]:
         reader = idle.pop()  # there are as many readers as threads
         try:
-            return reader.ask(video)
+            return reader.ask(job)
         finally:
             idle.append(reader)
 
     pool = ThreadPoolExecutor(count, thread_name_prefix="probe")
     try:
-        yield from pool.map(ask, videos)
+        yield from pool.map(ask, jobs)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         for reader in readers:
@@ -61,12 +71,12 @@ class Reader:
         self._limits, self._progress = limits, progress
         self._process: subprocess.Popen[str] | None = None
 
-    def ask(self, video: VideoSource) -> dict[str, Any]:
+    def ask(self, job: Job) -> dict[str, Any]:
         """Return the process's answer, or a record that says how it ended."""
         process = self._process or self._start()
         with Watch(process, self._limits.seconds) as watch:
             try:
-                return self._answer(process, video, watch)
+                return self._answer(process, job, watch)
             except (OSError, ValueError) as error:  # it has died before or while it answered
                 if not watch.killed:
                     with suppress(subprocess.TimeoutExpired):
@@ -79,20 +89,19 @@ class Reader:
             return {"status": "refused", "reason": reason}
         return {"status": "damaged", "reason": reason}
 
-    def _answer(
-        self, process: subprocess.Popen[str], video: VideoSource, watch: Watch
-    ) -> dict[str, Any]:
+    def _answer(self, process: subprocess.Popen[str], job: Job, watch: Watch) -> dict[str, Any]:
         assert process.stdin
         assert process.stdout
-        job = {"kind": video.kind, "path": str(video.path), "pictures": video.pictures}
-        process.stdin.write(json.dumps(job) + "\n")
+        process.stdin.write(json.dumps(_question(job)) + "\n")
         process.stdin.flush()
 
         def progress(frames: int) -> None:
             watch.restart()
-            self._progress(video, frames)
+            self._progress(job, frames)
 
-        return read_answer(process.stdout, video, self._limits, progress)
+        if isinstance(job, Listing):
+            return read_listing(process.stdout, job.path.stat().st_size, progress)
+        return read_answer(process.stdout, job, self._limits, progress)
 
     def stop(self) -> None:
         """End the process."""
@@ -156,6 +165,13 @@ class Watch:
                 self.killed = True
                 self._process.kill()
                 return
+
+
+def _question(job: Job) -> dict[str, Any]:
+    if isinstance(job, Listing):
+        return {"kind": "archive", "path": str(job.path), "layout": job.layout}
+    facts = {"pictures": job.pictures, "folder": job.folder, "places": job.places}
+    return {"kind": job.kind, "path": str(job.path), **facts}
 
 
 def _activity(pid: int) -> tuple[float, bool]:

@@ -31,19 +31,28 @@ def read_answer(
 
     `progress` is told how many frames have been read. Raises ValueError for what is no answer.
     """
-    before = 0
-    while "read" in (answer := _line(stream, MOST + A_PICTURE * len(video.pictures))):
-        read = answer["read"]
-        if not _is_count(read) or not before < read <= 2 * limits.frames + 2:  # a GIF is read twice
-            raise ValueError("it says that it has read what there can't be")
-        before = read
-        progress(read)
+    most = MOST + A_PICTURE * len(video.pictures)
+    answer = last_line(stream, most, 2 * limits.frames + 2, progress)  # a GIF is read twice
     for key, value in answer.items():
         if key not in _RULES or not _RULES[key](value):
             raise ValueError(f"it answers with {key[:40]!r}")
     if not {"status", "reason"} <= answer.keys() or not _agrees(answer, video, limits):
         raise ValueError("its answer contradicts itself")
     return answer | {"reason": answer["reason"][:MOST_TEXT]}
+
+
+def last_line(
+    stream: IO[str], most: int, most_read: int, progress: Callable[[int], None]
+) -> dict[str, Any]:
+    """Return the line after those that say how much has been read, of `most` characters."""
+    before = 0
+    while "read" in (answer := _line(stream, most)):
+        read = answer["read"]
+        if not is_count(read) or not before < read <= most_read:
+            raise ValueError("it says that it has read what there can't be")
+        before = read
+        progress(read)
+    return answer
 
 
 def _line(stream: IO[str], most: int) -> dict[str, Any]:
@@ -67,7 +76,7 @@ def _agrees(answer: Mapping[str, Any], video: VideoSource, limits: Limits) -> bo
         return False
     if answer["status"] != "ok":
         return frames == 0
-    if video.pictures and frames != len(video.pictures) - len(left_out):
+    if video.kind == "frames" and frames != len(video.pictures) - len(left_out):
         return False
     most = 16 * limits.megapixels * 1e6  # the pixels of a frame may be that wide
     return (
@@ -97,15 +106,17 @@ def _are_places(places: list[int], frames: int) -> bool:
     return [0, *places, frames] == sorted({0, *places, frames})
 
 
-def _is_count(value: Any) -> bool:
+def is_count(value: Any) -> bool:
+    """Is it a whole number that counts something?"""
     return type(value) is int and 0 <= value < 2**31
 
 
 def _are_counts(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_count, value))
+    return isinstance(value, list) and all(map(is_count, value))
 
 
-def _is_text(value: Any) -> bool:
+def is_text(value: Any) -> bool:
+    """Is it text?"""
     return isinstance(value, str)
 
 
@@ -134,14 +145,14 @@ def _are_odd_ones(value: Any) -> bool:
 
 
 def _is_odd_one(value: Any) -> bool:
-    whole = isinstance(value, list) and len(value) == 3 and all(map(_is_text, value))
+    whole = isinstance(value, list) and len(value) == 3 and all(map(is_text, value))
     return whole and value[1] in STATUSES and len(value[2]) <= MOST_TEXT
 
 
 _RULES: Mapping[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("frames", "height", "width"), _is_count),
+    **dict.fromkeys(("frames", "height", "width"), is_count),
     **dict.fromkeys(("gaps", "cuts"), _are_counts),
-    **dict.fromkeys(("reason", "times"), _is_text),
+    **dict.fromkeys(("reason", "times"), is_text),
     **dict.fromkeys(("interlaced", "hdr"), _is_flag),
     "status": _is_status,
     "rate": _is_rate,

@@ -10,12 +10,12 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, NoReturn
 
 import av
 
 from vidgan_core.data.cache import file_digest
+from vidgan_core.media.member import File
 from vidgan_core.media.open import reason
 from vidgan_core.media.still import (
     MAX_STRIP,
@@ -62,9 +62,9 @@ def look_pictures(source: VideoSource, limits: Limits, progress: Progress) -> di
     """
     bound_frames(len(source.pictures), limits)
     looks: dict[str, _Look] = {}
-    for count, name in enumerate(source.pictures, 1):
-        looks[name] = _look(source.path / name, limits)
-        progress(count)
+    for number, name in enumerate(source.pictures):
+        looks[name] = _look(source.file(number), limits)
+        progress(number + 1)
     sizes = Counter((look.height, look.width) for look in looks.values() if look.status == "ok")
     if not sizes:
         _raise_first(looks)
@@ -77,7 +77,8 @@ def look_pictures(source: VideoSource, limits: Limits, progress: Progress) -> di
         if look.status != "ok" or (look.height, look.width) != size
     }
     used = [name for name in looks if name not in odd]
-    return _facts(source.path, used, size, max(looks[n].largest for n in used)) | {
+    files = [source.file(n) for n, name in enumerate(source.pictures) if name not in odd]
+    return _facts(files, size, max(looks[n].largest for n in used)) | {
         "left_out": [(name, *why) for name, why in odd.items()],
         "gaps": missing_before(used),
     }
@@ -85,7 +86,7 @@ def look_pictures(source: VideoSource, limits: Limits, progress: Progress) -> di
 
 def look_strip(source: VideoSource, limits: Limits, progress: Progress) -> dict[str, Any]:
     """Decode a strip of square frames. Raises Damaged or OverLimit."""
-    with opened(source.path, max_pixels=math.inf) as image:
+    with opened(source.file(), max_pixels=math.inf) as image:
         height, width = upright_size(image)
     count = strip_length(height, width)
     if not count:
@@ -94,17 +95,16 @@ def look_strip(source: VideoSource, limits: Limits, progress: Progress) -> dict[
     bound_pixels(min(height, width), min(height, width), limits)
     if count > MAX_STRIP or height * width > STRIP_FRAMES * limits.megapixels * 1e6:
         raise OverLimit(f"a strip of {width}x{height} is too large to be read at once")
-    look = _decode(source.path)
+    look = _decode(source.file())
     progress(count)
     side = min(height, width)
-    folder, name = source.path.parent, source.path.name
-    return _facts(folder, [name], (side, side), look.largest) | {"frames": count}
+    return _facts([source.file()], (side, side), look.largest) | {"frames": count}
 
 
 def look_animation(source: VideoSource, limits: Limits, progress: Progress) -> dict[str, Any]:
     """Decode every frame of an animated picture. Raises Damaged or OverLimit."""
     milliseconds = [0]
-    with opened(source.path, max_pixels=math.inf) as image:
+    with opened(source.file(), max_pixels=math.inf) as image:
         count = getattr(image, "n_frames", 1)
         height, width = upright_size(image)
         bound_pixels(height, width, limits)
@@ -126,11 +126,11 @@ def look_animation(source: VideoSource, limits: Limits, progress: Progress) -> d
         "rate": count / seconds if seconds else 0.0,
         "times": str(times or ""),
         "gaps": times.gaps if times else (),
-        "sha256": file_digest(source.path),
+        "sha256": file_digest(source.file()),
     }
 
 
-def _look(path: Path, limits: Limits) -> _Look:
+def _look(path: File, limits: Limits) -> _Look:
     try:
         with opened(path, max_pixels=math.inf) as image:
             height, width = upright_size(image)
@@ -144,17 +144,17 @@ def _look(path: Path, limits: Limits) -> _Look:
         return _Look(status="damaged", reason=reason(error)[:MOST_TEXT])
 
 
-def _decode(path: Path) -> _Look:
+def _decode(path: File) -> _Look:
     height, width = open_picture(path).shape[:2]
     return _Look(height, width, deepest(path))
 
 
-def _facts(folder: Path, names: list[str], size: tuple[int, int], largest: int) -> dict[str, Any]:
+def _facts(files: list[File], size: tuple[int, int], largest: int) -> dict[str, Any]:
     digest = hashlib.sha256()
-    for name in names:
-        digest.update(bytes.fromhex(file_digest(folder / name)))
+    for file in files:
+        digest.update(bytes.fromhex(file_digest(file)))
     return {
-        "frames": len(names),
+        "frames": len(files),
         "height": size[0],
         "width": size[1],
         "depth": depth_of(largest),

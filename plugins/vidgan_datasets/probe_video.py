@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import av
@@ -21,6 +20,7 @@ from PIL import Image
 from vidgan_core.data.cache import file_digest
 from vidgan_core.media.cuts import CutDetector
 from vidgan_core.media.fit import pixel_aspect
+from vidgan_core.media.member import File
 from vidgan_core.media.open import best_stream, decoder_of, open_video, reason
 from vidgan_core.media.orientation import Orientation
 from vidgan_core.media.timestamps import Times
@@ -38,7 +38,7 @@ def look_video(source: VideoSource, limits: Limits, progress: Progress) -> dict[
     """
     most = int(limits.megapixels * 1e6)
     # What the decoder would otherwise conceal is an error.
-    with open_video(source.path, max_pixels=most, err_detect="explode") as container:
+    with open_video(source.file(), max_pixels=most, err_detect="explode") as container:
         stream = _stream(container)
         bound_pixels(stream.height, stream.width, limits)
         stream.codec_context.thread_count = 1
@@ -50,8 +50,8 @@ def look_video(source: VideoSource, limits: Limits, progress: Progress) -> dict[
         times = found.times(stream)
         _ends_early(container, times, stream.average_rate)
         if container.format.name == "gif":
-            _look_gif(source.path, found.count, progress)
-        return found.facts(stream, times) | {"sha256": file_digest(source.path)}
+            _look_gif(source.file(), found.count, progress)
+        return found.facts(stream, times) | {"sha256": file_digest(source.file())}
 
 
 @dataclass
@@ -148,9 +148,9 @@ def _ends_early(container: Any, times: Times | None, rate: Any) -> None:
         raise Damaged(f"ends after {shown:.1f} of its {stated:.1f} seconds")
 
 
-def _look_gif(path: Path, frames: int, progress: Progress) -> None:
+def _look_gif(path: File, frames: int, progress: Progress) -> None:
     """Read a GIF a second time, with a reader that conceals less: it has no checksums at all."""
-    with Image.open(path, formats=("GIF",)) as image:
+    with path.open("rb") as file, Image.open(file, formats=("GIF",)) as image:
         for number in range(frames):
             try:
                 image.seek(number)

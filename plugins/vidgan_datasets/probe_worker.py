@@ -12,6 +12,7 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -20,8 +21,10 @@ import av
 from PIL import Image
 
 from vidgan_core.lifeline import end_with_parent
+from vidgan_core.media.member import File, Place
 from vidgan_core.media.open import reason
 from vidgan_core.media.video_source import VideoSource
+from vidgan_datasets.archive_walk import look_archive
 from vidgan_datasets.probe_limits import Damaged, Limits, NotVideo, OverLimit
 from vidgan_datasets.probe_pictures import look_animation, look_pictures, look_strip
 from vidgan_datasets.probe_video import Progress, look_video
@@ -31,6 +34,7 @@ REPORT_EVERY = 0.5  # seconds
 VIDEOS = ".mp4 .m4v .mov .avi .mkv .webm .gif .mpg .mpeg .ts .flv .wmv .ogv .3gp .mxf .dv .h264"
 PICTURES = ".png .apng .jpg .jpeg .webp .avif .tif .tiff .bmp .mjpeg .mjpg"
 MEANT = frozenset(VIDEOS.split(" ") + PICTURES.split(" "))
+COMPRESSED = "compressed; of archives, a zip and a tar that is not compressed are read in place"
 _TEXTS = {
     b"version https://git-lfs": "a git-LFS pointer, not the file itself; try git lfs pull",
     b"<!doctype html": "a web page",
@@ -38,6 +42,10 @@ _TEXTS = {
     b"#extm3u": "a playlist",
     b"ffconcat": "a playlist",
     b"v=0": "a stream's description",
+    b"\x1f\x8b": COMPRESSED,
+    b"\x28\xb5\x2f\xfd": COMPRESSED,
+    b"\xfd7zxz": COMPRESSED,
+    b"bzh": COMPRESSED,
 }
 _LOOKS = {
     "video": look_video,
@@ -47,6 +55,25 @@ _LOOKS = {
 }
 
 
+def answer(job: Mapping[str, Any], limits: Limits, progress: Progress) -> dict[str, Any]:
+    """Do what is asked for: list an archive, or read a whole video."""
+    path = Path(job["path"])
+    if job["kind"] != "archive":
+        places = tuple(Place(*place) for place in job["places"])
+        pictures, folder = tuple(job["pictures"]), job["folder"]
+        source = VideoSource(job["kind"], path, pictures, folder=folder, places=places)
+        return look(source, limits, progress)
+    try:
+        return look_archive(path, job["layout"], progress)
+    except MemoryError:
+        return _too_large(limits)
+
+
+def _too_large(limits: Limits) -> dict[str, Any]:
+    reason = f"needs more memory than data.max_gigabytes = {limits.gigabytes:g}"
+    return {"status": "refused", "reason": reason}
+
+
 def look(source: VideoSource, limits: Limits, progress: Progress) -> dict[str, Any]:
     """Read a whole video; return status, reason and facts."""
     try:
@@ -54,19 +81,19 @@ def look(source: VideoSource, limits: Limits, progress: Progress) -> dict[str, A
     except OverLimit as error:
         return {"status": "refused", "reason": str(error)}
     except MemoryError:
-        reason = f"needs more memory than data.max_gigabytes = {limits.gigabytes:g}"
-        return {"status": "refused", "reason": reason}
+        return _too_large(limits)
     except NotVideo as error:
         return {"status": "other", "reason": str(error)}
     except Damaged as error:
         return {"status": "damaged", "reason": str(error)}
     except (av.FFmpegError, OSError, ValueError, SyntaxError) as error:
-        return _unreadable(source.path, error)
+        return _unreadable(source.file(), error)
 
 
-def _unreadable(path: Path, error: Exception) -> dict[str, Any]:
+def _unreadable(path: File, error: Exception) -> dict[str, Any]:
     """Say what a file is that can't be read as a video; damaged if it was meant to be one."""
-    with path.open("rb") as file:
+    head = b"?"  # of one in an archive that does not inflate
+    with suppress(ValueError), path.open("rb") as file:
         head = file.read(200).lstrip().lower()
     known = next((text for start, text in _TEXTS.items() if head.startswith(start)), "")
     why = "empty" if not head else known or f"can't be read as a video: {reason(error)}"
@@ -106,9 +133,8 @@ def main() -> None:
     limits = Limits(**json.loads(sys.argv[1]))
     _bound_memory(limits.gigabytes)
     for line in sys.stdin:
-        job = json.loads(line)
-        source = VideoSource(job["kind"], Path(job["path"]), tuple(job["pictures"]))
-        print(json.dumps(look(source, limits, _reporter(answers))), file=answers, flush=True)
+        found = answer(json.loads(line), limits, _reporter(answers))
+        print(json.dumps(found), file=answers, flush=True)
 
 
 if __name__ == "__main__":

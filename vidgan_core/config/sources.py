@@ -128,7 +128,7 @@ def _leaves(tables: Mapping[str, Any], place: KeyPath = ()) -> Iterator[tuple[Ke
 
 def data_settings(data: str) -> dict[str, str]:
     """Take a word as a data set's name, and what looks like a path as a folder of videos."""
-    if data.startswith(".") or "/" in data or "\\" in data:
+    if data.startswith(".") or "/" in data or "\\" in data or data.endswith((".zip", ".tar")):
         return {"name": "folder", "path": data}
     return {"name": data}
 

@@ -7,11 +7,12 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from vidgan_core.data.array_file import read_array, write_array
+from vidgan_core.media.member import File
 
 
 def digest(*parts: object) -> str:
@@ -19,10 +20,10 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def file_digest(path: Path) -> str:
+def file_digest(path: File) -> str:
     """Return the sha256 of a file's content."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(cast(Any, file), "sha256").hexdigest()
 
 
 def cache_folder() -> Path:

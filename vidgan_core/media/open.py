@@ -13,6 +13,8 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from vidgan_core.media.member import File
+
 # Containers that hold their pictures themselves: no playlist, no pattern, no device, no address.
 DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,ogg,flv,asf,mpeg,mpegts,mpegvideo,"
@@ -24,13 +26,15 @@ _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _NOT_THE_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 
 
-def open_video(path: Path, *, max_pixels: int = MAX_PIXELS, **options: Any) -> InputContainer:
+def open_video(path: File, *, max_pixels: int = MAX_PIXELS, **options: Any) -> InputContainer:
     """Open a video file: as a file, never as an address, a pattern or a playlist.
 
     Tags that are not UTF-8 are no reason to refuse the pictures. Raises OSError or av.FFmpegError.
     """
     bounded = SAFE | {"max_pixels": str(max_pixels)} | options
-    return av.open(f"file:{path}", options=bounded, metadata_errors="replace")
+    file: Any = f"file:{path}" if isinstance(path, Path) else path.open()
+    container: InputContainer = av.open(file, options=bounded, metadata_errors="replace")
+    return container
 
 
 def best_stream(container: InputContainer) -> VideoStream | None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import av
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vidgan_core.media.frames import Picture
+from vidgan_core.media.member import File
 from vidgan_core.media.orientation import Orientation
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "PPM")
@@ -30,17 +30,20 @@ _EXIF_ORIENTATION = 0x0112
 
 @contextmanager
 def opened(
-    path: Path, formats: tuple[str, ...] = FORMATS, max_pixels: float = MAX_PIXELS
+    path: File, formats: tuple[str, ...] = FORMATS, max_pixels: float = MAX_PIXELS
 ) -> Iterator[Image.Image]:
     """Open a picture's header. Raises ValueError for one that is too large to decode."""
-    try:
-        image = Image.open(path, formats=formats)
-    except Image.DecompressionBombError as error:
-        raise ValueError(str(error)) from None
-    with image:
+    with path.open("rb") as file, _opened(file, formats) as image:
         if image.width * image.height > max_pixels:
             raise ValueError(f"{image.width}x{image.height} is too large for a picture")
         yield image
+
+
+def _opened(file: IO[bytes], formats: tuple[str, ...]) -> Image.Image:
+    try:
+        return Image.open(file, formats=formats)
+    except Image.DecompressionBombError as error:
+        raise ValueError(str(error)) from None
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
@@ -60,7 +63,7 @@ def exif_orientation(image: Image.Image) -> Orientation:
         return Orientation()
 
 
-def open_picture(path: Path, depth: int = 16) -> Picture:
+def open_picture(path: File, depth: int = 16) -> Picture:
     """Read a picture as (H, W, 3), or (H, W, 4) if it has an alpha channel.
 
     `depth` says how many of the bits of a 16-bit file its values use. Raises OSError, ValueError
@@ -81,7 +84,7 @@ def is_deep(image: Image.Image) -> bool:
     return image.mode.startswith("I") or (colours and ";16" in str(getattr(image, "tile", "")))
 
 
-def deepest(path: Path) -> int:
+def deepest(path: File) -> int:
     """Return the largest value of a picture with more than 8 bits a channel, 0 for others."""
     with opened(path) as image:
         return int(_sixteen_bits(path, image)[..., :3].max()) if is_deep(image) else 0
@@ -103,7 +106,7 @@ def to_eight_bits(deep: NDArray[np.uint16], depth: int) -> Picture:
     return np.asarray(doubled // (2 * largest), np.uint8)
 
 
-def animation(path: Path) -> Iterator[Picture]:
+def animation(path: File) -> Iterator[Picture]:
     """Yield the frames of an animated picture, (H, W, 3) or (H, W, 4)."""
     with opened(path, ("WEBP", "AVIF", "PNG", "GIF")) as image:
         for number in range(getattr(image, "n_frames", 1)):
@@ -138,7 +141,7 @@ def _eight_bits(image: Image.Image) -> Picture:
     return exif_orientation(image).apply(pixels)
 
 
-def _sixteen_bits(path: Path, image: Image.Image) -> NDArray[np.uint16]:
+def _sixteen_bits(path: File, image: Image.Image) -> NDArray[np.uint16]:
     """Return all bits of a picture, (H, W, 3) or (H, W, 4), not yet turned."""
     if image.mode.startswith("I"):
         grey = np.asarray(image).clip(0, 65535).astype(np.uint16)

@@ -5,6 +5,7 @@ The one decoder of the program. Free of torch: the processes that read clips sta
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -22,6 +23,7 @@ from vidgan_core.errors import VidganError
 from vidgan_core.media.deinterlace import Numbered, progressive
 from vidgan_core.media.fit import Fitter, Geometry, pixel_aspect
 from vidgan_core.media.frames import Frames, Picture
+from vidgan_core.media.member import File, Member, Place
 from vidgan_core.media.open import best_stream, decoder_of, open_video, reason
 from vidgan_core.media.still import animation, cut_strip, open_picture
 from vidgan_core.media.timestamps import Times
@@ -35,17 +37,28 @@ Item = TypeVar("Item")
 class VideoSource:
     """Where a video's frames are: one file, or the pictures of a folder in order.
 
+    In an archive `path` is that, `folder` is in it, and `places` say where the pictures, or the
+    one file that is named in their stead, lie.
     `times` as `str` of `Times` writes it; `interlaced`: is any frame; `depth`: of the bits of
     16-bit pictures, how many are used.
     """
 
     kind: Kind
     path: Path
-    pictures: tuple[str, ...] = ()  # file names, of kind "frames"
+    pictures: tuple[str, ...] = ()  # file names, of kind "frames" or in an archive
     count: int = 0
     times: str = ""
     interlaced: bool | None = None  # None: look at the first frame
     depth: int = 16
+    folder: str = ""
+    places: tuple[Place, ...] = ()
+
+    def file(self, number: int = 0) -> File:
+        """Return the file of a picture, or the only one."""
+        if self.places:
+            path = os.path.join(self.folder, self.pictures[number])
+            return Member(self.path, path, self.places[number])
+        return self.path / self.pictures[number] if self.pictures else self.path
 
     @property
     def is_seekable(self) -> bool:
@@ -67,12 +80,12 @@ class VideoSource:
     def _pictures(self, numbers: Sequence[int]) -> Iterator[Picture]:
         if self.kind == "frames":
             for number in numbers:
-                yield open_picture(self.path / self.pictures[number], self.depth)
+                yield open_picture(self.file(number), self.depth)
         elif self.kind == "strip":
-            frames = cut_strip(open_picture(self.path, self.depth))
+            frames = cut_strip(open_picture(self.file(), self.depth))
             yield from (frames[number] for number in numbers)
         else:
-            yield from _picked(enumerate(animation(self.path)), numbers)
+            yield from _picked(enumerate(animation(self.file())), numbers)
 
     def read_all(self, geometry: Geometry) -> Iterator[Picture]:
         """Yield every frame of a video file, each (H, W, C), decoded by several threads."""
@@ -80,7 +93,7 @@ class VideoSource:
 
     def _from_video(self, numbers: Sequence[int] | None, geometry: Geometry) -> Iterator[Picture]:
         for tick in (self._seek_to(numbers), None):
-            with open_video(self.path) as container:
+            with open_video(self.file()) as container:
                 stream = best_stream(container)
                 if stream is None:
                     raise ValueError("no video in it")

@@ -91,7 +91,8 @@ def _is_path(text: str) -> bool:
     if not text or "\0" in text:
         return False
     try:
-        return text[0] in "~." or "/" in text or os.sep in text or Path(text).exists()
+        named = text[0] in "~." or "/" in text or os.sep in text or "{" in text
+        return named or Path(text).exists()
     except OSError:  # such as a text that is too long for a name
         return False
 
