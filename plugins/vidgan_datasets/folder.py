@@ -349,7 +349,11 @@ class Folder(Dataset):
         found = [(r.name, self._why_not(r)) for r in self.records[:3]]
         path = printable(str(self.root / self.names[0] if len(self.names) == 1 else self.root))
         where = f"no clip of {self.spec} for the {self.split} split in {path}"
-        raise UsageError(f"{where}: {first_reasons(found, len(self.records))}")
+        lone = self.split == "test" and self._split[0]
+        hint = "--split train measures with training clips; to hold some out takes two videos"
+        raise UsageError(
+            f"{where}: {first_reasons(found, len(self.records))}", hint=hint * bool(lone)
+        )
 
     def _why_not(self, record: Record) -> str:
         if record.status != "ok":

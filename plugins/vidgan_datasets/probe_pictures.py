@@ -21,6 +21,7 @@ from vidgan_core.media.still import (
     MAX_STRIP,
     deepest,
     depth_of,
+    is_hdr_picture,
     open_picture,
     opened,
     strip_length,
@@ -45,11 +46,15 @@ STRIP_FRAMES = 10  # a strip may have as many pixels as this many of the largest
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """One picture: its upright size, its largest 16-bit value, or why it is left out."""
+    """One picture: its upright size, its largest 16-bit value, or why it is left out.
+
+    `hdr`: was it turned to SDR?
+    """
 
     height: int = 0
     width: int = 0
     largest: int = 0
+    hdr: bool = False
     status: str = "ok"
     reason: str = ""
 
@@ -81,6 +86,7 @@ def look_pictures(source: VideoSource, limits: Limits, progress: Progress) -> di
     return _facts(files, size, max(looks[n].largest for n in used)) | {
         "left_out": [(name, *why) for name, why in odd.items()],
         "gaps": missing_before(used),
+        "hdr": any(looks[name].hdr for name in used),
     }
 
 
@@ -98,7 +104,7 @@ def look_strip(source: VideoSource, limits: Limits, progress: Progress) -> dict[
     look = _decode(source.file())
     progress(count)
     side = min(height, width)
-    return _facts([source.file()], (side, side), look.largest) | {"frames": count}
+    return _facts([source.file()], (side, side), look.largest) | {"frames": count, "hdr": look.hdr}
 
 
 def look_animation(source: VideoSource, limits: Limits, progress: Progress) -> dict[str, Any]:
@@ -146,7 +152,9 @@ def _look(path: File, limits: Limits) -> _Look:
 
 def _decode(path: File) -> _Look:
     height, width = open_picture(path).shape[:2]
-    return _Look(height, width, deepest(path))
+    with opened(path) as image:
+        hdr = is_hdr_picture(path, image)
+    return _Look(height, width, deepest(path), hdr)
 
 
 def _facts(files: list[File], size: tuple[int, int], largest: int) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from vidgan_evaluation.options import Request
 from vidgan_evaluation.paired_clips import answered, paired_clips
 
 FEWEST = 16  # clips on a side, unless it is asked for
-HINT = "--split train, more data, or a larger part of it held out"
+HINTS = {"test": "--split train, more data, or a larger part of it held out", "train": "more data"}
 
 
 def prepare(
@@ -76,12 +76,14 @@ def clips_each(
     """Return how many clips each side has; say so where it is fewer than is usual."""
     most = min(map(len, sides))
     offer = f"{who} gives {most} clips for each side that share no scene"
+    more = HINTS[request.split]
     if most < 2 or (request.n is None and most < fewest):
-        raise UsageError(f"{offer}: too few", hint=HINT)
+        few = f"-n {most} measures with so few; else " if most >= 2 else ""
+        raise UsageError(f"{offer}: too few", hint=f"{few}{more}")
     if request.n is None and most < request.at_most:
         request.say(f"n is {most}: {offer}")
     if request.n and request.n > most:
-        raise UsageError(f"-n {request.n}: {offer}", hint=f"-n {most}, or {HINT}")
+        raise UsageError(f"-n {request.n}: {offer}", hint=f"-n {most}, or {more}")
     return request.n or min(most, request.at_most)
 
 

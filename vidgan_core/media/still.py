@@ -17,13 +17,16 @@ from PIL import Image
 
 from vidgan_core.media.frames import Picture
 from vidgan_core.media.member import File
+from vidgan_core.media.open import open_video
 from vidgan_core.media.orientation import Orientation
+from vidgan_core.media.tone_map import HDR, to_sdr
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "PPM")
 MAX_PIXELS = 2**28  # of a picture, where the caller states no limit: as many as Pillow warns of
 MAX_STRIP = 50_000  # frames in one picture
 LEAST_STRIP = 4  # frames; a picture twice or thrice as long as wide may be anything
 DEPTHS = (10, 12)  # bits that are found in 16-bit files without a word about it
+_HEADER = 2**16  # bytes in which an AVIF says what it is
 _FFMPEG_CODECS = {"PNG": "png", "TIFF": "tiff"}
 _EXIF_ORIENTATION = 0x0112
 
@@ -70,10 +73,29 @@ def open_picture(path: File, depth: int = 16) -> Picture:
     or av.FFmpegError.
     """
     with opened(path) as image:
+        if is_hdr_picture(path, image):
+            return exif_orientation(image).apply(_from_hdr(path))
         if not is_deep(image):
             return _eight_bits(image)
         eight_bits = to_eight_bits(_sixteen_bits(path, image), depth)
         return exif_orientation(image).apply(eight_bits)
+
+
+def is_hdr_picture(path: File, image: Image.Image) -> bool:
+    """Is the transfer function that an AVIF states one of HDR's?"""
+    if image.format != "AVIF":
+        return False
+    with path.open("rb") as file:
+        _, found, rest = file.read(_HEADER).partition(b"colrnclx")
+    return bool(found) and int.from_bytes(rest[2:4]) in HDR
+
+
+def _from_hdr(path: File) -> Picture:
+    """Read a picture through ffmpeg's libraries, which keep its bits, and turn it to SDR."""
+    with open_video(path) as container:
+        frame = next(container.decode(video=0))
+    deep = np.asarray(frame.to_ndarray(format="rgb48le"), np.uint16)
+    return to_sdr(deep, int(frame.color_trc), int(frame.color_primaries))
 
 
 def is_deep(image: Image.Image) -> bool:

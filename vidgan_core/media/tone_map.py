@@ -18,6 +18,7 @@ from vidgan_core.media.frames import Picture
 
 Floats = NDArray[np.float64]
 PQ, HLG, BT2020 = 16, 18, 9  # ISO/IEC 23091-2 (H.273) numbers
+HDR = (PQ, HLG)
 PEAK, WHITE = 1000.0, 100.0  # cd/m2: of the HDR display graded on, and of SDR
 _M1, _M2 = 2610 / 16384, 2523 / 32
 _C1, _C2, _C3 = 3424 / 4096, 2413 / 128, 2392 / 128
@@ -30,7 +31,7 @@ _TO_709 = np.array(  # BT.2087: linear BT.2020 to linear BT.709
 
 def is_hdr(frame: VideoFrame) -> bool:
     """Is the frame's transfer function one of HDR's?"""
-    return int(frame.color_trc) in (PQ, HLG)
+    return int(frame.color_trc) in HDR
 
 
 def to_sdr(pixels: NDArray[np.uint16], transfer: int, primaries: int) -> Picture:

@@ -28,7 +28,7 @@ from vidgan_core.media.open import best_stream, decoder_of, open_video, reason
 from vidgan_core.media.still import animation, cut_strip, open_picture
 from vidgan_core.media.timestamps import Times
 
-DECODER = f"2 {av.__version__} {PIL.__version__}"  # of frames kept elsewhere: another one, others
+DECODER = f"3 {av.__version__} {PIL.__version__}"  # of frames kept elsewhere: another one, others
 Kind = Literal["video", "frames", "strip", "animation"]
 Item = TypeVar("Item")
 
