@@ -46,5 +46,5 @@ def _choices(inner: str) -> list[str]:
         first, last = found.groups()
         width = max(len(first), len(last)) if first.startswith("0") or last.startswith("0") else 0
         count = range(int(first), min(int(last), int(first) + MOST_FILES) + 1)
-        return [f"{number:0{width}d}" for number in count]
+        return [f"{number:0{width}d}" for number in count] or [f"{{{inner}}}"]
     return inner.split(",") if "," in inner else [f"{{{inner}}}"]

@@ -19,7 +19,10 @@ from vidgan_evaluation.options import Request
 from vidgan_evaluation.paired_clips import answered, paired_clips
 
 FEWEST = 16  # clips on a side, unless it is asked for
-HINTS = {"test": "--split train, more data, or a larger part of it held out", "train": "more data"}
+HINTS = {
+    "test": "--split train, more data, or a larger part of it held out",
+    "train": "more or longer videos, or clips of fewer frames",
+}
 
 
 def prepare(
@@ -78,8 +81,7 @@ def clips_each(
     offer = f"{who} gives {most} clips for each side that share no scene"
     more = HINTS[request.split]
     if most < 2 or (request.n is None and most < fewest):
-        few = f"-n {most} measures with so few; else " if most >= 2 else ""
-        raise UsageError(f"{offer}: too few", hint=f"{few}{more}")
+        raise UsageError(f"{offer}: too few", hint=more)
     if request.n is None and most < request.at_most:
         request.say(f"n is {most}: {offer}")
     if request.n and request.n > most:
