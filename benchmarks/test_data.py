@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -70,7 +71,7 @@ def test_reading_windows_against_a_bare_loop(ratio: Ratio) -> None:
     record = dataset.records[0]
 
     def ours() -> None:
-        frames = record.video(Path("clips")).read(range(480), dataset.geometry)
+        frames = record.source(Path("clips")).read(range(480), dataset.geometry)
         np.stack(list(frames))
 
     assert ratio(ours, lambda: np.stack(list(bare(path))), rounds=5) < 1 / 0.9
@@ -83,7 +84,7 @@ def test_reading_against_scikit_video(ratio: Ratio) -> None:
     dataset = folder()
     record = dataset.records[0]
     program = (
-        "import vidgan_skvideo, skvideo.io, time; vidgan_skvideo.repair()\n"
+        "import time, skvideo.io; from vidgan_metrics.skvideo_compat import repair; repair()\n"
         "started = time.perf_counter()\n"
         f"frames = list(skvideo.io.vreader({str(path)!r}, outputdict={{'-s': '86x64'}}))\n"
         "print(time.perf_counter() - started)\n"
@@ -93,7 +94,7 @@ def test_reading_against_scikit_video(ratio: Ratio) -> None:
         return seconds(call) if call is ours else float(str(call()))
 
     def ours() -> None:
-        np.stack(list(record.video(Path("clips")).read(range(480), dataset.geometry)))
+        np.stack(list(record.source(Path("clips")).read(range(480), dataset.geometry)))
 
     def theirs() -> str:
         return subprocess.check_output([sys.executable, "-c", program], text=True)
@@ -130,6 +131,22 @@ def test_the_trainer_waits_for_data(
     with capsys.disabled():
         print(f"\nwaiting, cache_gb={cache_gb} workers={workers}: {float(np.median(shares)):.2%}")
     assert float(np.median(shares)) <= bound
+
+
+def test_reading_shards_against_their_files(ratio: Ratio) -> None:
+    """Clips in random order from 10 shards of 10 videos; at most 1.1 times those of the folder."""
+    for number in range(100):
+        name = f"{number:04}.mp4"
+        write_video(f"clips/{number // 10}/{name}", 48, seed=number)
+    for shard in range(10):
+        with tarfile.open(f"shard-{shard}.tar", "w") as archive:
+            archive.add(f"clips/{shard}", ".")
+    files = folder(cache_gb=0.0, hop=16)
+    shards = Folder(SPEC, "train", path="shard-{0..9}.tar", held_out=0.0, cache_gb=0.0, hop=16)
+    order = np.random.default_rng(0).permutation(len(files))[:60].tolist()
+    assert len(shards) == len(files)
+    found = ratio(*(lambda d=d: [d.item(n) for n in order] for d in (shards, files)), rounds=3)
+    assert found < 1.1
 
 
 def tree(count: int) -> None:
