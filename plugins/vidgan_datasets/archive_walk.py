@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,7 +17,7 @@ from vidgan_core.media.open import reason
 from vidgan_datasets.archive_entries import LEADS_OUT, Entry, entries
 from vidgan_datasets.folder_walk import is_litter
 from vidgan_datasets.picture_kind import Layout, kind_of_file
-from vidgan_datasets.probe_limits import Damaged
+from vidgan_datasets.probe_limits import MOST_TEXT, Damaged
 from vidgan_datasets.probe_video import Progress
 from vidgan_datasets.sequences import natural, split_sequences
 from vidgan_datasets.sidecars import (
@@ -33,32 +34,33 @@ Facts = dict[str, Any]  # those of a `Found` that the archive knows
 def look_archive(path: Path, layout: Layout, progress: Progress) -> Facts:
     """Return what an archive holds, in the order in which its unpacked folder is walked."""
     found: dict[str, Entry] = {}
-    damage = ""
+    damage, count = "", 0
     try:
         for count, entry in enumerate(entries(path), 1):
             if not any(map(is_litter, entry.path.split("/"))):
                 found[entry.path] = entry
             progress(count)
     except (Damaged, OSError) as error:
-        damage = reason(error)
-    held = [facts for part in _parts(path, found, layout, progress) for facts in part]
+        damage = reason(error)[:MOST_TEXT]
+    parts = _parts(path, found, layout)
+    held = []
+    for number, facts in enumerate(chain.from_iterable(parts), count + 1):
+        held.append(facts)
+        progress(number)
     if damage or not held:
         status = "damaged" if damage else "other"
         held.append({"name": "", "refused": damage or "an archive without files", "status": status})
-    return {"status": "ok", "held": held}
+    return {"held": held}
 
 
-def _parts(
-    archive: Path, found: Mapping[str, Entry], layout: Layout, progress: Progress
-) -> Iterator[Iterator[Facts]]:
+def _parts(archive: Path, found: Mapping[str, Entry], layout: Layout) -> Iterator[Iterator[Facts]]:
     """Yield what each folder holds."""
     folders: dict[str, list[str]] = defaultdict(list)
     for path, entry in found.items():
         folders["" if entry.refused == LEADS_OUT else os.path.dirname(path)].append(path)
     all_folders = {part for folder in folders for part in _upwards(folder)}
     told = all_sidecars(list(found), sorted(all_folders))
-    for number, folder in enumerate(sorted(folders, key=_order)):
-        progress(len(found) + number)
+    for folder in sorted(folders, key=_order):
         files = [p for p in folders[folder] if p not in told]
         files.sort(key=lambda path: natural(os.path.basename(path)))
         walker = _Walker(archive, found, told)
@@ -95,7 +97,7 @@ class _Walker:
             with member.open() as file:
                 kind = kind_of_file(file, member.suffix.lower(), layout)
         except (OSError, ValueError) as error:
-            return "", reason(error)
+            return "", reason(error)[:MOST_TEXT] or type(error).__name__
         if kind == "archive":
             return "", "an archive inside an archive, which is not read"
         return kind, "" if kind else "a picture, and data.layout is 'video'"

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from vidgan_core.media.video_source import VideoSource
-from vidgan_datasets.listing_answer import read_listing
+from vidgan_datasets.archive_answer import read_listing
 from vidgan_datasets.picture_kind import Layout
 from vidgan_datasets.probe_answer import read_answer
 from vidgan_datasets.probe_limits import Limits
@@ -100,7 +100,7 @@ class Reader:
             self._progress(job, frames)
 
         if isinstance(job, Listing):
-            return read_listing(process.stdout, progress)
+            return read_listing(process.stdout, job.path.stat().st_size, progress)
         return read_answer(process.stdout, job, self._limits, progress)
 
     def stop(self) -> None:

@@ -31,13 +31,8 @@ def read_answer(
 
     `progress` is told how many frames have been read. Raises ValueError for what is no answer.
     """
-    before = 0
-    while "read" in (answer := read_line(stream, MOST + A_PICTURE * len(video.pictures))):
-        read = answer["read"]
-        if not _is_count(read) or not before < read <= 2 * limits.frames + 2:  # a GIF is read twice
-            raise ValueError("it says that it has read what there can't be")
-        before = read
-        progress(read)
+    most = MOST + A_PICTURE * len(video.pictures)
+    answer = last_line(stream, most, 2 * limits.frames + 2, progress)  # a GIF is read twice
     for key, value in answer.items():
         if key not in _RULES or not _RULES[key](value):
             raise ValueError(f"it answers with {key[:40]!r}")
@@ -46,8 +41,21 @@ def read_answer(
     return answer | {"reason": answer["reason"][:MOST_TEXT]}
 
 
-def read_line(stream: IO[str], most: int) -> dict[str, Any]:
-    """Return the object of one line. Raises ValueError for anything else."""
+def last_line(
+    stream: IO[str], most: int, most_read: int, progress: Callable[[int], None]
+) -> dict[str, Any]:
+    """Return the line after those that say how much has been read, of `most` characters."""
+    before = 0
+    while "read" in (answer := _line(stream, most)):
+        read = answer["read"]
+        if not is_count(read) or not before < read <= most_read:
+            raise ValueError("it says that it has read what there can't be")
+        before = read
+        progress(read)
+    return answer
+
+
+def _line(stream: IO[str], most: int) -> dict[str, Any]:
     line = stream.readline(most)
     if not line.endswith("\n"):
         raise ValueError("it answers without end" if line else "it does not answer")
@@ -98,15 +106,17 @@ def _are_places(places: list[int], frames: int) -> bool:
     return [0, *places, frames] == sorted({0, *places, frames})
 
 
-def _is_count(value: Any) -> bool:
+def is_count(value: Any) -> bool:
+    """Is it a whole number that counts something?"""
     return type(value) is int and 0 <= value < 2**31
 
 
 def _are_counts(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_count, value))
+    return isinstance(value, list) and all(map(is_count, value))
 
 
-def _is_text(value: Any) -> bool:
+def is_text(value: Any) -> bool:
+    """Is it text?"""
     return isinstance(value, str)
 
 
@@ -135,14 +145,14 @@ def _are_odd_ones(value: Any) -> bool:
 
 
 def _is_odd_one(value: Any) -> bool:
-    whole = isinstance(value, list) and len(value) == 3 and all(map(_is_text, value))
+    whole = isinstance(value, list) and len(value) == 3 and all(map(is_text, value))
     return whole and value[1] in STATUSES and len(value[2]) <= MOST_TEXT
 
 
 _RULES: Mapping[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("frames", "height", "width"), _is_count),
+    **dict.fromkeys(("frames", "height", "width"), is_count),
     **dict.fromkeys(("gaps", "cuts"), _are_counts),
-    **dict.fromkeys(("reason", "times"), _is_text),
+    **dict.fromkeys(("reason", "times"), is_text),
     **dict.fromkeys(("interlaced", "hdr"), _is_flag),
     "status": _is_status,
     "rate": _is_rate,
