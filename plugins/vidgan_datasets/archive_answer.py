@@ -54,7 +54,7 @@ def _is_place(place: Any, size: int) -> bool:
     if not all(type(number) is int and number >= 0 for number in place):
         return False
     offset, stored, inflated, crc = place
-    return offset + stored <= size and inflated <= MOST_INFLATED and crc < 2**32
+    return bool(offset + stored <= size and inflated <= MOST_INFLATED and crc < 2**32)
 
 
 def _are_texts(value: Any) -> bool:
