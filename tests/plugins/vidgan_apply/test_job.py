@@ -321,3 +321,27 @@ def test_a_strange_file_in_the_working_folder_stays(tmp_path: Path) -> None:
     (folder.path / "notes.txt").write_text("mine")
     folder.remove()
     assert (folder.path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.slow
+def test_the_memory_of_a_long_video_is_that_of_a_short_one(tmp_path: Path) -> None:
+    """Ten minutes at 25 frames a second; what is taken after the first 200 frames is counted."""
+    source = tmp_path / "in.mp4"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.height, stream.width, stream.pix_fmt = 272, 640, "yuv420p"
+        shown = moving_block(25, 272, 640)
+        for number in range(15_000):
+            frame = av.VideoFrame.from_ndarray(shown[number % 25], format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    taken: dict[int, int] = {}
+
+    def watch(done: int, total: int) -> None:
+        taken[done] = int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+    assert job(source, tmp_path / "out.mp4", watch=watch).run() == 15_000
+    early = max(size for done, size in taken.items() if done <= 200)
+    late = max(size for done, size in taken.items() if done > 200)
+    print(f"{(late - early) / 2**20:.1f} MiB more after the first 200 frames")
+    assert late - early < 50 * 2**20
