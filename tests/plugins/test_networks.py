@@ -22,7 +22,7 @@ from vidgan_core.plugins.registry import Provided
 SHAPES = [
     (16, 64, 64),
     (32, 64, 32),
-    (16, 128, 96),
+    (16, 96, 64),
 ]
 
 
