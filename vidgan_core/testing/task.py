@@ -109,7 +109,7 @@ class TaskSuite(Suite):
             condition = task.condition(frames)
             if condition:
                 assert condition.keys() == {field.name for field in task.fields}
-                shaped = [replace(f, shape=np.shape(condition[f.name])) for f in task.fields]
+                shaped = [_as_large(field, condition[field.name]) for field in task.fields]
                 check_item(condition, shaped, "the condition")
 
     def test_baselines(self, subject: Subject) -> None:
@@ -130,6 +130,12 @@ class TaskSuite(Suite):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert done.stdout.strip() == "False", f"{module} imports torch"
+
+
+def _as_large(field: Field, value: Any) -> Field:
+    """Return a field whose frames are of a value's length and size."""
+    fixed = 1 if field.kind == "clip" else 0  # the channels
+    return replace(field, shape=field.shape[:fixed] + np.shape(value)[fixed:])
 
 
 def _copied(pair: Mapping[str, Any]) -> dict[str, Any]:

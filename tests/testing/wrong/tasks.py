@@ -37,7 +37,7 @@ class RightTask(Task):
         return {"low": np.moveaxis(frames, -1, 0)}
 
     def baselines(self, condition: Mapping[str, Any]) -> Mapping[str, Any]:
-        near = condition["low"].repeat(self.scale, 2).repeat(self.scale, 3)
+        near = condition["low"].repeat(self.scale, 2).repeat(self.scale, 3).astype(np.uint8)
         return {"nearest": np.moveaxis(near, 0, -1)}
 
 
@@ -53,6 +53,9 @@ class OtherShape(RightTask):
     def pair(self, item: Mapping[str, Any], key: int) -> Mapping[str, Any]:
         pair = super().pair(item, key)
         return {**pair, "video": item["video"].repeat(2, axis=2)}
+
+    def baselines(self, condition: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {}
 
 
 class FloatField(RightTask):
@@ -109,7 +112,7 @@ class FramesAsTheyAre(RightTask):
     """Gives a user's frames in their own layout."""
 
     def condition(self, frames: Any) -> Mapping[str, Any]:
-        return {"low": frames[0]}
+        return {"low": frames}
 
 
 class SmallBaseline(RightTask):
