@@ -36,7 +36,7 @@ class Source(Protocol):
 
     @property
     def stated(self) -> int:
-        """How many frames there are said to be, 0 if nothing is said."""
+        """How many frames the header states, 0 if none."""
 
     @property
     def per_frame(self) -> int:

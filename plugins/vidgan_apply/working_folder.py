@@ -1,4 +1,4 @@
-"""The folder beside an unfinished output: what was made so far, so that the work can go on."""
+"""The folder next to an unfinished output: what was made so far, so that the work can go on."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ SCALES = (1, 2, 3, 4)
 
 @dataclass(frozen=True, slots=True)
 class GivenClip:
-    """A condition's only clip, how many times larger the video is, and the vectors beside it."""
+    """A condition's only clip, how many times larger the video is, and the vectors next to it."""
 
     name: str
     scale: int

@@ -174,11 +174,11 @@ def test_a_window_that_memory_can_not_hold_is_refused(monkeypatch: pytest.Monkey
 def test_a_field_that_is_no_picture_is_given_to_every_tile() -> None:
     level = Field("sigma", "vector", (1,))
     spec = DataSpec(3, 8, 32, 32, condition=(*SPEC.condition, level))
-    seen: list[Tensor] = []
+    levels: list[Tensor] = []
 
     class Told(Local):
         def forward(self, noise: Tensors, condition: Tensors, *, frames: int | None = None) -> Fake:
-            seen.append(condition["sigma"])
+            levels.append(condition["sigma"])
             return super().forward(noise, condition, frames=frames)
 
     class Noisy(Enlarge):
@@ -186,5 +186,5 @@ def test_a_field_that_is_no_picture_is_given_to_every_tile() -> None:
             return {**super().condition(frames), "sigma": np.array([0.25], np.float32)}
 
     list(Applier(Told(spec).eval(), Noisy(spec), Cutting(tile=8))(iter(video(2))))
-    assert len(seen) > 1
-    assert all(torch.equal(given, torch.tensor([[0.25]])) for given in seen)
+    assert len(levels) > 1
+    assert all(torch.equal(given, torch.tensor([[0.25]])) for given in levels)
