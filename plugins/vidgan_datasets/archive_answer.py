@@ -10,9 +10,10 @@ from typing import IO, Any, get_args
 
 from vidgan_core.media.member import MOST_INFLATED
 from vidgan_core.media.video_source import Kind
-from vidgan_datasets.probe_answer import STATUSES, is_text, last_line
+from vidgan_datasets.probe_answer import is_text, last_line
 from vidgan_datasets.probe_limits import MOST_TEXT
 
+FAILED = ("damaged", "refused", "other")
 MOST_FILES = 10_000_000
 MOST = 256 << 20  # characters of an answer: a million files and more
 
@@ -24,7 +25,7 @@ def read_listing(stream: IO[str], size: int, progress: Callable[[int], None]) ->
     """
     answer = last_line(stream, MOST, MOST_FILES, progress)
     if answer.keys() == {"status", "reason"}:
-        if answer["status"] not in STATUSES or not is_text(answer["reason"]):
+        if answer["status"] not in FAILED or not (is_text(answer["reason"]) and answer["reason"]):
             raise ValueError("it answers with no reason")
         return answer | {"reason": answer["reason"][:MOST_TEXT]}
     held = answer.get("held")
@@ -43,7 +44,7 @@ def _is_held(facts: Mapping[str, Any], size: int) -> bool:
         return "name" in facts and not {"places", "pictures"} & facts.keys()
     if not {"name", "kind", "places"} <= facts.keys() or "status" in facts:
         return False
-    files = len(facts["pictures"]) if facts["kind"] == "frames" else 1
+    files = len(facts.get("pictures", ())) if facts["kind"] == "frames" else 1
     places = facts["places"]
     return 0 < files == len(places) and all(_is_place(place, size) for place in places)
 

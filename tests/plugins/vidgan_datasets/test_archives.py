@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import struct
@@ -11,12 +12,14 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from clips import counting, folder, moving_block, numbers, save, save_frames
 from conftest import TINY, Command
 from PIL import Image
+from vidgan_datasets.archive_answer import read_listing
 from vidgan_datasets.archive_walk import look_archive
 
 from vidgan_core.data.batch_loader import BatchLoader
@@ -360,3 +363,44 @@ def test_layout_and_limits_hold_in_archives() -> None:
     assert "data.layout" in reasons["clips.zip/frames/f0.png"]
     assert "max_frames" in reasons["clips.zip/a.mkv"]
     assert numbers(folder(archive, max_frames=10).item(1)["video"]) == [1, 2, 3, 4]
+
+
+HELD = {"name": "a.mkv", "kind": "video", "places": [[0, 10, 0, 0]]}
+FRAMES = {"name": ".", "kind": "frames", "pictures": ["a", "b"], "places": [[0, 5, 0, 0]] * 2}
+NO_LISTINGS: dict[str, object] = {
+    "fine, without a list": {"status": "ok", "reason": ""},
+    "a status that is a list": {"status": ["damaged"], "reason": "x"},
+    "no reason": {"status": "damaged", "reason": ""},
+    "an empty list": {"held": []},
+    "no objects": {"held": [3]},
+    "another key": {"held": [HELD | {"sha256": "0"}]},
+    "no name": {"held": [{"refused": "x"}]},
+    "no places": {"held": [{"name": "a", "kind": "video"}]},
+    "no pictures": {"held": [{"name": "a", "kind": "frames", "places": [[0, 1, 0, 0]]}]},
+    "fewer places than pictures": {"held": [FRAMES | {"places": [[0, 1, 0, 0]]}]},
+    "another kind": {"held": [HELD | {"kind": "archive"}]},
+    "a kind that is a list": {"held": [HELD | {"kind": ["video"]}]},
+    "a place beyond the end": {"held": [HELD | {"places": [[95, 6, 0, 0]]}]},
+    "a place before the start": {"held": [HELD | {"places": [[-1, 6, 0, 0]]}]},
+    "a place that is true": {"held": [HELD | {"places": [[True, 6, 0, 0]]}]},
+    "a place of words": {"held": [HELD | {"places": ["0123"]}]},
+    "a bomb": {"held": [HELD | {"places": [[0, 6, MOST_INFLATED + 1, 0]]}]},
+    "a name that is a number": {"held": [HELD | {"name": 3}]},
+    "more was read than there is": {"read": 10**9},
+}
+
+
+def listing(answer: object) -> dict[str, Any]:
+    return read_listing(io.StringIO(json.dumps(answer) + "\n"), 100, lambda count: None)
+
+
+def test_good_listings_are_taken() -> None:
+    refused = {"name": "x", "refused": "a link", "status": "other"}
+    assert listing({"held": [HELD, FRAMES, refused]})["held"] == [HELD, FRAMES, refused]
+    assert len(listing({"status": "refused", "reason": "x" * 5000})["reason"]) == 1000
+
+
+@pytest.mark.parametrize("case", NO_LISTINGS)
+def test_a_process_that_was_taken_over_lists_nothing(case: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        listing(NO_LISTINGS[case])
