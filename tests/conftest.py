@@ -30,9 +30,12 @@ from vidgan_core.runs import checkpoint
 from vidgan_core.testing.generator import given_clip
 from vidgan_core.training.parts import build_game
 
-# Below nohup SIGHUP is ignored, in the processes that tests start as well: they are to end by it.
-if hasattr(signal, "SIGHUP"):
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# Below nohup SIGHUP is ignored, in the background of a script SIGINT and SIGQUIT are, in the
+# processes that tests start as well: they are to end by them.
+for ignored in ("SIGHUP", "SIGQUIT"):
+    if hasattr(signal, ignored):
+        signal.signal(getattr(signal, ignored), signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Small enough that a step takes milliseconds; every architecture can do this shape.
 SMALL = DataSpec(frames=8, height=32, width=32)
