@@ -9,12 +9,15 @@ from collections.abc import Callable
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
+from torch import Tensor
 from vidgan_cpu.malloc import MMAP_MAX, TOP_PAD, TRIM_THRESHOLD, keep_freed_memory
 
 from vidgan_core.config.resolve import resolve
 from vidgan_core.config.schema import RunConfig
 from vidgan_core.config.sources import ConfigSources
+from vidgan_core.interfaces import Generator
 from vidgan_core.plugins.registry import Registry
+from vidgan_core.testing.inputs import drawn_values
 
 MMAP_THRESHOLD = -3
 # What malloc does by itself, its thresholds where it moves them as large pieces are freed.
@@ -40,6 +43,11 @@ def configured(generator: str, *settings: str) -> RunConfig:
     for setting in settings:
         layers.add_setting(setting)
     return resolve(layers, REGISTRY)
+
+
+def given(network: Generator, n: int) -> dict[str, Tensor]:
+    """The condition of `n` clips, of random values; nothing where there is none."""
+    return {field.name: drawn_values(field, n) for field in network.spec.condition}
 
 
 def seconds(call: Callable[[], object]) -> float:

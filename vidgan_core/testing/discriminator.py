@@ -12,7 +12,8 @@ from torch import Tensor
 
 from vidgan_core.interfaces import Discriminator, Field, Network, Tensors
 from vidgan_core.plugins.kinds import Kind
-from vidgan_core.testing.network import CLIPS, NetworkSuite, noise_rng, shaken
+from vidgan_core.testing.inputs import noise_rng, shaken
+from vidgan_core.testing.network import CLIPS, NetworkSuite
 from vidgan_core.testing.suite import Subject
 
 FEW = 3  # frames that a discriminator is shown where it takes their times

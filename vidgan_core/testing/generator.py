@@ -13,7 +13,8 @@ from torch import Tensor
 from vidgan_core.errors import ShapeError
 from vidgan_core.interfaces import DataSpec, Fake, Field, Generator, Network, Tensors
 from vidgan_core.plugins.kinds import Kind
-from vidgan_core.testing.network import CLIPS, NetworkSuite, drawn_values, noise_rng, shaken
+from vidgan_core.testing.inputs import drawn_values, noise_rng, shaken
+from vidgan_core.testing.network import CLIPS, NetworkSuite
 from vidgan_core.testing.suite import Subject
 
 GIVEN = "given"  # the clip that a generator follows

@@ -24,7 +24,7 @@ from vidgan_core.interfaces import (
 )
 from vidgan_core.plugins.kinds import Kind
 from vidgan_core.rng import keyed
-from vidgan_core.testing.network import drawn_values, sample_fields, shaken
+from vidgan_core.testing.inputs import drawn_values, sample_fields, shaken
 from vidgan_core.testing.suite import Subject, Suite, players, registry, subject_of
 
 CLIPS = 3
