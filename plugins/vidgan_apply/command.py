@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from vidgan_core.cli.shared import device, discover, no_plugins
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command("apply")
@@ -95,6 +92,7 @@ def command(run: Path, source: Path, out: Path, no_plugins: bool, **options: Any
     from vidgan_apply.request import Request
     from vidgan_core.cli.progress import Stopped, watching
     from vidgan_core.cli.signals import interruptible
+    from vidgan_core.errors import VidganError
 
     request = Request(run=run, source=source, out=out, **options)
     works = prepare(request, discover(no_plugins))
@@ -106,6 +104,10 @@ def command(run: Path, source: Path, out: Path, no_plugins: bool, **options: Any
             except Stopped:
                 click.echo(f"stopped; the same command goes on with {work.out}", err=True)
                 break
+            except VidganError as error:
+                if not request.of_videos:
+                    raise
+                failures.append(str(error))  # the other videos are made
     _complain(failures)
     return interruption.code
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from vidgan_core.errors import UsageError
 from vidgan_core.interfaces import Task
 from vidgan_core.media.frames import Frames, Picture
 from vidgan_core.rng import key
 
 PART = 32  # frames that are degraded together, as one clip
+PIXELS = 2**23  # of all of them, where they are large
 
 
 @dataclass
@@ -31,9 +33,12 @@ class Degraded:
         part: list[Picture] = []
         number = 0
         for picture in pictures:
+            if min(picture.shape[:2]) < self.scale:
+                raise UsageError(f"frames of {picture.shape[1]}x{picture.shape[0]} are too small")
+            size = max(4, min(PART, PIXELS // (picture.shape[0] * picture.shape[1])))
             height, width = (n // self.scale * self.scale for n in picture.shape[:2])
             part.append(picture[:height, :width])
-            if len(part) == PART:
+            if len(part) == size:
                 yield from self._degrade(part, number)
                 part, number = [], number + 1
         if part:
@@ -44,7 +49,15 @@ class Degraded:
         self.forget = max(0, self.forget - len(part))
         video = np.stack(part).transpose(3, 0, 1, 2)
         item = self.task.pair({"video": video}, key(self.seed, "degrade", number))
-        yield from np.ascontiguousarray(item[self.clip].transpose(1, 2, 3, 0))
+        frames = np.ascontiguousarray(item[self.clip].transpose(1, 2, 3, 0))
+        told = self.task.condition(frames)
+        for name in {given.name for given in self.task.fields} - {self.clip}:
+            if not np.allclose(item[name], told[name]):
+                raise UsageError(
+                    f"--degrade draws {name!r}, and the network would be told another one",
+                    hint="--set one value for both, such as task.sigma=25 and task.level=25",
+                )
+        yield from frames
 
     def truth(self, count: int) -> Frames:
         """Return the next frames (T, H, W, C) that the input was made of."""

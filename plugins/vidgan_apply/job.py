@@ -13,7 +13,6 @@ from vidgan_apply.scores import Scores
 from vidgan_apply.sinks import Sink
 from vidgan_apply.source import Source
 from vidgan_apply.working_folder import WorkingFolder
-
 from vidgan_core.errors import VidganError, printable
 from vidgan_core.inference.apply import Applier, Made
 from vidgan_core.media.frames import Picture
@@ -47,19 +46,21 @@ class Job:
         done, unsaved = self.folder.frames, 0
         self._go_on()
         windows = self.folder.windows
-        try:
-            for made in self._made():
-                count = len(made.frames)
-                self._add(made, [self._ticks.popleft() for _ in range(count)])
-                windows, done, unsaved = windows + 1, done + count, unsaved + count
-                if unsaved >= FRAMES_A_PART:
-                    self._save(windows, done)
-                    unsaved = 0
-                self.watch(done, self.source.stated)
-        except BaseException:
-            if unsaved:
+        for made in self._made():
+            count = len(made.frames)
+            self._add(made, [self._ticks.popleft() for _ in range(count)])
+            windows, done, unsaved = windows + 1, done + count, unsaved + count
+            if unsaved >= FRAMES_A_PART:
                 self._save(windows, done)
-            raise
+                unsaved = 0
+            try:
+                self.watch(done, self.source.stated)
+            except BaseException:  # between two windows: all that was made is whole
+                if unsaved:
+                    self._save(windows, done)
+                raise
+        if unsaved:
+            self._save(windows, done)
         if not done:
             raise VidganError(f"{printable(str(self.source.path))} holds no frame")
         for sink in self._sinks:
@@ -90,6 +91,8 @@ class Job:
         for number, (tick, picture) in enumerate(self.source.frames(channels)):
             if number >= done:
                 self._ticks.append(tick)
+            else:
+                self.watch(number, self.source.stated)
             yield picture
 
     def _add(self, made: Made, ticks: Sequence[int]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import io
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
@@ -19,9 +21,18 @@ from vidgan_core.media.open import open_video, reason
 from vidgan_core.media.provenance import Mark
 from vidgan_core.media.write import appearing
 
+LEAD = 10  # seconds
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 Packet = Any  # PyAV's own is generic over streams that have no common type
 _OF_THE_FILE = {"comment", "encoder", "major_brand", "minor_version", "compatible_brands"}
+
+
+def lead(base: Fraction) -> int:
+    """Return how many ticks later the frames of a part are in its file than in the video.
+
+    The part's format has no times below 0, where a video may begin.
+    """
+    return math.ceil(LEAD / base)
 
 
 def check_format(out: Path, sound: Sequence[str]) -> None:
@@ -33,19 +44,13 @@ def check_format(out: Path, sound: Sequence[str]) -> None:
         raise UsageError(
             f"{printable(str(out))}: can't write {out.suffix!r} as a video", hint=known
         ) from None
-    held = av.format.ContainerFormat(name, "w")
     for codec in sound:
-        if not _holds(held.name, codec):
-            raise UsageError(
-                f"the sound ({codec}) has no place in {out.suffix}", hint="-o NAME.mkv, or --mute"
-            )
+        if not _holds(name, codec):
+            hint = "-o NAME.mkv, or --mute" if _holds("matroska", codec) else "--mute"
+            raise UsageError(f"the sound ({codec}) has no place in {out.suffix}", hint=hint)
 
 
 def _holds(name: str, codec: str) -> bool:
-    if name == "matroska":
-        return True
-    import io
-
     with av.open(io.BytesIO(), "w", format=name) as container:
         return codec in container.supported_codecs
 
@@ -69,7 +74,7 @@ def _copy(
     tags = source.metadata if source else {}
     container.metadata.update({k: v for k, v in tags.items() if k not in _OF_THE_FILE})
     container.metadata["comment"] = json.dumps(dict(mark))
-    with av.open(str(parts[0])) as first:
+    with av.open(f"file:{parts[0]}") as first:
         video = container.add_stream_from_template(first.streams.video[0])
     streams: list[Iterator[Packet]] = [_video(parts, video)]
     if source and source.streams.audio:
@@ -81,18 +86,25 @@ def _copy(
 
 def _video(parts: Sequence[Path], target: VideoStream) -> Iterator[Packet]:
     for part in parts:
-        with av.open(str(part)) as container:
+        with av.open(f"file:{part}") as container:
             for packet in container.demux(container.streams.video[0]):
-                if packet.size:
+                if packet.pts is not None and packet.dts is not None:
+                    ticks = lead(packet.time_base)
+                    packet.pts, packet.dts = packet.pts - ticks, packet.dts - ticks
                     packet.stream = target
                     yield packet
 
 
 def _sound(source: InputContainer, targets: Mapping[int, Any]) -> Iterator[Packet]:
+    last: dict[int, int] = {}
     try:
         for packet in source.demux(source.streams.audio):
             if packet.size and packet.dts is not None:
-                packet.stream = targets[packet.stream.index]
+                number = packet.stream.index
+                if packet.dts <= last.get(number, packet.dts - 1):  # which no muxer takes
+                    packet.dts = packet.pts = last[number] + max(1, packet.duration or 1)
+                last[number] = packet.dts
+                packet.stream = targets[number]
                 yield packet
     except av.FFmpegError:  # a truncated file: what there was has been copied
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import click
@@ -28,19 +29,31 @@ from vidgan_core.training.inputs import build_task
 Watch = Callable[[str, int, int], None]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Work:
     """One input that becomes one output."""
 
     request: Request
     sampler: Sampler
-    source: Source
+    path: Path
     out: Path
+
+    @cached_property
+    def source(self) -> Source:
+        """The input, looked into. Raises VidganError."""
+        source = open_source(self.path)
+        self.request.check(source, self.out)
+        return source
 
     def __call__(self, watch: Watch) -> str:
         """Make the output and say where it is; return what is wrong with the input, if anything."""
         job = self._job(watch)
-        count = job.run()
+        try:
+            count = job.run()
+        except BaseException:
+            if not job.folder.windows:  # nothing to go on with
+                job.folder.remove()
+            raise
         job.folder.remove()
         if job.scores:
             _report(job.scores)
@@ -78,7 +91,8 @@ class Work:
     def _result(self, folder: WorkingFolder, mark: Mark) -> Sink:
         source = self.source
         if isinstance(source, Pictures):
-            return PictureSink(self.out, folder.path, [f.stem for f in source.files], mark)
+            names, single = [f.stem for f in source.files], source.path.is_file()
+            return PictureSink(self.out, folder.path, names, mark, single)
         return VideoSink(self.out, folder.path, "part", source, mark, sound=not self.request.mute)
 
     def _comparison(self, folder: WorkingFolder, mark: Mark) -> Sink | None:
@@ -101,19 +115,17 @@ def prepare(request: Request, registry: Registry) -> Iterator[Work]:
     sampler = replace(sampler, config=config)
     task = build_task(config, registry)
     Applier(sampler.generator, task)  # says what can't be applied
-    for source, out in pairs if len(pairs) == 1 else ():
-        request.check(open_source(source), out)
+    if not request.of_videos:
+        request.check(open_source(request.source), request.out)
     return _works(request, sampler, pairs)
 
 
 def _works(request: Request, sampler: Sampler, pairs: list[tuple[Path, Path]]) -> Iterator[Work]:
     for path, out in pairs:
-        if len(pairs) > 1 and out.exists():
+        if request.of_videos and out.exists():
             click.echo(f"{printable(str(out))} is there already", err=True)
             continue
-        source = open_source(path)
-        request.check(source, out)
-        yield Work(request, sampler, source, out)
+        yield Work(request, sampler, path, out)
 
 
 def _report(scores: Scores) -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidgan_apply.joining import FORMATS, check_format
 from vidgan_apply.source import Source, has_sound, pictures_of, videos_of
-from vidgan_core.errors import UsageError, printable
+from vidgan_core.errors import UsageError, VidganError, printable
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise UsageError where two outputs would have one name."""
+    for name, count in Counter(name.lower() for name in names).items():
+        if count > 1:
+            raise UsageError(f"{count} inputs would become {printable(name)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,16 +46,31 @@ class Request:
 
         Raises UsageError for an input that holds nothing, and for an output that can't be.
         """
-        if not self.source.is_dir() or pictures_of(self.source):
+        pictures = pictures_of(self.source) if self.source.exists() else ()
+        if not self.source.is_dir():
             return [(self.source, self.out)]
         videos = videos_of(self.source)
+        if videos and pictures:
+            raise UsageError(
+                f"{printable(str(self.source))} holds videos and pictures; "
+                f"{printable(videos[0].name)} and {printable(pictures[0].name)} are some"
+            )
+        if pictures:
+            check_names([f"{p.stem}.png" for p in pictures])
+            return [(self.source, self.out)]
         if not videos:
             raise UsageError(f"{printable(str(self.source))} holds no video and no picture")
         if self.compare:
             raise UsageError("--compare is for one input")
         if self.out.exists() and not self.out.is_dir():
             raise UsageError(f"{printable(str(self.out))} is no folder, the input is one")
+        check_names([self._name(video) for video in videos])
         return [(video, self.out / self._name(video)) for video in videos]
+
+    @property
+    def of_videos(self) -> bool:
+        """Is the input a folder of videos?"""
+        return self.source.is_dir() and not pictures_of(self.source)
 
     @staticmethod
     def _name(video: Path) -> str:
@@ -60,8 +85,13 @@ class Request:
             check_format(out, () if self.mute else has_sound(source))
         elif source.path.is_file() and out.suffix.lower() != ".png":
             raise UsageError(f"{printable(str(out))}: a picture is written as .png")
-        elif source.path.is_dir() and (out.suffix or out.is_file()):
+        elif source.path.is_dir() and out.is_file():
             raise UsageError(f"{printable(str(out))}: of a folder of pictures a folder is made")
+        for path in filter(None, (None if source.path.is_dir() else out, self.compare)):
+            if path.is_dir():
+                raise UsageError(f"{printable(str(path))} is a folder")
+            if path.parent.exists() and not os.access(path.parent, os.W_OK):
+                raise VidganError(f"can't write into {printable(str(path.parent))}")
         if self.compare:
             check_format(self.compare, ())
             if self.compare.resolve() in (out.resolve(), source.path.resolve()):

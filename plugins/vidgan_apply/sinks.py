@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,18 +11,22 @@ from typing import Protocol
 import av
 from av.container import OutputContainer
 from av.video.frame import PictureType
+from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
-from vidgan_apply.joining import join
+from vidgan_apply.joining import join, lead
 from vidgan_apply.source import Source
 from vidgan_core.errors import VidganError, printable
 from vidgan_core.media.frames import Frames, Picture, as_frame
 from vidgan_core.media.provenance import Mark
-from vidgan_core.media.write import even, write_png
+from vidgan_core.media.write import appearing, even, write_png
 
 # Without B-frames a part's packets are in the order of its frames, so that parts can be joined;
 # with macroblock trees x264 sometimes makes other bytes of the same frames.
 ENCODING = {"crf": "17", "bf": "0", "x264-params": "mbtree=0"}
+
+
+BT709 = 1  # primaries and transfer of ISO/IEC 23091-2 (H.273)
 
 
 class Sink(Protocol):
@@ -66,8 +70,10 @@ class VideoSink:
         assert self._stream is not None
         try:
             for tick, picture in zip(ticks, frames, strict=True):
-                frame = as_frame(picture)
-                frame.pts, frame.time_base = tick, self.source.base
+                frame = as_frame(picture).reformat(
+                    format="yuv420p", dst_colorspace=Colorspace.ITU709
+                )
+                frame.pts, frame.time_base = tick + lead(self.source.base), self.source.base
                 frame.duration = self.source.per_frame
                 frame.pict_type = PictureType.NONE
                 self._open.mux(self._stream.encode(frame))
@@ -76,9 +82,12 @@ class VideoSink:
 
     def _begin(self, height: int, width: int) -> None:
         try:
-            self._open = av.open(str(self._file(self.part)), "w", format="nut")
+            self._open = av.open(f"file:{self._file(self.part)}", "w", format="nut")
             stream = self._open.add_stream("libx264", rate=self.source.rate, options=ENCODING)
             stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
+            context = stream.codec_context
+            context.color_range, context.colorspace = ColorRange.MPEG, Colorspace.ITU709
+            context.color_primaries = context.color_trc = BT709
             stream.time_base = stream.codec_context.time_base = self.source.base
             stream.codec_context.sample_aspect_ratio = self.source.aspect
         except (av.FFmpegError, OSError) as error:
@@ -88,7 +97,7 @@ class VideoSink:
     def rest(self) -> None:
         """Close the part."""
         if self._open is None or self._stream is None:
-            return
+            return  # no frame since the last part
         try:
             self._open.mux(self._stream.encode(None))
             self._open.close()
@@ -119,6 +128,7 @@ class PictureSink:
     folder: Path
     names: Sequence[str]
     mark: Mark
+    single: bool = False  # one picture
     part: int = 0  # every picture is one
 
     def add(self, ticks: Sequence[int], frames: Frames) -> None:
@@ -131,13 +141,14 @@ class PictureSink:
 
     def finish(self) -> None:
         """Move the pictures to where they are wanted."""
-        single = bool(self.out.suffix)
-        if not single:
+        if not self.single:
             self.out.mkdir(parents=True, exist_ok=True)
         for number, name in enumerate(self.names):
             if self._file(number).exists():
-                target = self.out if single else self.out / f"{name}.png"
-                os.replace(self._file(number), target)
+                target = self.out if self.single else self.out / f"{name}.png"
+                # by copy: the folder may lie on another disk than this one
+                with appearing(target) as file, self._file(number).open("rb") as picture:
+                    shutil.copyfileobj(picture, file)
 
     def _file(self, number: int) -> Path:
         return self.folder / f"picture-{number:06d}.png"

@@ -115,7 +115,8 @@ def has_sound(source: Source) -> tuple[str, ...]:
     if not isinstance(source, NativeVideo):
         return ()
     with open_video(source.path) as container:
-        return tuple(stream.codec_context.name for stream in container.streams.audio)
+        streams = container.streams.audio
+        return tuple(s.codec_context.name if s.codec_context else "unknown" for s in streams)
 
 
 def _read(file: Path) -> Picture:

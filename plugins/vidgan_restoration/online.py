@@ -10,8 +10,7 @@ default. Both begin with a black frame; here the first frame's own enlargement t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import torch
 from annotated_types import Ge, doc
@@ -25,8 +24,7 @@ from vidgan_restoration.given import RestorationGenerator, cropped, enlarged, pa
 from vidgan_restoration.recurrent import Finish, FlowLevels, FlowWidth, Grid, Width, grid_of
 
 
-@dataclass(frozen=True, slots=True)
-class Last:
+class Last(NamedTuple):
     """The last frame: as it was given (B, C, h, w) and as it was made, both padded."""
 
     given: Tensor
@@ -72,7 +70,7 @@ class OnlineRecurrentGenerator(RestorationGenerator, StreamingGenerator):
         given = self.given.frames(condition)[:, 0]
         whole = padded(given, self.pixels_step)
         base = enlarged(whole, self.given.scale)
-        last = state or Last(whole, base)
+        last = Last(*state) if state else Last(whole, base)
         flow = self.flow(reduced(whole, self.grid), reduced(last.given, self.grid))
         kept = warp(last.made, enlarged_flow(flow, self.place))
         places = [pixel_unshuffle(whole, self.grid), pixel_unshuffle(kept, self.place)]

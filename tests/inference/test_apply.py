@@ -182,6 +182,10 @@ def test_a_field_that_is_no_picture_is_given_to_every_tile() -> None:
             return super().forward(noise, condition, frames=frames)
 
     class Noisy(Enlarge):
+        def __init__(self, spec: DataSpec) -> None:
+            super().__init__(spec)
+            self.fields = (*self.fields, level)
+
         def condition(self, frames: Any) -> Mapping[str, Any]:
             return {**super().condition(frames), "sigma": np.array([0.25], np.float32)}
 

@@ -258,7 +258,7 @@ def test_a_run_is_trained_by_one_process_at_a_time(vidgan: Command) -> None:
     process.kill()
     process.communicate()
     assert result.code == 2
-    assert "another process is training in out" in result.err
+    assert "another process is at work in out" in result.err
 
 
 def test_fewer_steps_than_are_done_are_refused_and_change_nothing(vidgan: Command) -> None:

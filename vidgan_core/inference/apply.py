@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map_only
 
 from vidgan_core.data.conversion import on_device
 from vidgan_core.data.fields import PICTURES, collate
@@ -76,6 +77,11 @@ class Applier:
                 hint="train with a task that restores clips, such as --task superresolution",
             )
         self.field = clips[0]
+        given = {f.name: f for f in self.task.fields}
+        if wrong := [f.name for f in spec.condition if given.get(f.name) != f]:
+            raise UsageError(
+                f"the task does not give {', '.join(wrong)} as the generator was trained with"
+            )
         self.scale = spec.height // self.field.shape[2]
 
     @property
@@ -100,10 +106,11 @@ class Applier:
 
     def window_of(self, height: int, width: int) -> int:
         """Return how many frames of a size are made at a time."""
-        if self.cutting.window:
-            return self.cutting.window
         numbers = self.generator.spec.channels * height * width * self.scale**2
-        return max(4, min(MOST, WINDOW // numbers))
+        size = self.cutting.window or max(4, min(MOST, WINDOW // numbers))
+        generator = self.generator
+        piece = generator.frames_a_piece if isinstance(generator, StreamingGenerator) else 1
+        return -(-size // piece) * piece
 
     def __call__(
         self, pictures: Iterable[Picture], *, skip: int = 0, state: Any = None
@@ -121,7 +128,8 @@ class Applier:
         self._check_memory(height, width, size)
         frames = _chained(first, source)
         marked = mark_cuts(frames) if self.cutting.cuts else _one_scene(frames)
-        self.state = dict(state or {})
+        device = next(self.generator.parameters()).device
+        self.state = tree_map_only(Tensor, lambda tensor: tensor.to(device), dict(state or {}))
         for number, window in enumerate(in_windows(marked, size, self.overlap)):
             if number >= skip:
                 yield Made(self.make(window), window)

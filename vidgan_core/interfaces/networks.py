@@ -142,7 +142,11 @@ class StreamingGenerator(Generator):
 
     @abstractmethod
     def begin(self, n: int) -> Any:
-        """Return the state before the first piece of `n` videos, on the device of the weights."""
+        """Return the state before the first piece of `n` videos, on the device of the weights.
+
+        Tensors, numbers and None, in tuples, lists and dictionaries: it is stored with unfinished
+        work. (A named tuple comes back as a tuple.)
+        """
 
     @abstractmethod
     def advance(self, state: Any, noise: Tensors, condition: Tensors) -> tuple[Fake, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -80,6 +81,8 @@ class NativeVideo:
                     self.damage = reason(error)
         except (av.FFmpegError, OSError) as error:
             self.damage = reason(error)
+            with suppress(av.FFmpegError):  # what the decoder still holds
+                yield from decoder.decode(None)
 
     def _check_end(self, tick: int, clock: str) -> None:
         """Note where a Matroska file ends before its tags say so: no packet of it is flagged."""

@@ -66,5 +66,5 @@ def take(path: Path) -> FolderLock | None:
     try:
         fcntl.flock(lock.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise UsageError(f"another process is training in {path}") from None
+        raise UsageError(f"another process is at work in {path}") from None
     return lock

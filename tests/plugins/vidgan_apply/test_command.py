@@ -12,6 +12,7 @@ from clips import moving_block, save, save_frames
 from conftest import REGISTRY, TINY, Result, small_options
 from PIL import Image
 
+from vidgan_core.cli.signals import Interruption
 from vidgan_core.media.provenance import parse_mark
 from vidgan_core.media.video_source import read_video
 from vidgan_core.training.train import configure, train
@@ -181,3 +182,47 @@ def test_a_run_that_makes_clips_of_noise_says_so(vidgan: Command) -> None:
     result = vidgan("apply", "noise", "in.mp4", "-o", "out.mp4")
     assert result.code == 2
     assert "can't be applied to a video" in result.err
+
+
+@pytest.mark.parametrize("generator", FOLLOWING)
+def test_stopped_work_of_every_network_goes_on(
+    vidgan: Command, tmp_path: Path, generator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = trained(tmp_path, generator)
+    source = save_frames(tmp_path / "in", moving_block(9, 32, 48))
+    assert vidgan("apply", path, source, "-o", "whole", "--window", 2).code == 0
+    asked = iter(range(1000))
+    # A signal would come at another moment on each machine.
+    monkeypatch.setattr(Interruption, "__call__", lambda self: next(asked) == 2)
+    stopped = vidgan("apply", path, source, "-o", "parts", "--window", 2)
+    assert "the same command goes on" in stopped.err
+    assert not Path("parts").exists()
+    monkeypatch.undo()
+    assert vidgan("apply", path, source, "-o", tmp_path / "parts", "--window", 2).code == 0
+    for number in range(9):
+        one, two = ((tmp_path / out / f"f{number}.png").read_bytes() for out in ("parts", "whole"))
+        assert one == two
+
+
+def test_other_mistakes_are_one_line(vidgan: Command, run: Path) -> None:
+    for name in ("a.mp4", "a.avi"):
+        save(f"twice/{name}", moving_block(2, 24, 32))
+    result = vidgan("apply", run, "twice", "-o", "out")
+    assert "2 inputs would become a.mp4" in result.err
+    Image.fromarray(moving_block(1, 24, 32)[0]).save("twice/cover.png")
+    assert "holds videos and pictures" in vidgan("apply", run, "twice", "-o", "out").err
+    Path("folder.mp4").mkdir()
+    result = vidgan("apply", run, "twice/a.mp4", "-o", "folder.mp4")
+    assert "folder.mp4 is a folder" in result.err
+    result = vidgan("apply", run, "twice/a.mp4", "-o", "out.mp4", "--set", "task.scale=4")
+    assert result.code == 2
+
+
+def test_one_bad_video_does_not_keep_the_others_from_being_made(vidgan: Command, run: Path) -> None:
+    save("in/a.mp4", moving_block(2, 24, 32))
+    Path("in/b.mp4").write_bytes(b"no video")
+    save("in/c.mp4", moving_block(2, 24, 32))
+    result = vidgan("apply", run, "in", "-o", "out")
+    assert result.code == 4
+    assert "b.mp4 can't be read as a video" in result.err
+    assert sorted(p.name for p in Path("out").iterdir()) == ["a.mp4", "c.mp4"]
