@@ -26,7 +26,7 @@ A_LIFE = 5  # kills of one and the same run
 WORKERS = (0, 2)
 
 
-@pytest.mark.parametrize("kills", [10, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.slow)])
 def test_killed_runs_resume_by_themselves_to_the_same_bits(
     kills: int, record_property: Callable[[str, object], None]
 ) -> None:
