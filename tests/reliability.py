@@ -24,7 +24,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 # Short tests that the long ones repeat are deselected.
 GROUPS = {
-    "kill": ("tests/training/test_kill.py", "-k", "not [10]"),
+    "kill": ("tests/training/test_kill.py", "-k", "not [5]"),
     "sigterm": ("tests/cli/test_signals.py", "-k", "SIGTERM and not [10-"),
     "sigint": ("tests/cli/test_signals.py", "-k", "SIGINT and not [10-"),
     "files": (
