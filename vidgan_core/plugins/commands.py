@@ -124,7 +124,7 @@ def _docstring(target: str) -> str:
     parts = target.partition(":")[0].split(".")
     places = [os.path.join(folder, *parts) for folder in sys.path]
     files = [(f"{place}.py", os.path.join(place, "__init__.py")) for place in places]
-    for path in (path for pair in files for path in pair):
+    for path in filter(os.path.isfile, (path for pair in files for path in pair)):
         with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as lines:
             return _first_words(lines)
     return ""
