@@ -216,3 +216,16 @@ class Peak:
         status = Path("/proc/self/status").read_text()
         line = next(text for text in status.splitlines() if text.startswith("VmHWM"))
         self.bytes = int(line.split()[1]) * 1024
+
+
+@pytest.mark.parametrize("value", [None, [], {}, "1", True, -1, 0, 1e308, 10**400, 10**6])
+def test_a_rate_that_is_none_is_ignored(value: object, honest: Path) -> None:
+    it = Forge(honest)
+    it.state["config"]["callback"] = {"pictures": {"fps": value}}
+    it.rewrite()
+    it.seal()
+    try:
+        sampler = Sampler.load(it.path, device="cpu", registry=REGISTRY)
+    except CheckpointError:
+        return
+    assert sampler.fps == 12.5

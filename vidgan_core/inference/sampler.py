@@ -27,12 +27,14 @@ from vidgan_core.media.provenance import Mark, make_mark
 from vidgan_core.plugins.registry import Registry
 from vidgan_core.rng import keyed
 from vidgan_core.runs import checkpoint
+from vidgan_core.runs.bookkeeping import number
 from vidgan_core.runs.checkpoint import TO_SAMPLE, Checkpoint
 from vidgan_core.runs.folder import RunDir
 from vidgan_core.tensors import to_like
 
 BATCH = 8  # clips made at a time: evaluations make as many
 FPS = 12.5  # of files, where the run does not say
+MAX_FPS = 1000
 WINDOW = 1_000_000  # numbers of a window of all clips: about 4 MB, and 20 times that on the way
 
 
@@ -251,9 +253,10 @@ def times(generator: Generator, frames: int | None, rate: float) -> Tensor:
 
 
 def frame_rate(config: RunConfig) -> float:
-    """Return the frames a second of a run's sample pictures."""
+    """Return the frames a second of a run's sample pictures, if what it states can be."""
     table = config.callback.get("pictures")
-    return float(table.options.get("fps", FPS)) if table else FPS
+    stated = number(table.options.get("fps")) if table else None
+    return float(stated) if stated is not None and 1 <= stated <= MAX_FPS else FPS
 
 
 def find_checkpoint(path: Path, step: int | None = None) -> Checkpoint:
